@@ -1,0 +1,209 @@
+// The callbacks that the engine imports, carried out with OpenCode's client. They decide nothing.
+import { runCheck } from "./check";
+import { callFault } from "./fault";
+import type { Fault, LastTurn, Todo } from "./generated/contract";
+import type { JournalFolder } from "./journal";
+import { endingOf, todosOf } from "./normalise";
+import type { Answer, Client } from "./opencode";
+import { newMessageId, type MessageInfo, type PromptBody } from "./opencode";
+import type { EngineHost } from "./runtime";
+
+/** A client call that takes longer than this is taken to have failed. Milliseconds. */
+const CALL_TIMEOUT_MS = 30_000;
+/** Messages read to find the last turn's end: a few may be queued behind it. */
+const MESSAGES_READ = 20;
+/** The longest time a timer takes. Milliseconds. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+/** How a prompt of ours is told from a person's. */
+export const OUR_MARK = "orchestrator";
+
+export interface CallbackSettings {
+  directory: string;
+  journal: JournalFolder;
+  /** The newest client: it changes when OpenCode starts a second instance of the project. */
+  client(): Client;
+  /** Runs once client calls are allowed; at once when they are already. */
+  whenReady(action: () => void): void;
+  /** The process is ending and waits for the mission. */
+  isDraining(): boolean;
+  isHeadless: boolean;
+  wantsToasts(): boolean;
+  onAlarm(): void;
+}
+
+export class Callbacks implements EngineHost {
+  /** The last prompt handed to each session, for handing it over again. */
+  private readonly handed = new Map<string, string>();
+  private readonly accepted = new Map<string, () => void>();
+  private readonly running = new Set<Promise<unknown>>();
+  private readonly checks = new AbortController();
+  private alarm: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly settings: CallbackSettings) {}
+
+  now(): number {
+    return Date.now();
+  }
+
+  prompt({ session, agent, model, text, redrive }: Parameters<EngineHost["prompt"]>[0]): Promise<unknown> {
+    const before = redrive ? this.handed.get(session) : undefined;
+    const messageID = before ?? newMessageId();
+    this.handed.set(session, messageID);
+    const parts: PromptBody["parts"] = [
+      { type: "text", text, synthetic: true, metadata: { [OUR_MARK]: true } },
+    ];
+    const body: PromptBody = {
+      messageID,
+      ...(agent ? { agent } : {}),
+      ...(model ? { model: { providerID: model.provider, modelID: model.model } } : {}),
+      parts,
+    };
+    return this.track(before ? this.promptAgain(session, body) : this.handOver(session, body));
+  }
+
+  /** A stored message without an answer is answered when it is sent again with its id and no parts. */
+  private async promptAgain(session: string, body: PromptBody): Promise<unknown> {
+    const path = { id: session, messageID: body.messageID };
+    const found = await within(this.settings.client().session.message({ path }));
+    const isStored = !found.error && found.data !== undefined;
+    return this.handOver(session, isStored ? { ...body, parts: [] } : body);
+  }
+
+  private handOver(session: string, body: PromptBody): Promise<unknown> {
+    const request = { path: { id: session }, body };
+    const { client } = this.settings;
+    if (!this.settings.isDraining()) return checked(client().session.promptAsync(request));
+    // while the process ends only the blocking form gets a turn; it is accepted when its message arrives
+    return new Promise((resolve, reject) => {
+      this.accepted.set(body.messageID, () => resolve(undefined));
+      this.track(checked(client().session.prompt(request), Infinity).then(resolve, reject));
+    });
+  }
+
+  /** A prompt of ours has become a message. */
+  promptAccepted(messageID: string | undefined): void {
+    if (messageID === undefined) return;
+    this.accepted.get(messageID)?.();
+    this.accepted.delete(messageID);
+  }
+
+  async todos(session: string): Promise<Todo[]> {
+    return todosOf(await checked(this.settings.client().session.todo({ path: { id: session } })));
+  }
+
+  async lastTurn(session: string): Promise<LastTurn> {
+    const { session: calls } = this.settings.client();
+    const query = { limit: MESSAGES_READ };
+    const [messages, status] = await Promise.all([
+      checked(calls.messages({ path: { id: session }, query })),
+      checked(calls.status()),
+    ]);
+    const infos = (messages ?? [])
+      .map(({ info }) => info)
+      .filter((info): info is MessageInfo => info !== undefined);
+    const at = infos.findLastIndex((info) => info.role === "assistant");
+    const last = infos[at];
+    return {
+      busy: (status?.[session]?.type ?? "idle") !== "idle",
+      assistant: last?.id
+        ? { message: last.id, ending: endingOf(last), summary: last.summary === true }
+        : null,
+      unanswered: infos.slice(at + 1).some((info) => info.role === "user"),
+    };
+  }
+
+  abort(session: string): Promise<unknown> {
+    return this.track(checked(this.settings.client().session.abort({ path: { id: session } })));
+  }
+
+  async createSession({ parent, title }: Parameters<EngineHost["createSession"]>[0]): Promise<unknown> {
+    const created = await checked(
+      this.settings.client().session.create({ body: { parentID: parent, title } }),
+    );
+    return created?.id;
+  }
+
+  deleteSession(session: string): Promise<unknown> {
+    return checked(this.settings.client().session.delete({ path: { id: session } }));
+  }
+
+  runCheck({ command, timeoutMs }: Parameters<EngineHost["runCheck"]>[0]): Promise<unknown> {
+    return this.track(runCheck(command, this.settings.directory, timeoutMs, this.checks.signal));
+  }
+
+  setAlarm(at?: number): void {
+    clearTimeout(this.alarm);
+    if (at === undefined) return;
+    const wait = Math.min(Math.max(at - Date.now(), 0), MAX_TIMER_MS);
+    this.alarm = setTimeout(() => this.settings.onAlarm(), wait);
+  }
+
+  notify(_session: string, level: string, message: string): void {
+    if (this.settings.isHeadless) process.stderr.write(`${message}\n`);
+    this.log(level, message);
+    if (!this.settings.wantsToasts()) return;
+    const body = { title: "Orchestrator", message, variant: level };
+    this.later(() => this.settings.client().tui.showToast({ body }));
+  }
+
+  log(level: string, message: string): void {
+    const names: Record<string, string> = { warning: "warn", error: "error" };
+    const body = { service: "orchestrator", level: names[level] ?? "info", message };
+    this.later(() => this.settings.client().app.log({ body }));
+  }
+
+  journal(request: Parameters<EngineHost["journal"]>[0]): void {
+    this.settings.journal.write(request);
+  }
+
+  /** Resolves when no prompt, abort or check is under way. */
+  async settled(): Promise<void> {
+    while (this.running.size > 0) await Promise.allSettled([...this.running]);
+  }
+
+  /** Stops the alarm and whatever check runs. */
+  close(): void {
+    clearTimeout(this.alarm);
+    this.checks.abort();
+  }
+
+  /** Prompts come first: a notice is sent when the current events are done. */
+  private later(call: () => Promise<unknown>): void {
+    this.settings.whenReady(() =>
+      setImmediate(
+        () =>
+          void Promise.resolve()
+            .then(call)
+            .catch(() => undefined),
+      ),
+    );
+  }
+
+  private track<T>(work: Promise<T>): Promise<T> {
+    this.running.add(work);
+    const forget = () => this.running.delete(work);
+    work.then(forget, forget);
+    return work;
+  }
+}
+
+/** The data of a client's answer; throws a `Fault` when it has none to give. */
+async function checked<T>(call: Promise<Answer<T>>, timeoutMs = CALL_TIMEOUT_MS): Promise<T | undefined> {
+  const answer = await within(call, timeoutMs);
+  if (answer.error !== undefined) throw callFault(answer.error, answer.response?.status);
+  return answer.data;
+}
+
+async function within<T>(call: Promise<T>, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
+  if (timeoutMs === Infinity) return call;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    const fault: Fault = { kind: "timeout", message: `OpenCode did not answer within ${timeoutMs / 1000} s` };
+    timer = setTimeout(() => reject(fault), timeoutMs);
+  });
+  try {
+    return await Promise.race([call, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,72 @@
+// Runs the user's completion command.
+import { spawn } from "node:child_process";
+
+export interface CheckResult {
+  /** Absent when it could not be started or was stopped by its time limit. */
+  exit: number | null;
+  output: string;
+}
+
+/** Of the output only the end is kept. */
+const MAX_OUTPUT_CHARS = 32_000;
+
+/** Runs `command` in a shell below `directory`; it and its children are stopped at the time limit or by `signal`. */
+export function runCheck(
+  command: string,
+  directory: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<CheckResult> {
+  return new Promise((done) => {
+    const group = process.platform !== "win32";
+    const child = spawn(command, {
+      shell: true,
+      cwd: directory,
+      detached: group,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    let note = "";
+    let killer: ReturnType<typeof setTimeout> | undefined;
+    const add = (chunk: string) => {
+      output = (output + chunk).slice(-MAX_OUTPUT_CHARS);
+    };
+    const kill = (why: string) => {
+      note ||= why;
+      stop(child.pid, group, "SIGTERM");
+      killer ??= setTimeout(() => stop(child.pid, group, "SIGKILL"), 2_000);
+    };
+    const onAbort = () => kill("stopped: OpenCode is ending");
+    const timer = setTimeout(
+      () => kill(`stopped after ${timeoutMs / 1000} s (completion.timeoutSec)`),
+      timeoutMs,
+    );
+    const finish = (exit: number | null) => {
+      clearTimeout(timer);
+      clearTimeout(killer);
+      signal.removeEventListener("abort", onAbort);
+      done({ exit: note ? null : exit, output: note ? `${output}\n${note}` : output });
+    };
+    child.stdout.setEncoding("utf8").on("data", add);
+    child.stderr.setEncoding("utf8").on("data", add);
+    child.on("error", (error) => {
+      note = `could not be started: ${error.message}`;
+      finish(null);
+    });
+    child.on("close", (code, by) => {
+      if (by) note ||= `ended by ${by}`;
+      finish(code);
+    });
+    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) onAbort();
+  });
+}
+
+function stop(pid: number | undefined, group: boolean, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(group ? -pid : pid, signal);
+  } catch {
+    // it has ended meanwhile
+  }
+}

@@ -1,0 +1,188 @@
+// Where missions' journals live: OpenCode's state folder, a folder for each project, one NDJSON file a mission. A lock
+// file names the process that drives the mission. Nothing here may stop OpenCode: every failure is a line in the log.
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { basename, join } from "node:path";
+import { messageOf } from "./fault";
+
+/** Ended missions' journals kept in a project's `done` folder, newest first. */
+const DONE_KEPT = 20;
+/** A larger file is not one of ours; ours are compacted long before. */
+const MAX_BYTES = 1 << 30;
+
+interface OpenFile {
+  path: string;
+  fd: number;
+}
+
+export class JournalFolder {
+  readonly folder: string;
+  private readonly files = new Map<number, OpenFile>();
+  private failed = false;
+
+  constructor(
+    directory: string,
+    private readonly warn: (message: string) => void,
+    state = process.env["XDG_STATE_HOME"] || join(homedir(), ".local", "state"),
+  ) {
+    const name = basename(directory)
+      .replace(/[^\w.-]/g, "_")
+      .slice(0, 40);
+    const hash = createHash("sha256").update(directory).digest("hex").slice(0, 12);
+    this.folder = join(state, "opencode", "orchestrator", `${name}-${hash}`);
+  }
+
+  /** Unfinished missions that no living process drives: path and text. They are locked for this process. */
+  unfinished(): { path: string; text: string }[] {
+    let names: string[];
+    try {
+      names = readdirSync(this.folder).filter((name) => name.endsWith(".ndjson"));
+    } catch {
+      return []; // no mission was ever started here
+    }
+    return names.sort().flatMap((name) => {
+      const path = join(this.folder, name);
+      try {
+        if (statSync(path).size > MAX_BYTES) throw new Error("it is too large to be a journal");
+        if (!this.lock(path)) return [];
+        return [{ path, text: readFileSync(path, "utf8") }];
+      } catch (error) {
+        this.warn(`journal ${path} was left alone: ${messageOf(error)}`);
+        return [];
+      }
+    });
+  }
+
+  /** Goes on writing a mission's file from before. A torn last line is cut off first. */
+  adopt(mission: number, path: string, text: string): void {
+    this.attempt(() => {
+      const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+      if (whole !== text) writeFileSync(path, whole);
+      this.files.set(mission, { path, fd: openSync(path, "a") });
+    });
+  }
+
+  /** A file that can't be used is put aside, so that it is not tried at each start. */
+  putAside(path: string): void {
+    this.attempt(() => {
+      renameSync(path, `${path}.unreadable`);
+      rmSync(`${path}.lock`, { force: true });
+    });
+  }
+
+  /** Performs the engine's journal effect: written when this returns. */
+  write({
+    mission,
+    text,
+    replace,
+    ended,
+  }: {
+    mission: number;
+    text: string;
+    replace: boolean;
+    ended: boolean;
+  }): void {
+    this.attempt(() => {
+      const file = this.files.get(mission);
+      if (ended) {
+        if (file) this.putAway(mission, file);
+      } else if (replace) {
+        this.replace(mission, file, text);
+      } else if (file) {
+        writeSync(file.fd, text);
+      }
+    });
+  }
+
+  /** The texts of the open files, for a fresh wasm instance. */
+  texts(): string[] {
+    return [...this.files.values()].flatMap(({ path }) => {
+      try {
+        return [readFileSync(path, "utf8")];
+      } catch {
+        return [];
+      }
+    });
+  }
+
+  /** Closes the files; they stay for the next start. */
+  close(): void {
+    for (const { path, fd } of this.files.values()) {
+      this.attempt(() => {
+        closeSync(fd);
+        rmSync(`${path}.lock`, { force: true });
+      });
+    }
+    this.files.clear();
+  }
+
+  private replace(mission: number, file: OpenFile | undefined, text: string): void {
+    mkdirSync(this.folder, { recursive: true });
+    const path = file?.path ?? this.newPath(mission);
+    if (!file) this.lock(path);
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
+    if (file) closeSync(file.fd);
+    this.files.set(mission, { path, fd: openSync(path, "a") });
+  }
+
+  private newPath(mission: number): string {
+    const stamp = new Date().toISOString().replace(/[:.]/g, "-");
+    return join(this.folder, `${stamp}-${process.pid}-${mission}.ndjson`);
+  }
+
+  private putAway(mission: number, { path, fd }: OpenFile): void {
+    this.files.delete(mission);
+    closeSync(fd);
+    const done = join(this.folder, "done");
+    mkdirSync(done, { recursive: true });
+    renameSync(path, join(done, basename(path)));
+    rmSync(`${path}.lock`, { force: true });
+    for (const old of readdirSync(done).sort().reverse().slice(DONE_KEPT))
+      rmSync(join(done, old), { force: true });
+  }
+
+  /** Whether the file is now ours: no other living process holds it. */
+  private lock(path: string): boolean {
+    const lock = `${path}.lock`;
+    if (existsSync(lock)) {
+      const pid = Number(readFileSync(lock, "utf8"));
+      if (pid !== process.pid && isAlive(pid)) return false;
+    }
+    writeFileSync(lock, String(process.pid));
+    return true;
+  }
+
+  private attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      if (!this.failed)
+        this.warn(`the journal can't be written, so missions won't survive a restart: ${messageOf(error)}`);
+      this.failed = true;
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

@@ -1,0 +1,159 @@
+// OpenCode's events as the core's. What the core has no use for, nearly all of the traffic, is dropped here.
+import { faultOf, isObject } from "./fault";
+import type { Ending, Event, RawToolCall, Todo } from "./generated/contract";
+import type { MessageInfo, OpenCodeEvent, Tokens } from "./opencode";
+import { toolKind } from "./tools";
+
+export type Normalised = Event | { type: "rawTool"; session: string; call: RawToolCall };
+
+/** Keeps what is needed to tell a repeated event from a new one. One for each project. */
+export class Normaliser {
+  /** Last status by session: OpenCode repeats "busy" several times a turn. */
+  private readonly status = new Map<string, string>();
+  /** Last complete assistant message by session: OpenCode sends it twice. */
+  private readonly finished = new Map<string, string>();
+
+  normalise({ type, properties }: OpenCodeEvent): Normalised | undefined {
+    switch (type) {
+      case "message.part.updated":
+        return this.failedTool(properties["part"]);
+      case "message.updated":
+        return this.message(properties["info"] as MessageInfo | undefined);
+      case "session.created": {
+        const info = properties["info"];
+        if (!isObject(info)) return undefined;
+        const parent = text(info["parentID"]);
+        const session = text(info["id"]);
+        return parent && session ? { type: "child", parent, session } : undefined;
+      }
+      case "session.deleted": {
+        const session = text(
+          isObject(properties["info"]) ? properties["info"]["id"] : properties["sessionID"],
+        );
+        if (!session) return undefined;
+        this.status.delete(session);
+        this.finished.delete(session);
+        return { type: "deleted", session };
+      }
+    }
+    const session = text(properties["sessionID"]);
+    if (!session) return undefined;
+    switch (type) {
+      case "session.status":
+        return this.sessionStatus(session, properties["status"]);
+      case "session.idle":
+        this.status.set(session, "idle");
+        return { type: "idle", session };
+      case "session.error":
+        return { type: "sessionError", session, fault: faultOf(properties["error"]) };
+      case "session.compacted":
+        return { type: "compacted", session };
+      case "todo.updated":
+        return { type: "todos", session, todos: todosOf(properties["todos"]) };
+      case "permission.asked":
+        return blocked(session, properties["id"], "permission");
+      case "question.asked":
+        return blocked(session, properties["id"], "question");
+      case "permission.replied":
+      case "question.replied":
+      case "question.rejected": {
+        const request = text(properties["requestID"]);
+        const rejected = type === "question.rejected" || properties["reply"] === "reject";
+        return request ? { type: "unblocked", session, request, rejected } : undefined;
+      }
+    }
+    return undefined;
+  }
+
+  private sessionStatus(session: string, status: unknown): Event | undefined {
+    if (!isObject(status)) return undefined;
+    const kind = text(status["type"]);
+    const before = this.status.get(session);
+    if (kind) this.status.set(session, kind);
+    if (kind === "busy" && before !== "busy") return { type: "busy", session };
+    if (kind === "retry") {
+      const attempt = Number(status["attempt"]);
+      return {
+        type: "retrying",
+        session,
+        attempt: attempt > 0 ? attempt : 0,
+        message: text(status["message"]) ?? "",
+      };
+    }
+    return undefined; // "idle" is told again, at once, by session.idle
+  }
+
+  private message(info: MessageInfo | undefined): Event | undefined {
+    if (info?.role !== "assistant" || !info.id || !info.sessionID) return undefined;
+    const ending = endingOf(info);
+    if (ending.kind === "unfinished") return undefined;
+    const key = `${info.id} ${ending.kind}`;
+    if (this.finished.get(info.sessionID) === key) return undefined;
+    this.finished.set(info.sessionID, key);
+    return {
+      type: "assistant",
+      session: info.sessionID,
+      message: info.id,
+      ending,
+      summary: info.summary === true,
+      tokens: sum(info.tokens),
+      cost: typeof info.cost === "number" && info.cost > 0 ? info.cost : 0,
+    };
+  }
+
+  /** A failed tool call has no hook, only this event. */
+  private failedTool(part: unknown): Normalised | undefined {
+    if (!isObject(part) || part["type"] !== "tool") return undefined;
+    const state = part["state"];
+    const session = text(part["sessionID"]);
+    if (!session || !isObject(state) || state["status"] !== "error") return undefined;
+    const tool = text(part["tool"]) ?? "";
+    const call: RawToolCall = {
+      call: text(part["callID"]) ?? "",
+      tool,
+      kind: toolKind(tool),
+      args: JSON.stringify(state["input"] ?? {}),
+      output: text(state["error"]) ?? "error",
+      failed: true,
+      reads: [],
+      writes: [],
+      diagnostics: null,
+    };
+    return { type: "rawTool", session, call };
+  }
+}
+
+/** How an assistant message ended. */
+export function endingOf(info: MessageInfo): Ending {
+  if (info.error) return { kind: "failed", fault: faultOf(info.error) };
+  if (info.finish === "tool-calls") return { kind: "step" };
+  return info.finish ? { kind: "natural" } : { kind: "unfinished" };
+}
+
+/** The native todo list; an item of an unknown state counts as open. */
+export function todosOf(value: unknown): Todo[] {
+  if (!Array.isArray(value)) throw new Error("OpenCode's todo list is not a list");
+  const states = new Set(["pending", "in_progress", "completed", "cancelled"]);
+  return value.filter(isObject).map((todo) => {
+    const status = text(todo["status"]) ?? "";
+    return {
+      content: text(todo["content"]) ?? "",
+      status: (states.has(status) ? status : "pending") as Todo["status"],
+    };
+  });
+}
+
+function blocked(session: string, id: unknown, by: "permission" | "question"): Event | undefined {
+  const request = text(id);
+  return request ? { type: "blocked", session, request, by } : undefined;
+}
+
+function sum(tokens: Tokens | undefined): number {
+  const { input = 0, output = 0, reasoning = 0, cache } = tokens ?? {};
+  const total = input + output + reasoning + (cache?.read ?? 0) + (cache?.write ?? 0);
+  return Number.isFinite(total) && total > 0 ? Math.round(total) : 0;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}

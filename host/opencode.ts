@@ -1,0 +1,152 @@
+// The part of OpenCode's plugin API that is used here, typed at the edge. Everything that arrives is untrusted.
+
+/** What OpenCode's client answers: it does not throw, it fills `error`. */
+export interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response?: { status?: number };
+}
+
+export interface TextPart {
+  type: "text";
+  text: string;
+  synthetic?: boolean;
+  metadata?: Record<string, unknown>;
+}
+
+export interface PromptBody {
+  messageID: string;
+  agent?: string;
+  model?: { providerID: string; modelID: string };
+  parts: TextPart[];
+}
+
+export interface MessageInfo {
+  id?: string;
+  role?: string;
+  finish?: string;
+  error?: unknown;
+  summary?: unknown;
+  cost?: number;
+  tokens?: Tokens;
+  sessionID?: string;
+}
+
+export interface Tokens {
+  input?: number;
+  output?: number;
+  reasoning?: number;
+  cache?: { read?: number; write?: number };
+}
+
+interface ById {
+  path: { id: string };
+}
+
+export interface Client {
+  session: {
+    create(request: { body: { parentID: string; title: string } }): Promise<Answer<{ id: string }>>;
+    prompt(request: ById & { body: PromptBody }): Promise<Answer<unknown>>;
+    promptAsync(request: ById & { body: PromptBody }): Promise<Answer<unknown>>;
+    abort(request: ById): Promise<Answer<unknown>>;
+    delete(request: ById): Promise<Answer<unknown>>;
+    todo(request: ById): Promise<Answer<unknown>>;
+    messages(request: ById & { query: { limit: number } }): Promise<Answer<{ info?: MessageInfo }[]>>;
+    message(request: { path: { id: string; messageID: string } }): Promise<Answer<unknown>>;
+    status(): Promise<Answer<Record<string, { type?: string }>>>;
+  };
+  tui: {
+    showToast(request: {
+      body: { title?: string; message: string; variant: string };
+    }): Promise<Answer<unknown>>;
+  };
+  app: {
+    log(request: { body: { service: string; level: string; message: string } }): Promise<Answer<unknown>>;
+  };
+  /** The client below, for routes that the v1 client has no method for. */
+  _client: {
+    post(request: { url: string; body: unknown; headers?: Record<string, string> }): Promise<Answer<unknown>>;
+  };
+}
+
+export interface PluginInput {
+  client: Client;
+  directory: string;
+}
+
+/** OpenCode's configuration, as far as the plugin adds to it. */
+export interface Config {
+  agent?: Record<string, AgentConfig | undefined>;
+  command?: Record<string, CommandConfig | undefined>;
+}
+
+export interface AgentConfig {
+  description?: string;
+  mode?: string;
+  prompt?: string;
+  permission?: unknown;
+  disable?: boolean;
+}
+
+export interface CommandConfig {
+  template?: string;
+  description?: string;
+  agent?: string;
+}
+
+export interface OpenCodeEvent {
+  id?: string;
+  type: string;
+  properties: Record<string, unknown>;
+}
+
+export interface Hooks {
+  config?(config: Config): Promise<void>;
+  event?(input: { event: OpenCodeEvent }): Promise<void>;
+  "chat.message"?(
+    input: { sessionID: string },
+    output: {
+      message: { id?: string; agent?: string; model?: { providerID?: string; modelID?: string } };
+      parts: { type: string; text?: string; metadata?: Record<string, unknown> }[];
+    },
+  ): Promise<void>;
+  "command.execute.before"?(
+    input: { command: string; sessionID: string; arguments: string },
+    output: { parts: { type: string; text?: string }[] },
+  ): Promise<void>;
+  "tool.execute.after"?(
+    input: { tool: string; sessionID: string; callID: string; args: unknown },
+    output: { output?: unknown; metadata?: unknown },
+  ): Promise<void>;
+  "experimental.text.complete"?(
+    input: { sessionID: string; messageID: string },
+    output: { text: string },
+  ): Promise<void>;
+  "experimental.session.compacting"?(
+    input: { sessionID: string },
+    output: { context: string[] },
+  ): Promise<void>;
+  dispose?(): Promise<void>;
+}
+
+/** Whether this process is `opencode run`, where nobody can answer and the process ends at the first idle. */
+export function isHeadlessRun(argv: readonly string[] = process.argv): boolean {
+  const commands = new Set(["run", "serve", "web", "acp", "attach", "tui", "github", "pr", "debug", "agent"]);
+  return argv.slice(2).find((arg) => commands.has(arg)) === "run";
+}
+
+let lastTime = 0;
+let counter = 0;
+
+/** A message id in OpenCode's own ascending form: 48 bits of time and count in hexadecimal, then 14 random characters. */
+export function newMessageId(now = Date.now()): string {
+  counter = now === lastTime ? counter + 1 : 0;
+  lastTime = now;
+  const ascending = ((BigInt(now) * 4096n + BigInt(counter)) & 0xffff_ffff_ffffn)
+    .toString(16)
+    .padStart(12, "0");
+  const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  let random = "";
+  for (const byte of crypto.getRandomValues(new Uint8Array(14))) random += letters[byte % letters.length];
+  return `msg_${ascending}${random}`;
+}

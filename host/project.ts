@@ -1,0 +1,288 @@
+// One OpenCode project: the engine with its callbacks, and the hooks that feed it. It outlives an OpenCode instance
+// only while `opencode run` is ending: OpenCode then starts a second instance, which attaches to it.
+import { Callbacks, OUR_MARK } from "./callbacks";
+import { configure } from "./config";
+import { messageOf } from "./fault";
+import type { Command } from "./generated/contract";
+import { JournalFolder } from "./journal";
+import { Normaliser, type Normalised } from "./normalise";
+import { isHeadlessRun, type Client, type Hooks, type OpenCodeEvent, type PluginInput } from "./opencode";
+import { load, Runtime, type Orchestrator } from "./runtime";
+import { toolCall } from "./tools";
+
+/** How often a held hook looks whether it may go on. Milliseconds. */
+const HOLD_POLL_MS = 20;
+/** How often the drain of `opencode run` looks whether a mission is still active. Milliseconds. */
+const DRAIN_POLL_MS = 50;
+
+export class Project {
+  draining = false;
+  private client: Client;
+  private readonly directory: string;
+  private readonly headless = isHeadlessRun();
+  private readonly normaliser = new Normaliser();
+  private readonly callbacks: Callbacks;
+  private readonly journal: JournalFolder;
+  private readonly runtime: Runtime;
+  /** Actions that wait until client calls are allowed; undefined when they are. */
+  private waiting: (() => void)[] | undefined = [];
+  private ourCommands = new Set<string>();
+  /** Sessions whose next user message is the text of a command of ours. */
+  private readonly commanded = new Set<string>();
+  private readonly started: Set<number>;
+
+  constructor(input: PluginInput, options: unknown) {
+    this.client = input.client;
+    this.directory = input.directory;
+    this.journal = new JournalFolder(input.directory, (message) => this.callbacks.log("warning", message));
+    this.callbacks = new Callbacks({
+      directory: input.directory,
+      journal: this.journal,
+      client: () => this.client,
+      whenReady: (action) => (this.waiting ? void this.waiting.push(action) : action()),
+      isDraining: () => this.draining,
+      isHeadless: this.headless,
+      wantsToasts: () => this.runtime.call((o) => o.wantsToasts(), false),
+      onAlarm: () => this.runtime.handle({ type: "alarm" }),
+    });
+    this.runtime = new Runtime({
+      host: this.callbacks,
+      options: options ?? {},
+      seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
+      interactive: !this.headless,
+      journals: () => this.journal.texts(),
+      onTrap: (message) =>
+        this.callbacks.notify("", "error", `The orchestrator failed (${message}) and was started afresh.`),
+    });
+    for (const message of this.runtime.call((o) => o.optionMessages(), [])) {
+      this.callbacks.notify("", "warning", message);
+    }
+    this.resumeUnfinished();
+    this.started = new Set(this.views().map(({ id }) => id));
+  }
+
+  /** A second instance of the same project, started by OpenCode while this one drains. */
+  attach(client: Client): void {
+    this.client = client;
+  }
+
+  isFor(client: Client): boolean {
+    return this.client === client;
+  }
+
+  private resumeUnfinished(): void {
+    for (const { path, text } of this.journal.unfinished()) {
+      try {
+        const before = new Set(this.views().map(({ id }) => id));
+        this.runtime.call((o) => o.restore(text, false), undefined);
+        const mission = this.views().find(({ id }) => !before.has(id));
+        if (mission) this.journal.adopt(mission.id, path, text);
+        else this.journal.putAside(path);
+      } catch (error) {
+        this.callbacks.log("warning", `journal ${path} can't be used: ${messageOf(error)}`);
+        this.journal.putAside(path);
+      }
+    }
+  }
+
+  private views(): {
+    id: number;
+    active: boolean;
+    success: boolean;
+    verdict: string | null;
+    phase: string;
+  }[] {
+    return this.runtime.call((o) => o.views(), []) as ReturnType<Project["views"]>;
+  }
+
+  // ---- hooks ------------------------------------------------------------------------------------------------
+
+  /** The hooks for one OpenCode instance. Nothing in them throws, and nothing waits without a bound. */
+  hooks(client: Client): Hooks {
+    const current = () => this.client === client;
+    return {
+      config: async (config) => {
+        this.safely(() => {
+          this.ourCommands = configure(config, load().agents() as Parameters<typeof configure>[1]);
+        });
+      },
+      event: async ({ event }) => {
+        // while draining OpenCode tells every event to both instances
+        if (current()) this.safely(() => this.onEvent(event));
+      },
+      "chat.message": async ({ sessionID }, output) => {
+        this.safely(() => this.onMessage(sessionID, output));
+      },
+      "command.execute.before": async (input, output) => {
+        await this.safelyAwait(() => this.onCommand(input, output));
+      },
+      "tool.execute.after": async (input, output) => {
+        await this.safelyAwait(() => this.onTool(input, output));
+      },
+      "experimental.text.complete": async ({ sessionID }, { text }) => {
+        this.withEngine((o) => {
+          if (o.knows(sessionID)) o.observeText(sessionID, text);
+        });
+      },
+      "experimental.session.compacting": async ({ sessionID }, output) => {
+        this.withEngine((o) => {
+          o.handle({ type: "compacting", session: sessionID });
+          const context = o.compactionContext(sessionID);
+          if (context !== undefined) output.context.push(context);
+        });
+      },
+      dispose: async () => {
+        if (current() && !this.draining) await this.safelyAwait(() => this.dispose());
+      },
+    };
+  }
+
+  /** Called by the registry when this project is at its end. */
+  onDisposed: () => void = () => undefined;
+
+  private onEvent(event: OpenCodeEvent): void {
+    this.becomeReady();
+    const normalised = this.normaliser.normalise(event);
+    if (normalised) this.deliver(normalised);
+    if (this.draining && event.type === "permission.asked") this.answerForNobody(event.properties["id"]);
+  }
+
+  private deliver(event: Normalised): void {
+    this.withEngine((o) => {
+      if (event.type !== "rawTool") o.handle(event);
+      else if (o.knows(event.session)) o.observeTool(event.session, event.call);
+    });
+  }
+
+  private onMessage(
+    session: string,
+    { message, parts }: Parameters<NonNullable<Hooks["chat.message"]>>[1],
+  ): void {
+    this.becomeReady();
+    const stored = parts.length === 0; // handed over again, without parts
+    if (stored || parts.some((part) => part.metadata?.[OUR_MARK] === true)) {
+      this.callbacks.promptAccepted(message.id);
+      return;
+    }
+    const { providerID, modelID } = message.model ?? {};
+    this.withEngine((o) =>
+      o.handle({
+        type: "userMessage",
+        session,
+        origin: this.commanded.delete(session) ? "command" : "person",
+        agent: message.agent ?? null,
+        model: providerID && modelID ? { provider: providerID, model: modelID } : null,
+      }),
+    );
+  }
+
+  private async onCommand(
+    input: { command: string; sessionID: string; arguments: string },
+    output: { parts: { type: string; text?: string }[] },
+  ): Promise<void> {
+    this.becomeReady();
+    if (!this.ourCommands.has(input.command)) return;
+    const command = commandOf(input.command, this.headless ? unwrap(input.arguments) : input.arguments);
+    const text = this.runtime.call((o) => o.command(input.sessionID, command), "");
+    const part = output.parts.find((part) => part.type === "text");
+    if (part) part.text = text;
+    else output.parts.push({ type: "text", text });
+    this.commanded.add(input.sessionID);
+    if (command.name === "stop") await this.callbacks.settled(); // the turn is aborted before the command's own begins
+  }
+
+  private async onTool(
+    input: { tool: string; sessionID: string; callID: string; args: unknown },
+    output: { output?: unknown; metadata?: unknown },
+  ): Promise<void> {
+    const session = input.sessionID;
+    if (!this.runtime.call((o) => o.knows(session), false)) return;
+    const call = toolCall(this.directory, input, output);
+    this.withEngine((o) => o.observeTool(session, call));
+    while (this.runtime.call((o) => o.holds(session), false)) await pause(HOLD_POLL_MS);
+  }
+
+  // ---- the end ----------------------------------------------------------------------------------------------
+
+  private async dispose(): Promise<void> {
+    if (this.headless && this.isActive()) {
+      this.draining = true;
+      await this.callbacks.settled();
+      this.runtime.handle({ type: "shutdown", drain: true });
+      while (this.isActive()) await pause(DRAIN_POLL_MS);
+    }
+    if (this.headless) this.report();
+    this.runtime.handle({ type: "shutdown", drain: false });
+    this.callbacks.close();
+    this.journal.close();
+    this.onDisposed();
+  }
+
+  private isActive(): boolean {
+    return this.runtime.call((o) => o.isActive(), false);
+  }
+
+  /** `opencode run` ends with 0 when the missions of this run are complete, and with 1 and a line otherwise. */
+  private report(): void {
+    const own = this.views().filter(({ id, phase }) => !this.started.has(id) || phase !== "suspended");
+    const last = own.at(-1);
+    if (!last) return;
+    process.exitCode = last.success ? 0 : 1;
+    if (!last.success)
+      process.stderr.write(`Mission ${last.id} is not complete: ${last.verdict ?? last.phase}\n`);
+  }
+
+  /** While `opencode run` drains, nobody answers its permission requests any more; it refuses them, or allows with --auto. */
+  private answerForNobody(id: unknown): void {
+    if (typeof id !== "string") return;
+    const reply = process.argv.includes("--auto") ? "once" : "reject";
+    const headers = { "content-type": "application/json" };
+    void this.client._client
+      .post({ url: `/permission/${id}/reply`, body: { reply }, headers })
+      .catch(() => undefined);
+  }
+
+  // ---- small tools ------------------------------------------------------------------------------------------
+
+  /** Client calls dead-lock before OpenCode's instance is up; its first event or message says that it is. */
+  private becomeReady(): void {
+    const waiting = this.waiting;
+    this.waiting = undefined;
+    for (const action of waiting ?? []) action();
+  }
+
+  private withEngine(use: (orchestrator: Orchestrator) => void): void {
+    this.safely(() => this.runtime.call(use, undefined));
+  }
+
+  private safely(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.callbacks.log("error", messageOf(error));
+    }
+  }
+
+  private async safelyAwait(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this.callbacks.log("error", messageOf(error));
+    }
+  }
+}
+
+function commandOf(name: string, text: string): Command {
+  if (name === "task") return { name: "task", objective: text };
+  return name === "mission" ? { name: "status" } : { name: "stop" };
+}
+
+/** `opencode run` wraps arguments with spaces in quotes and escapes those inside. */
+export function unwrap(text: string): string {
+  const inner = /^"((?:[^"\\]|\\[\s\S])*)"$/.exec(text.trim())?.[1];
+  return inner === undefined ? text : inner.replace(/\\(["\\])/g, "$1");
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
+}

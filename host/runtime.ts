@@ -1,0 +1,161 @@
+// The wasm engine of one project, and what happens when it traps: the instance is given up, a fresh one takes the
+// state over from the journals, and the call is made again; the second time the missions are stopped.
+import { instantiate } from "engine-glue";
+import { readFileSync } from "node:fs";
+import { messageOf } from "./fault";
+import type { Event } from "./generated/contract";
+
+type Glue = ReturnType<typeof instantiate>;
+export type Orchestrator = InstanceType<Glue["Orchestrator"]>;
+
+/** The imported interface: the module's whole authority. See src/wasm/host.rs. */
+export interface EngineHost {
+  now(): number;
+  prompt(request: {
+    session: string;
+    agent: string | null;
+    model: { provider: string; model: string } | null;
+    text: string;
+    redrive: boolean;
+  }): Promise<unknown>;
+  todos(session: string): Promise<unknown>;
+  lastTurn(session: string): Promise<unknown>;
+  abort(session: string): Promise<unknown>;
+  createSession(request: { parent: string; agent: string; title: string }): Promise<unknown>;
+  deleteSession(session: string): Promise<unknown>;
+  runCheck(request: { command: string; timeoutMs: number }): Promise<unknown>;
+  setAlarm(at?: number): void;
+  notify(session: string, level: string, message: string): void;
+  log(level: string, message: string): void;
+  journal(request: { mission: number; text: string; replace: boolean; ended: boolean }): void;
+}
+
+export interface RuntimeSettings {
+  host: EngineHost;
+  options: unknown;
+  seed: number;
+  interactive: boolean;
+  /** The unfinished missions' journals, for a fresh instance. */
+  journals(): string[];
+  /** Called once, when the first instance was given up. */
+  onTrap(message: string): void;
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+/** The module, compiled once a process. */
+function engineModule(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(readFileSync(new URL("./engine.wasm", import.meta.url)));
+  return compiled;
+}
+
+/** A fresh instance of the module's functions. */
+export function load(queue: (task: () => void) => void = queueMicrotask): Glue {
+  const glue = instantiate(queue);
+  glue.initSync({ module: engineModule() });
+  return glue;
+}
+
+/** Calls that must succeed after a trap before another one counts as a first again. */
+const CALM_CALLS = 100;
+
+export class Runtime {
+  private instance: { orchestrator: Orchestrator; gate: Gate } | undefined;
+  private traps = 0;
+  private calm = 0;
+  private told = false;
+
+  constructor(
+    private readonly settings: RuntimeSettings,
+    private readonly loader: typeof load = load,
+  ) {
+    this.instance = this.start();
+  }
+
+  /** Calls the engine; `otherwise` when it can't be had any more. Errors that are not traps are thrown. */
+  call<T>(use: (orchestrator: Orchestrator) => T, otherwise: T): T {
+    for (let attempt = 0; attempt < 2 && this.instance; attempt++) {
+      try {
+        const result = use(this.instance.orchestrator);
+        if (this.traps > 0 && ++this.calm >= CALM_CALLS) this.traps = 0;
+        return result;
+      } catch (error) {
+        if (!isTrap(error)) throw error;
+        this.recover(error);
+      }
+    }
+    return otherwise;
+  }
+
+  handle(event: Event): void {
+    this.call((orchestrator) => orchestrator.handle(event), undefined);
+  }
+
+  private start(): { orchestrator: Orchestrator; gate: Gate } {
+    const { host, options, seed, interactive } = this.settings;
+    const gate: Gate = { open: true };
+    const guarded = (task: () => void) =>
+      queueMicrotask(() => {
+        try {
+          if (gate.open) task();
+        } catch (error) {
+          if (gate.open) this.recover(error);
+        }
+      });
+    const glue = this.loader(guarded);
+    const orchestrator = new glue.Orchestrator(gated(host, gate), options, seed, interactive);
+    return { orchestrator, gate };
+  }
+
+  /** Gives the instance up and lets a fresh one take over. */
+  private recover(error: unknown): void {
+    const message = messageOf(error);
+    this.traps += 1;
+    this.calm = 0;
+    if (this.instance) this.instance.gate.open = false;
+    this.instance = undefined;
+    try {
+      const next = this.start();
+      for (const journal of this.settings.journals()) next.orchestrator.restore(journal, true);
+      if (this.traps > 1) next.orchestrator.handle({ type: "trapped", message });
+      this.instance = next;
+    } catch {
+      this.instance = undefined; // without an engine the hooks do nothing, and OpenCode goes on
+    }
+    if (!this.told) this.settings.onTrap(message);
+    this.told = true;
+  }
+}
+
+/** Whether an instance is still the one in charge. */
+interface Gate {
+  open: boolean;
+}
+
+/** The host for one instance: once that is given up, what it asked for is answered to nobody. */
+function gated(host: EngineHost, gate: Gate): EngineHost {
+  return new Proxy(host, {
+    get(target, name: keyof EngineHost) {
+      const method = target[name] as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => {
+        if (!gate.open) return undefined;
+        const result = method.apply(target, args);
+        if (!(result instanceof Promise)) return result;
+        return new Promise((resolve, reject) => {
+          result.then(
+            (value) => gate.open && resolve(value),
+            (error: unknown) => gate.open && reject(error),
+          );
+        });
+      };
+    },
+  });
+}
+
+/** Whether the instance is broken. A malformed argument throws a plain Error and leaves it whole. */
+function isTrap(error: unknown): boolean {
+  if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) return true;
+  return (
+    error instanceof Error && /recursive use of an object|null pointer passed to rust/.test(error.message)
+  );
+}

@@ -1,0 +1,84 @@
+//! Generates the TypeScript types and the option schema from the Rust types, and fails when the files in
+//! `host/generated/` are not what they generate. `UPDATE_GOLDEN=1 cargo test contract` writes them.
+
+use crate::{effect, event, fault, id, mission, policy, time, view};
+use std::fs;
+use std::path::PathBuf;
+use ts_rs::TS;
+
+fn declarations() -> String {
+    let mut text = String::from("// Generated from the Rust types by `UPDATE_GOLDEN=1 cargo test contract`. Do not edit.\n");
+    macro_rules! export {
+        ($($ty:ty),+ $(,)?) => {
+            $(
+                text.push_str("\nexport ");
+                text.push_str(&<$ty as TS>::decl());
+                text.push('\n');
+            )+
+        };
+    }
+    export!(
+        time::Instant,
+        id::SessionId,
+        id::MessageId,
+        id::CallId,
+        id::RequestId,
+        id::MissionId,
+        id::EffectId,
+        id::TimerId,
+        fault::Fault,
+        event::Fingerprint,
+        event::Model,
+        event::TodoStatus,
+        event::Todo,
+        event::Command,
+        event::Origin,
+        event::Ending,
+        event::ToolKind,
+        event::FileState,
+        event::ToolCall,
+        event::RawToolCall,
+        event::RawFile,
+        event::Blocker,
+        event::LastTurn,
+        event::LastAssistant,
+        event::Payload,
+        event::Outcome,
+        event::RestoreCause,
+        event::Event,
+        effect::Level,
+        effect::Effect,
+        mission::Phase,
+        mission::StopReason,
+        mission::Rule,
+        mission::Decision,
+        view::MissionView,
+    );
+    text
+}
+
+fn golden(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("host/generated").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().expect("folder")).expect("create folder");
+        fs::write(&path, text).expect("write golden file");
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == text,
+        "{} is stale: run UPDATE_GOLDEN=1 cargo test contract",
+        path.display()
+    );
+}
+
+#[test]
+fn contract_types_are_the_generated_ones() {
+    golden("contract.ts", &declarations());
+}
+
+#[test]
+fn contract_options_schema_is_the_generated_one() {
+    let mut text = serde_json::to_string_pretty(&policy::options::json_schema()).expect("json");
+    text.push('\n');
+    golden("options.schema.json", &text);
+}

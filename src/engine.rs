@@ -1,0 +1,413 @@
+//! The one door: [`Engine::handle`] takes an event and gives effects. Routing only; the logic is in [`crate::mission`].
+
+use crate::effect::{Effect, Level};
+use crate::event::{Command, Event, RestoreCause, clip};
+use crate::id::{MissionId, SessionId};
+use crate::journal::{self, JournalError};
+use crate::mission::{Context, Mission, Phase, Rule, StopReason, session_of};
+use crate::policy::{ENDED_KEPT, OBJECTIVE_CHARS, Policy};
+use crate::prompt;
+use crate::time::Instant;
+use std::collections::BTreeMap;
+
+/// All orchestration state of one OpenCode project.
+///
+/// It never reads a clock and does no I/O: the same events at the same times give the same effects, natively and in
+/// any wasm host.
+#[derive(Debug)]
+pub struct Engine {
+    policy: Policy,
+    now: Instant,
+    missions: BTreeMap<MissionId, Mission>,
+    last_id: u32,
+    alarm: Option<Instant>,
+    journaled: BTreeMap<MissionId, u64>,
+}
+
+impl Engine {
+    /// An engine without missions.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            now: Instant(0),
+            missions: BTreeMap::new(),
+            last_id: 0,
+            alarm: None,
+            journaled: BTreeMap::new(),
+        }
+    }
+
+    /// The latest time given.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The missions, oldest first.
+    pub fn missions(&self) -> impl Iterator<Item = &Mission> {
+        self.missions.values()
+    }
+
+    /// The newest mission of a session.
+    #[must_use]
+    pub fn mission_of(&self, session: &SessionId) -> Option<&Mission> {
+        self.missions
+            .values()
+            .rev()
+            .find(|mission| mission.session == *session)
+    }
+
+    /// Whether an unfinished mission concerns itself with the session.
+    #[must_use]
+    pub fn knows(&self, session: &SessionId) -> bool {
+        self.missions
+            .values()
+            .any(|mission| !mission.is_ended() && mission.knows(session))
+    }
+
+    /// Whether a mission goes on by itself.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.missions
+            .values()
+            .any(|mission| mission.phase.is_active())
+    }
+
+    /// Whether the host should hold the session's turn until a check has ended.
+    #[must_use]
+    pub fn holds(&self, session: &SessionId) -> bool {
+        self.mission_of(session).is_some_and(Mission::holds)
+    }
+
+    /// What a compaction of the session's history must keep, when a mission is not ended there.
+    #[must_use]
+    pub fn compaction_context(&self, session: &SessionId) -> Option<String> {
+        let mission = self
+            .mission_of(session)
+            .filter(|mission| !mission.is_ended())?;
+        let todos = mission.roadmap.as_deref().unwrap_or_default();
+        Some(prompt::compaction(mission.id, &mission.objective, todos))
+    }
+
+    /// Handles one event at `now`. A clock that steps back is taken to stand still. The effects are in the order in
+    /// which the host must start them; all must be started before the next event.
+    pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Effect> {
+        self.now = self.now.max(now);
+        let mut out = Vec::new();
+        match event {
+            Event::Command { session, command } => self.on_command(&mut out, session, command),
+            event => self.route(&mut out, &event),
+        }
+        self.set_alarm(&mut out);
+        out
+    }
+
+    /// Rebuilds an unfinished mission from its journal. Effects of the replay are not repeated; what was in flight is
+    /// in doubt and looked up.
+    ///
+    /// # Errors
+    /// When the journal can't be read; the engine is unchanged then.
+    pub fn restore(
+        &mut self,
+        now: Instant,
+        text: &str,
+        cause: RestoreCause,
+    ) -> Result<Vec<Effect>, JournalError> {
+        let (id, mission) = replay(text, |_, _| {})?;
+        self.last_id = self.last_id.max(id.0);
+        if mission.is_ended() {
+            return Ok(Vec::new());
+        }
+        self.journaled.insert(id, text.len() as u64);
+        self.missions.insert(id, mission);
+        self.now = self.now.max(now);
+        let mut out = Vec::new();
+        let event = Event::Restored { cause };
+        self.deliver(&mut out, id, &event);
+        self.set_alarm(&mut out);
+        Ok(out)
+    }
+
+    fn route(&mut self, out: &mut Vec<Effect>, event: &Event) {
+        let concerned: Vec<MissionId> = self
+            .missions
+            .iter()
+            .filter(|(_, mission)| !mission.is_ended() && concerns(mission, event, self.now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in concerned {
+            self.deliver(out, id, event);
+        }
+    }
+
+    fn deliver(&mut self, out: &mut Vec<Effect>, id: MissionId, event: &Event) {
+        self.journal_event(out, id, event);
+        let mut cx = Context {
+            now: self.now,
+            policy: &self.policy,
+            out,
+        };
+        if let Some(mission) = self.missions.get_mut(&id) {
+            mission.handle(&mut cx, event);
+        }
+        self.after_step(out, id);
+    }
+
+    /// Runs `step` on a mission and journals its outcome as a snapshot: for steps that are not events of the mission.
+    fn step<T>(
+        &mut self,
+        out: &mut Vec<Effect>,
+        id: MissionId,
+        step: impl FnOnce(&mut Mission, &mut Context) -> T,
+    ) -> Option<T> {
+        let mut effects = Vec::new();
+        let mut cx = Context {
+            now: self.now,
+            policy: &self.policy,
+            out: &mut effects,
+        };
+        let result = self
+            .missions
+            .get_mut(&id)
+            .map(|mission| step(mission, &mut cx));
+        self.journal_snapshot(out, id);
+        out.append(&mut effects);
+        self.after_step(out, id);
+        result
+    }
+
+    fn after_step(&mut self, out: &mut Vec<Effect>, id: MissionId) {
+        let Some(mission) = self.missions.get(&id) else {
+            return;
+        };
+        if mission.is_ended() {
+            if self.journaled.remove(&id).is_some() {
+                out.push(Effect::Journal {
+                    mission: id,
+                    text: String::new(),
+                    replace: false,
+                    ended: true,
+                });
+            }
+            self.forget_old();
+            return;
+        }
+        let limit = u64::from(self.policy.journal.max_mb) << 20;
+        if self.journaled.get(&id).is_some_and(|size| *size > limit) {
+            self.journal_snapshot(out, id);
+        }
+    }
+
+    fn forget_old(&mut self) {
+        let ended: Vec<MissionId> = self
+            .missions
+            .iter()
+            .filter(|(_, mission)| mission.is_ended())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ended.iter().take(ended.len().saturating_sub(ENDED_KEPT)) {
+            self.missions.remove(id);
+        }
+    }
+
+    // ---- commands ---------------------------------------------------------------------------------------------
+
+    fn on_command(&mut self, out: &mut Vec<Effect>, session: SessionId, command: Command) {
+        let text = match command {
+            Command::Task { objective } => self.on_task(out, &session, objective.trim()),
+            Command::Stop => self.on_stop(out, &session),
+            Command::Status => {
+                if let Some(id) = self.open_mission(&session) {
+                    self.step(out, id, |mission, _| mission.side_turn());
+                }
+                prompt::pass_on(&self.status(&session))
+            }
+        };
+        out.push(Effect::AnswerCommand { session, text });
+    }
+
+    fn on_task(&mut self, out: &mut Vec<Effect>, session: &SessionId, objective: &str) -> String {
+        if objective.is_empty() {
+            return self.on_resume(out, session);
+        }
+        if let Some(id) = self.open_mission(session) {
+            self.step(out, id, |mission, cx| {
+                mission.end(cx, Rule::UserStop, StopReason::Replaced)
+            });
+        }
+        self.last_id += 1;
+        let id = MissionId(self.last_id);
+        let objective: String = objective.chars().take(OBJECTIVE_CHARS).collect();
+        let mut effects = Vec::new();
+        let mut cx = Context {
+            now: self.now,
+            policy: &self.policy,
+            out: &mut effects,
+        };
+        let mission = Mission::start(&mut cx, id, session.clone(), objective.clone());
+        mission.notify(
+            &mut cx,
+            Level::Info,
+            &format!("started: {}", clip(&objective, 80)),
+        );
+        self.missions.insert(id, mission);
+        self.journal_snapshot(out, id);
+        out.append(&mut effects);
+        prompt::start(id, &objective)
+    }
+
+    fn on_resume(&mut self, out: &mut Vec<Effect>, session: &SessionId) -> String {
+        if let Some(id) = self.open_mission(session) {
+            return self
+                .step(out, id, |mission, cx| mission.resume_here(cx))
+                .unwrap_or_default();
+        }
+        let elsewhere = self
+            .missions
+            .values()
+            .rev()
+            .find(|mission| matches!(mission.phase, Phase::Suspended | Phase::Paused))
+            .map(|mission| {
+                (
+                    mission.id,
+                    mission.session.clone(),
+                    clip(&mission.objective, 80),
+                )
+            });
+        let text = match elsewhere {
+            Some((id, there, objective)) => {
+                self.step(out, id, |mission, cx| mission.resume_there(cx));
+                format!("Mission {id} (\"{objective}\") goes on in its own session, {there}.")
+            }
+            None => {
+                "There is no unfinished mission. Start one with /task followed by the objective."
+                    .to_owned()
+            }
+        };
+        prompt::pass_on(&text)
+    }
+
+    fn on_stop(&mut self, out: &mut Vec<Effect>, session: &SessionId) -> String {
+        let text = if let Some(id) = self.open_mission(session) {
+            self.step(out, id, |mission, cx| {
+                mission.end(cx, Rule::UserStop, StopReason::StoppedByUser)
+            });
+            self.status(session)
+        } else {
+            let others: Vec<String> = self
+                .missions
+                .values()
+                .filter(|mission| !mission.is_ended())
+                .map(|mission| format!("mission {} in session {}", mission.id, mission.session))
+                .collect();
+            if others.is_empty() {
+                "No mission is running.".to_owned()
+            } else {
+                format!(
+                    "No mission is running in this session. Type /stop in the session of: {}.",
+                    others.join(", ")
+                )
+            }
+        };
+        prompt::pass_on(&text)
+    }
+
+    fn open_mission(&self, session: &SessionId) -> Option<MissionId> {
+        self.mission_of(session)
+            .filter(|mission| !mission.is_ended())
+            .map(|mission| mission.id)
+    }
+
+    // ---- journal and alarm ------------------------------------------------------------------------------------
+
+    fn journal_event(&mut self, out: &mut Vec<Effect>, id: MissionId, event: &Event) {
+        if !self.policy.journal.enabled {
+            return;
+        }
+        let text = journal::event_line(self.now, event);
+        self.write_journal(out, id, text, false);
+    }
+
+    fn journal_snapshot(&mut self, out: &mut Vec<Effect>, id: MissionId) {
+        if !self.policy.journal.enabled {
+            return;
+        }
+        if let Some(mission) = self.missions.get(&id) {
+            let text = journal::header_line(&self.policy, mission);
+            self.write_journal(out, id, text, true);
+        }
+    }
+
+    fn write_journal(
+        &mut self,
+        out: &mut Vec<Effect>,
+        mission: MissionId,
+        text: String,
+        replace: bool,
+    ) {
+        let size = self.journaled.entry(mission).or_default();
+        *size = if replace { 0 } else { *size } + text.len() as u64;
+        out.push(Effect::Journal {
+            mission,
+            text,
+            replace,
+            ended: false,
+        });
+    }
+
+    fn set_alarm(&mut self, out: &mut Vec<Effect>) {
+        let next = self
+            .missions
+            .values()
+            .filter_map(Mission::next_deadline)
+            .min();
+        if next != self.alarm {
+            self.alarm = next;
+            out.push(Effect::SetAlarm { at: next });
+        } else if next.is_some_and(|at| at <= self.now) {
+            out.push(Effect::SetAlarm { at: next });
+        }
+    }
+}
+
+/// Replays a journal and tells `each` the events with their effects.
+///
+/// # Errors
+/// When the journal can't be read.
+pub fn replay(
+    text: &str,
+    mut each: impl FnMut(&crate::event::Timed, &[Effect]),
+) -> Result<(MissionId, Mission), JournalError> {
+    let journal = journal::parse(text)?;
+    let policy = journal.header.policy;
+    let mut mission = journal.header.mission;
+    let mut out = Vec::new();
+    for timed in &journal.events {
+        out.clear();
+        let mut cx = Context {
+            now: timed.at,
+            policy: &policy,
+            out: &mut out,
+        };
+        mission.handle(&mut cx, &timed.event);
+        each(timed, &out);
+    }
+    Ok((mission.id, mission))
+}
+
+fn concerns(mission: &Mission, event: &Event, now: Instant) -> bool {
+    match event {
+        Event::Reply { effect, .. } => effect.belongs_to(mission.id),
+        Event::Alarm => mission.next_deadline().is_some_and(|at| at <= now),
+        Event::Shutdown { .. } | Event::Trapped { .. } => true,
+        Event::Restored { .. } => false, // only from `restore`
+        event => session_of(event).is_some_and(|session| mission.knows(session)),
+    }
+}

@@ -1,0 +1,431 @@
+//! Everything that can happen to the engine. The host normalises OpenCode's events into these; nothing else
+//! changes orchestration state.
+
+use crate::fault::Fault;
+use crate::id::{CallId, EffectId, MessageId, RequestId, SessionId};
+use crate::time::Instant;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A 64-bit XXH3 fingerprint as 16 hexadecimal digits. Contents are compared, never kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(transparent)]
+pub struct Fingerprint(pub String);
+
+impl Fingerprint {
+    /// The fingerprint of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(format!("{:016x}", xxh3_64(bytes)))
+    }
+}
+
+/// The model a prompt is sent to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Model {
+    /// OpenCode's provider id.
+    pub provider: String,
+    /// The model's id within that provider.
+    pub model: String,
+}
+
+/// State of one item of OpenCode's native todo list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum TodoStatus {
+    Pending,
+    InProgress,
+    Completed,
+    Cancelled,
+}
+
+impl TodoStatus {
+    /// Completed and cancelled items need no more work.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled)
+    }
+
+    /// The word OpenCode uses for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// One item of OpenCode's native todo list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+pub struct Todo {
+    pub content: String,
+    pub status: TodoStatus,
+}
+
+/// What the person asked for with a slash command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(tag = "name", rename_all = "camelCase")]
+pub enum Command {
+    /// `/task`: start a mission, or resume one when the objective is empty.
+    Task { objective: String },
+    /// `/stop`, `/cancel`.
+    Stop,
+    /// `/mission`.
+    Status,
+}
+
+/// Who wrote a user message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum Origin {
+    /// The person typed it.
+    Person,
+    /// It is the text of a slash command of ours.
+    Command,
+}
+
+/// Why an assistant message ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Ending {
+    /// The model said its last word of the turn.
+    Natural,
+    /// The step ended with tool calls; the turn goes on.
+    Step,
+    /// The message carries an error.
+    Failed { fault: Fault },
+    /// No finish and no error: the person aborted while the host waited to retry.
+    Unfinished,
+}
+
+/// What a tool call was for. The host maps OpenCode's tool names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum ToolKind {
+    Read,
+    Edit,
+    Run,
+    Plan,
+    Other,
+}
+
+/// A file as it was after a tool call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+pub struct FileState {
+    pub path: String,
+    pub content: Fingerprint,
+}
+
+/// The facts of a finished tool call that the stagnation rules need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct ToolCall {
+    pub call: CallId,
+    pub kind: ToolKind,
+    /// The call in a few words, for evidence: tool name and the start of its arguments.
+    pub label: String,
+    /// Tool name and arguments.
+    pub args: Fingerprint,
+    /// The output, or the error.
+    pub result: Fingerprint,
+    /// The first line of the error when the call failed.
+    pub error: Option<String>,
+    /// Files the call read.
+    pub reads: Vec<String>,
+    /// Files the call wrote, as they are now.
+    pub writes: Vec<FileState>,
+    /// What the call told about the health of the work tree: language diagnostics, build or test output.
+    pub diagnostics: Option<Fingerprint>,
+}
+
+/// A finished tool call as the host saw it, before the core keeps only fingerprints of it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", default)]
+pub struct RawToolCall {
+    pub call: String,
+    pub tool: String,
+    #[cfg_attr(
+        all(test, not(target_arch = "wasm32")),
+        ts(type = "\"read\" | \"edit\" | \"run\" | \"plan\" | \"other\"")
+    )]
+    pub kind: Option<ToolKind>,
+    /// The arguments as JSON text.
+    pub args: String,
+    /// The output, or the error's message when `failed`.
+    pub output: String,
+    pub failed: bool,
+    pub reads: Vec<String>,
+    /// Path and content of each file written.
+    pub writes: Vec<RawFile>,
+    /// Diagnostics of the work tree, as text.
+    pub diagnostics: Option<String>,
+}
+
+/// A written file's path and text.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(default)]
+pub struct RawFile {
+    pub path: String,
+    pub content: String,
+}
+
+/// Longest label and error prefix kept, in characters.
+const LABEL_CHARS: usize = 80;
+
+impl RawToolCall {
+    /// Reduces the call to what the rules compare.
+    #[must_use]
+    pub fn reduce(&self) -> ToolCall {
+        let kind = self.kind.unwrap_or(ToolKind::Other);
+        let args = self.args.trim();
+        let label = clip(&format!("{} {args}", self.tool), LABEL_CHARS);
+        let diagnostics = match (&self.diagnostics, kind) {
+            (Some(text), _) => Some(Fingerprint::of(text.as_bytes())),
+            (None, ToolKind::Run) => Some(Fingerprint::of(self.output.as_bytes())),
+            _ => None,
+        };
+        ToolCall {
+            call: CallId(self.call.clone()),
+            kind,
+            label,
+            args: Fingerprint::of(format!("{}\0{args}", self.tool).as_bytes()),
+            result: Fingerprint::of(self.output.as_bytes()),
+            error: self
+                .failed
+                .then(|| clip(self.output.lines().next().unwrap_or("error"), LABEL_CHARS)),
+            reads: self.reads.clone(),
+            writes: self
+                .writes
+                .iter()
+                .map(|file| FileState {
+                    path: file.path.clone(),
+                    content: Fingerprint::of(file.content.as_bytes()),
+                })
+                .collect(),
+            diagnostics,
+        }
+    }
+}
+
+/// The first `chars` characters of `text` on one line, with an ellipsis when something was cut.
+#[must_use]
+pub fn clip(text: &str, chars: usize) -> String {
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.chars().count() <= chars {
+        return flat;
+    }
+    let mut cut: String = flat.chars().take(chars.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+/// What waits for the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum Blocker {
+    Permission,
+    Question,
+}
+
+/// The end of a session as a lookup found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct LastTurn {
+    /// A turn is under way.
+    pub busy: bool,
+    /// The newest assistant message, and how it ended.
+    pub assistant: Option<LastAssistant>,
+    /// A user message newer than that waits for an answer.
+    pub unanswered: bool,
+}
+
+/// The newest assistant message of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct LastAssistant {
+    pub message: MessageId,
+    pub ending: Ending,
+    /// It is a compaction's summary, not an answer.
+    pub summary: bool,
+}
+
+/// A successful answer of the host to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Payload {
+    /// The request was carried out; there is nothing to tell.
+    Done,
+    Todos {
+        todos: Vec<Todo>,
+    },
+    Turn {
+        turn: LastTurn,
+    },
+    /// A command ended. `exit` is absent when it could not be started or was stopped by its time limit.
+    Check {
+        exit: Option<i32>,
+        output: String,
+    },
+    Session {
+        session: SessionId,
+    },
+}
+
+/// The host's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    Ok(Payload),
+    Err(Fault),
+}
+
+/// Why the state came from a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum RestoreCause {
+    /// OpenCode was started again.
+    Restart,
+    /// The wasm instance trapped and a fresh one took over; OpenCode itself goes on.
+    Trap,
+}
+
+/// An input of [`crate::engine::Engine::handle`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Event {
+    /// A slash command is about to become a turn of `session`.
+    Command {
+        session: SessionId,
+        command: Command,
+    },
+    /// A user message was accepted by the session (not a prompt of ours). It names the agent and model of its turn.
+    UserMessage {
+        session: SessionId,
+        origin: Origin,
+        agent: Option<String>,
+        model: Option<Model>,
+    },
+    /// A turn is under way.
+    Busy {
+        session: SessionId,
+    },
+    /// The host waits before it asks the provider again. This is work, not idleness.
+    Retrying {
+        session: SessionId,
+        attempt: u32,
+        message: String,
+    },
+    /// The session does nothing. OpenCode's doubled idles may be passed on as they come.
+    Idle {
+        session: SessionId,
+    },
+    /// An assistant message is complete. `tokens` counts input, output, reasoning and cache; `cost` is in US dollars.
+    Assistant {
+        session: SessionId,
+        message: MessageId,
+        ending: Ending,
+        /// It is a compaction's summary, not an answer.
+        summary: bool,
+        #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number"))]
+        tokens: u64,
+        cost: f64,
+    },
+    /// The text of an assistant message.
+    AssistantText {
+        session: SessionId,
+        text: Fingerprint,
+    },
+    /// A session error. Alone it does not mean that the turn ended.
+    SessionError {
+        session: SessionId,
+        fault: Fault,
+    },
+    /// The native todo list changed.
+    Todos {
+        session: SessionId,
+        todos: Vec<Todo>,
+    },
+    Tool {
+        session: SessionId,
+        call: ToolCall,
+    },
+    /// The session waits for the person.
+    Blocked {
+        session: SessionId,
+        request: RequestId,
+        by: Blocker,
+    },
+    Unblocked {
+        session: SessionId,
+        request: RequestId,
+        rejected: bool,
+    },
+    /// The session's history is being compacted.
+    Compacting {
+        session: SessionId,
+    },
+    Compacted {
+        session: SessionId,
+    },
+    /// `session` was created below `parent`.
+    Child {
+        parent: SessionId,
+        session: SessionId,
+    },
+    Deleted {
+        session: SessionId,
+    },
+    /// The host's answer to the request `effect`.
+    Reply {
+        effect: EffectId,
+        outcome: Outcome,
+    },
+    /// The host's alarm rang.
+    Alarm,
+    /// The state was rebuilt from a journal; requests in flight are in doubt.
+    Restored {
+        cause: RestoreCause,
+    },
+    /// The host program is ending. With `drain` it keeps running until no mission is active (`opencode run`).
+    Shutdown {
+        drain: bool,
+    },
+    /// The wasm instance trapped twice at the same event: the missions are stopped.
+    Trapped {
+        message: String,
+    },
+}
+
+/// An event and when it happened, as the journal keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timed {
+    pub at: Instant,
+    pub event: Event,
+}

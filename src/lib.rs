@@ -1,0 +1,60 @@
+//! OpenCode Orchestrator: missions for OpenCode as a deterministic state machine in WebAssembly.
+//!
+//! ```text
+//!   OpenCode ──hooks, events──▶ host/ (TypeScript) ──▶ wasm/ ──Event──▶ engine ──▶ mission
+//!       ▲                                                                              │
+//!       └──── session and todo I/O ◀── imported callbacks ◀── wasm/ ◀──Vec<Effect>─────┘
+//! ```
+//!
+//! Invariants, held by tests:
+//!
+//! 1. One door: all orchestration state changes in [`engine::Engine::handle`], which is synchronous and does no I/O.
+//! 2. The core never reads a clock, random numbers or the environment: `now` is an argument, the seed is in the policy.
+//! 3. Every effect is drained before the next event. No imported callback runs while the engine is borrowed.
+//! 4. Every request carries an id made by the core; a late, duplicate or stale reply is a no-op.
+//! 5. Timers are data. The host owns one alarm. Every timer and session has an owner, and goes with it.
+//! 6. Malformed input from the host or the model is an error value with a clear message, never a panic.
+//! 7. The same journal gives byte-identical effects natively, in Node, in Bun and in a browser.
+//! 8. `wasm` is the only place that knows JavaScript; `host/` is the only place that knows OpenCode.
+//! 9. The imported `Host` callbacks are the module's whole authority.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`engine`] | routing: event in, effects out |
+//! | [`event`], [`effect`], [`fault`], [`id`], [`time`] | the vocabulary |
+//! | [`policy`] | every tuning number; the user's options |
+//! | [`mission`] | the mission loop: state machine, progress, stagnation, budget |
+//! | [`resource`] | who owns which session and timer |
+//! | [`prompt`] | every text that goes to the model |
+//! | [`journal`] | record and replay |
+//! | [`view`] | `/mission` and other displays |
+//! | `wasm` | the JavaScript edge |
+
+#![deny(unsafe_code)]
+#![warn(clippy::pedantic)]
+#![allow(
+    clippy::module_name_repetitions,
+    clippy::missing_panics_doc,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::struct_excessive_bools
+)]
+
+pub mod effect;
+pub mod engine;
+pub mod event;
+pub mod fault;
+pub mod id;
+pub mod journal;
+pub mod mission;
+pub mod policy;
+pub mod prompt;
+pub mod resource;
+pub mod time;
+pub mod view;
+
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod contract;

@@ -1,0 +1,210 @@
+//! What a turn achieved, from the native todo list and the work tree.
+//!
+//! Strong: a new high-water mark of finished todos, or a changed work tree together with diagnostics not seen before.
+//! Weak: the list's text changed, a new file was read or written, a new error appeared. Stagnant: nothing of these.
+
+use crate::event::{Fingerprint, Todo, ToolCall};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, VecDeque};
+
+/// Facts kept of each kind, so that memory is bounded over any mission.
+const SEEN_MAX: usize = 4_096;
+
+/// How a turn is classified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Class {
+    Strong,
+    Weak,
+    Stagnant,
+}
+
+/// Something seen before or not, with a bounded memory that forgets the oldest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Seen {
+    set: BTreeSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Seen {
+    /// Whether `item` is new. It is not after this.
+    fn is_new(&mut self, item: &str) -> bool {
+        if !self.set.insert(item.to_owned()) {
+            return false;
+        }
+        self.order.push_back(item.to_owned());
+        if self.order.len() > SEEN_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.set.remove(&oldest);
+        }
+        true
+    }
+}
+
+/// The progress of a mission.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    high_water: u32,
+    list: Option<Fingerprint>,
+    trees: Seen,
+    reads: Seen,
+    errors: Seen,
+    diagnostics: Seen,
+    turn: TurnFacts,
+}
+
+/// What happened since the last turn was classified.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct TurnFacts {
+    tree_changed: bool,
+    new_diagnostics: bool,
+    news: bool,
+}
+
+impl Progress {
+    /// Takes note of a tool call of the current turn.
+    pub fn on_tool(&mut self, call: &ToolCall) {
+        for file in &call.writes {
+            self.turn.tree_changed |= self
+                .trees
+                .is_new(&format!("{}\0{}", file.path, file.content.0));
+        }
+        for path in &call.reads {
+            self.turn.news |= self.reads.is_new(path);
+        }
+        if let Some(error) = &call.error {
+            self.turn.news |= self.errors.is_new(error);
+        }
+        if let Some(diagnostics) = &call.diagnostics {
+            self.turn.new_diagnostics |= self.diagnostics.is_new(&diagnostics.0);
+        }
+    }
+
+    /// Takes note of what the completion command printed: it speaks for the work tree's health.
+    pub fn on_check(&mut self, output: &Fingerprint) {
+        self.turn.new_diagnostics |= self.diagnostics.is_new(&output.0);
+    }
+
+    /// Classifies the turn that ended with `todos` and begins the next one.
+    pub fn classify(&mut self, todos: &[Todo]) -> Class {
+        let facts = std::mem::take(&mut self.turn);
+        let finished = finished(todos);
+        let list = fingerprint(todos);
+        let list_changed = self.list.as_ref() != Some(&list);
+        self.list = Some(list);
+        if finished > self.high_water {
+            self.high_water = finished;
+            return Class::Strong;
+        }
+        if facts.tree_changed && facts.new_diagnostics {
+            return Class::Strong;
+        }
+        if list_changed || facts.news || facts.tree_changed {
+            return Class::Weak;
+        }
+        Class::Stagnant
+    }
+}
+
+/// Completed and cancelled todos.
+#[must_use]
+pub fn finished(todos: &[Todo]) -> u32 {
+    let count = todos
+        .iter()
+        .filter(|todo| todo.status.is_terminal())
+        .count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn fingerprint(todos: &[Todo]) -> Fingerprint {
+    let mut text = String::new();
+    for todo in todos {
+        text.push_str(todo.status.as_str());
+        text.push('\0');
+        text.push_str(&todo.content);
+        text.push('\0');
+    }
+    Fingerprint::of(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{RawFile, RawToolCall, TodoStatus, ToolKind};
+
+    fn list(items: &[(&str, TodoStatus)]) -> Vec<Todo> {
+        items
+            .iter()
+            .map(|(content, status)| Todo {
+                content: (*content).to_owned(),
+                status: *status,
+            })
+            .collect()
+    }
+
+    use TodoStatus::{Completed, InProgress, Pending};
+
+    #[test]
+    fn peers_07_rewording_toggling_and_readding_is_never_strong() {
+        let mut progress = Progress::default();
+        assert_eq!(
+            progress.classify(&list(&[("a", Completed), ("b", Pending)])),
+            Class::Strong
+        );
+        let gaming = [
+            list(&[("a", Completed), ("b!", Pending)]),
+            list(&[("a", Pending), ("b!", InProgress)]),
+            list(&[("a", Completed), ("b!", Pending)]),
+            list(&[("c", Completed)]),
+            list(&[("d", Completed), ("e", Pending)]),
+        ];
+        for todos in gaming {
+            assert_eq!(progress.classify(&todos), Class::Weak, "{todos:?}");
+        }
+        assert_eq!(
+            progress.classify(&list(&[("d", Completed), ("e", Pending)])),
+            Class::Stagnant
+        );
+    }
+
+    #[test]
+    fn peers_07_adding_todos_while_finishing_others_is_strong() {
+        let mut progress = Progress::default();
+        for done in 1..20u32 {
+            let mut todos: Vec<(String, TodoStatus)> =
+                (0..done).map(|i| (i.to_string(), Completed)).collect();
+            todos.extend((done..done * 2 + 2).map(|i| (i.to_string(), Pending)));
+            let todos: Vec<Todo> = todos
+                .into_iter()
+                .map(|(content, status)| Todo { content, status })
+                .collect();
+            assert_eq!(progress.classify(&todos), Class::Strong);
+        }
+    }
+
+    #[test]
+    fn an_edit_with_new_diagnostics_is_strong_and_without_is_weak() {
+        let mut progress = Progress::default();
+        let todos = list(&[("a", Pending)]);
+        progress.classify(&todos);
+        let edit = |content: &str, diagnostics: Option<&str>| {
+            RawToolCall {
+                tool: "edit".into(),
+                kind: Some(ToolKind::Edit),
+                writes: vec![RawFile {
+                    path: "a.rs".into(),
+                    content: content.into(),
+                }],
+                diagnostics: diagnostics.map(str::to_owned),
+                ..RawToolCall::default()
+            }
+            .reduce()
+        };
+        progress.on_tool(&edit("1", Some("error at 1")));
+        assert_eq!(progress.classify(&todos), Class::Strong);
+        progress.on_tool(&edit("2", Some("error at 1")));
+        assert_eq!(progress.classify(&todos), Class::Weak);
+        progress.on_tool(&edit("2", None));
+        assert_eq!(progress.classify(&todos), Class::Stagnant);
+    }
+}

@@ -1,0 +1,238 @@
+//! Every number that tunes behaviour, with its unit and its reason. Nothing else in the crate holds one.
+//!
+//! The fields in [`Policy`]'s option groups come from the user ([`options`]); the rest are fixed here.
+
+pub mod options;
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The rules a mission runs under. Part of the journal, so a replay uses the policy of its day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// Seed of all jitter. The host draws it once; the core never does.
+    pub seed: u32,
+    /// A person is at the terminal (TUI, server). False in `opencode run`, where every permission request is refused
+    /// by the host itself and a refusal says nothing about the person's wish to stop.
+    pub interactive: bool,
+    pub mission: MissionPolicy,
+    pub completion: CompletionPolicy,
+    pub journal: JournalPolicy,
+    pub limits: LimitsPolicy,
+    pub tasks: TasksPolicy,
+    pub search: SearchPolicy,
+    pub notify: NotifyPolicy,
+}
+
+/// `limits` options: ceilings of delegation. Keys are lower case; [`options::ANY`] stands for the rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitsPolicy {
+    pub global: u32,
+    pub per_key: BTreeMap<String, u32>,
+    pub per_agent: BTreeMap<String, u32>,
+}
+
+/// `tasks` options, of delegation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TasksPolicy {
+    pub timeout_min: u32,
+    pub max_depth: u32,
+    pub retries: u32,
+    pub keep_sessions: bool,
+}
+
+/// `search` options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchPolicy {
+    pub memory_mb: u32,
+    pub workers: u32,
+}
+
+/// `mission` options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MissionPolicy {
+    /// Continuations a mission may send.
+    pub max_iterations: u32,
+    /// Stagnant turns until it stops. The one before the last is answered with a forced pivot.
+    pub max_stagnant: u32,
+    /// Continuations in a row without strong progress.
+    pub max_without_progress: u32,
+    /// Minutes of active time; pauses by the person don't count.
+    pub max_minutes: u32,
+    /// Tokens of the mission's session and its children.
+    pub max_tokens: u64,
+    /// US dollars, as OpenCode counts them; 0 means no limit.
+    pub max_cost_usd: f64,
+    /// Milliseconds between the end of a turn and the continuation, for the person to step in. With 0 the
+    /// continuation is handed over before the session becomes idle.
+    pub settle_ms: u64,
+}
+
+/// `completion` options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CompletionPolicy {
+    /// Must exit with 0 before a mission may end as complete.
+    pub command: Option<String>,
+    pub timeout_sec: u32,
+}
+
+/// `journal` options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JournalPolicy {
+    pub enabled: bool,
+    /// Size at which a mission's file is replaced by a snapshot of its state.
+    pub max_mb: u32,
+}
+
+/// `notify` options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotifyPolicy {
+    pub toasts: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            interactive: true,
+            mission: MissionPolicy {
+                max_iterations: 50,
+                max_stagnant: 3,
+                max_without_progress: 8,
+                max_minutes: 240,
+                max_tokens: 20_000_000,
+                max_cost_usd: 0.0,
+                settle_ms: 0,
+            },
+            completion: CompletionPolicy {
+                command: None,
+                timeout_sec: 300,
+            },
+            journal: JournalPolicy {
+                enabled: true,
+                max_mb: 8,
+            },
+            limits: LimitsPolicy {
+                global: 8,
+                per_key: BTreeMap::new(),
+                per_agent: BTreeMap::new(),
+            },
+            tasks: TasksPolicy {
+                timeout_min: 30,
+                max_depth: 1,
+                retries: 2,
+                keep_sessions: false,
+            },
+            search: SearchPolicy {
+                memory_mb: 256,
+                workers: 0,
+            },
+            notify: NotifyPolicy { toasts: true },
+        }
+    }
+}
+
+/// A second idle within this time after a failed turn is OpenCode's echo of the first (seen 40–90 ms apart); a later
+/// one is the person's abort. Milliseconds.
+pub const IDLE_ECHO_MS: u64 = 1_000;
+/// A session that went idle after a prompt was accepted gets this long to become busy before its last turn is read.
+/// Idle to next request takes OpenCode some 200 ms. Milliseconds.
+pub const PROMPT_GRACE_MS: u64 = 1_500;
+/// With no event at all from a busy session for this long, its state is looked up once: a lost event must not end a
+/// mission. Milliseconds.
+pub const WATCH_MS: u64 = 60_000;
+/// First wait after a failed lookup or prompt; doubles with each failure. Milliseconds.
+pub const RETRY_FIRST_MS: u64 = 500;
+/// Failed lookups or prompts in a row until the mission stops: some 30 s of waiting in all.
+pub const RETRY_MAX: u32 = 6;
+/// First wait after the provider failed beyond the host's own retries (which last about a minute). Milliseconds.
+pub const OUTAGE_FIRST_MS: u64 = 15_000;
+/// Longest such wait. Milliseconds.
+pub const OUTAGE_CAP_MS: u64 = 600_000;
+/// Failed turns in a row, for backpressure, until the mission stops: about an hour and a half.
+pub const OUTAGE_MAX: u32 = 14;
+/// Failed turns in a row for any other passing reason (a malformed answer), until the mission stops.
+pub const FAILURE_MAX: u32 = 4;
+/// First wait after such a failure. Milliseconds.
+pub const FAILURE_FIRST_MS: u64 = 1_000;
+/// Jitter of every wait, in percent either way, so that several missions don't come back at once.
+pub const JITTER_PERCENT: u64 = 25;
+/// Weak turns in a row that count as one stagnant turn.
+pub const WEAK_RUN_MAX: u32 = 5;
+/// Same call with the same result: named in the next continuation.
+pub const REPEAT_WARN: usize = 3;
+/// Same call with the same result: counts as stagnant.
+pub const REPEAT_COUNT: usize = 4;
+/// Same error prefix.
+pub const ERROR_REPEAT: usize = 3;
+/// Longest call cycle looked for, and how often it must repeat.
+pub const CYCLE_LEN: usize = 5;
+pub const CYCLE_REPEAT: usize = 5;
+/// Two calls in alternation (ABAB…), pairs.
+pub const ALTERNATION_REPEAT: usize = 3;
+/// Identical final texts.
+pub const TEXT_REPEAT: usize = 3;
+/// Times a file may return to content it had before.
+pub const FILE_RETURN: u32 = 2;
+/// Calls kept for the rules above: the longest pattern is `CYCLE_LEN * CYCLE_REPEAT`.
+pub const CALL_WINDOW: usize = 64;
+/// Files whose history is kept, and versions of each.
+pub const FILES_TRACKED: usize = 512;
+pub const FILE_VERSIONS: usize = 32;
+/// Decisions kept for `/mission`.
+pub const DECISIONS_KEPT: usize = 10;
+/// Open todos quoted in a continuation, and the longest quote, in characters: the agent has its list already.
+pub const TODOS_QUOTED: usize = 5;
+pub const TODO_CHARS: usize = 160;
+/// Tail of the completion command's output quoted in a continuation, in characters.
+pub const CHECK_CHARS: usize = 2_000;
+/// Longest objective kept, in characters. It is part of every compaction and of the journal.
+pub const OBJECTIVE_CHARS: usize = 20_000;
+/// Ended missions kept for `/mission`.
+pub const ENDED_KEPT: usize = 16;
+
+/// A wait of `first_ms * 2^attempt`, at most `cap_ms`, with deterministic jitter. `attempt` counts from 0.
+#[must_use]
+pub fn back_off(seed: u64, first_ms: u64, cap_ms: u64, attempt: u32) -> u64 {
+    let base = first_ms
+        .saturating_mul(1u64.checked_shl(attempt.min(32)).unwrap_or(u64::MAX))
+        .min(cap_ms);
+    let spread = base * JITTER_PERCENT / 100;
+    let random = split_mix(seed ^ u64::from(attempt).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    base - spread + random % (2 * spread + 1)
+}
+
+/// One step of `SplitMix64` (Steele, Lea, Flood 2014).
+fn split_mix(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_off_grows_within_its_jitter_and_is_deterministic() {
+        for attempt in 0..40 {
+            let base = (1_000u64 << attempt.min(20)).min(60_000);
+            let wait = back_off(7, 1_000, 60_000, attempt);
+            assert!(
+                wait >= base * 3 / 4 && wait <= base * 5 / 4,
+                "{attempt}: {wait}"
+            );
+            assert_eq!(wait, back_off(7, 1_000, 60_000, attempt));
+        }
+        assert_ne!(back_off(1, 1_000, 60_000, 3), back_off(2, 1_000, 60_000, 3));
+    }
+}

@@ -1,0 +1,255 @@
+//! Who owns which session and which timer: a tree whose release is a cascade.
+//!
+//! A node is a mission, a phase of it, or a task. Releasing a node releases everything below it, once; releasing it
+//! again is a no-op. Timers are data here: the host owns one alarm, set to [`ResourceTracker::next_deadline`].
+
+use crate::id::{SessionId, TimerId};
+use crate::time::Instant;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(u32);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Timer<P> {
+    at: Instant,
+    owner: NodeId,
+    purpose: P,
+}
+
+/// The ownership tree. `P` says what a timer is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResourceTracker<P> {
+    next: u32,
+    parents: BTreeMap<NodeId, Option<NodeId>>,
+    children: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    sessions: BTreeMap<SessionId, NodeId>,
+    timers: BTreeMap<TimerId, Timer<P>>,
+    deadlines: BTreeSet<(Instant, TimerId)>,
+}
+
+impl<P> Default for ResourceTracker<P> {
+    fn default() -> Self {
+        Self {
+            next: 0,
+            parents: BTreeMap::new(),
+            children: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+        }
+    }
+}
+
+/// What a release gave back, in order of creation. The sessions are for the caller to delete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    pub sessions: Vec<SessionId>,
+    pub timers: Vec<TimerId>,
+}
+
+impl<P: Copy> ResourceTracker<P> {
+    fn mint(&mut self) -> u32 {
+        self.next = self.next.wrapping_add(1);
+        self.next
+    }
+
+    /// A new owner below `parent`, or a root. `None` when `parent` was released already.
+    pub fn open(&mut self, parent: Option<NodeId>) -> Option<NodeId> {
+        if let Some(parent) = parent
+            && !self.parents.contains_key(&parent)
+        {
+            return None;
+        }
+        let node = NodeId(self.mint());
+        self.parents.insert(node, parent);
+        if let Some(parent) = parent {
+            self.children.entry(parent).or_default().insert(node);
+        }
+        Some(node)
+    }
+
+    /// Gives `owner` a session. False when the owner was released already: the caller must release the session itself.
+    pub fn own_session(&mut self, owner: NodeId, session: SessionId) -> bool {
+        if !self.parents.contains_key(&owner) {
+            return false;
+        }
+        self.sessions.insert(session, owner);
+        true
+    }
+
+    /// The session is gone or given away.
+    pub fn forget_session(&mut self, session: &SessionId) -> bool {
+        self.sessions.remove(session).is_some()
+    }
+
+    /// Arms a timer of `owner`. `None` when the owner was released already.
+    pub fn arm(&mut self, owner: NodeId, at: Instant, purpose: P) -> Option<TimerId> {
+        if !self.parents.contains_key(&owner) {
+            return None;
+        }
+        let id = TimerId(self.mint());
+        self.timers.insert(id, Timer { at, owner, purpose });
+        self.deadlines.insert((at, id));
+        Some(id)
+    }
+
+    /// Takes a timer away before it is due.
+    pub fn disarm(&mut self, id: TimerId) -> bool {
+        self.timers
+            .remove(&id)
+            .is_some_and(|timer| self.deadlines.remove(&(timer.at, id)))
+    }
+
+    /// Takes away every timer whose purpose `matches`.
+    pub fn disarm_all(&mut self, matches: impl Fn(&P) -> bool) {
+        let ids: Vec<TimerId> = self
+            .timers
+            .iter()
+            .filter(|(_, timer)| matches(&timer.purpose))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            self.disarm(id);
+        }
+    }
+
+    /// Takes the earliest timer that is due at `now`.
+    pub fn take_due(&mut self, now: Instant) -> Option<(TimerId, P)> {
+        let (at, id) = *self.deadlines.first()?;
+        if at > now {
+            return None;
+        }
+        self.deadlines.pop_first();
+        self.timers.remove(&id).map(|timer| (id, timer.purpose))
+    }
+
+    /// When the next timer is due.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// The armed timers and their purposes, earliest first.
+    pub fn timers(&self) -> impl Iterator<Item = (Instant, P)> + '_ {
+        self.deadlines
+            .iter()
+            .filter_map(|(at, id)| self.timers.get(id).map(|timer| (*at, timer.purpose)))
+    }
+
+    /// Releases `node` and all below it.
+    pub fn release(&mut self, node: NodeId) -> Released {
+        let mut released = Released::default();
+        let mut gone = BTreeSet::new();
+        let mut stack = vec![node];
+        while let Some(node) = stack.pop() {
+            let Some(parent) = self.parents.remove(&node) else {
+                continue;
+            };
+            if let Some(parent) = parent
+                && let Some(siblings) = self.children.get_mut(&parent)
+            {
+                siblings.remove(&node);
+                if siblings.is_empty() {
+                    self.children.remove(&parent);
+                }
+            }
+            stack.extend(self.children.remove(&node).unwrap_or_default());
+            gone.insert(node);
+        }
+        self.sessions.retain(|session, owner| {
+            let keep = !gone.contains(owner);
+            if !keep {
+                released.sessions.push(session.clone());
+            }
+            keep
+        });
+        let timers: Vec<TimerId> = self
+            .timers
+            .iter()
+            .filter(|(_, timer)| gone.contains(&timer.owner))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in timers {
+            self.disarm(id);
+            released.timers.push(id);
+        }
+        released
+    }
+
+    /// Whether nothing is owned by anyone.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parents.is_empty() && self.sessions.is_empty() && self.timers.is_empty()
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn release_cascades_once() {
+        let mut tracker = ResourceTracker::default();
+        let root = tracker.open(None).expect("root");
+        let mission = tracker.open(Some(root)).expect("mission");
+        let task = tracker.open(Some(mission)).expect("task");
+        assert!(tracker.own_session(task, "ses_1".into()));
+        let late = tracker.arm(mission, Instant(9), 'm').expect("timer");
+        let early = tracker.arm(task, Instant(5), 't').expect("timer");
+        assert_eq!(tracker.next_deadline(), Some(Instant(5)));
+
+        let released = tracker.release(mission);
+        assert_eq!(released.sessions, vec![SessionId::from("ses_1")]);
+        assert_eq!(released.timers, vec![late, early]);
+        assert_eq!(tracker.release(mission), Released::default());
+        assert_eq!(tracker.release(task), Released::default());
+        assert_eq!(tracker.open(Some(task)), None);
+        assert_eq!(tracker.arm(task, Instant(1), 'x'), None);
+        assert!(!tracker.own_session(task, "ses_2".into()));
+        assert!(!tracker.is_empty());
+        tracker.release(root);
+        assert!(tracker.is_empty());
+    }
+
+    #[test]
+    fn timers_come_due_in_order_and_once() {
+        let mut tracker = ResourceTracker::default();
+        let root = tracker.open(None).expect("root");
+        tracker.arm(root, Instant(20), 'b');
+        tracker.arm(root, Instant(10), 'a');
+        let gone = tracker.arm(root, Instant(15), 'x').expect("timer");
+        assert!(tracker.disarm(gone));
+        assert!(!tracker.disarm(gone));
+        assert_eq!(tracker.take_due(Instant(9)), None);
+        assert_eq!(tracker.take_due(Instant(30)).map(|(_, p)| p), Some('a'));
+        assert_eq!(tracker.take_due(Instant(30)).map(|(_, p)| p), Some('b'));
+        assert_eq!(tracker.take_due(Instant(30)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_done_releasing_the_root_empties_the_tree(ops in prop::collection::vec((0u8..5, 0usize..8, 0u64..100), 0..60)) {
+            let mut tracker = ResourceTracker::default();
+            let root = tracker.open(None).expect("root");
+            let mut nodes = vec![root];
+            for (op, pick, at) in ops {
+                let node = nodes[pick % nodes.len()];
+                match op {
+                    0 => nodes.extend(tracker.open(Some(node))),
+                    1 => { tracker.own_session(node, SessionId(format!("s{at}"))); }
+                    2 => { tracker.arm(node, Instant(at), ()); }
+                    3 => { tracker.take_due(Instant(at)); }
+                    _ if node != root => { tracker.release(node); }
+                    _ => {}
+                }
+            }
+            tracker.release(root);
+            prop_assert!(tracker.is_empty());
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The loop between the engine and the host's callbacks.
+
+use super::host::{Host, fault_of, to_js};
+use crate::effect::{Effect, Level};
+use crate::engine::Engine;
+use crate::event::{Command, Event, LastTurn, Outcome, Payload, RestoreCause, Todo};
+use crate::fault::Fault;
+use crate::id::{EffectId, SessionId};
+use crate::journal::JournalError;
+use crate::policy::CHECK_CHARS;
+use crate::time::Instant;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+pub struct Driver {
+    host: Host,
+    engine: RefCell<Engine>,
+    queue: RefCell<VecDeque<Event>>,
+    pumping: Cell<bool>,
+    answer: RefCell<String>,
+}
+
+/// How a settled promise's value becomes a payload.
+type Read = fn(JsValue) -> Result<Payload, String>;
+
+#[derive(Deserialize)]
+struct CheckResult {
+    exit: Option<i32>,
+    output: String,
+}
+
+impl Driver {
+    pub fn new(host: Host, engine: Engine) -> Rc<Self> {
+        Rc::new(Self {
+            host,
+            engine: RefCell::new(engine),
+            queue: RefCell::default(),
+            pumping: Cell::new(false),
+            answer: RefCell::default(),
+        })
+    }
+
+    /// Reads the engine's state. Never called while it is borrowed for an event.
+    pub fn read<T>(&self, read: impl FnOnce(&Engine) -> T) -> T {
+        read(&self.engine.borrow())
+    }
+
+    /// Queues an event and handles all that are queued, unless that is being done further up the stack.
+    pub fn push(self: &Rc<Self>, event: Event) {
+        self.queue.borrow_mut().push_back(event);
+        if self.pumping.replace(true) {
+            return;
+        }
+        loop {
+            let next = self.queue.borrow_mut().pop_front();
+            let Some(event) = next else { break };
+            let now = self.now();
+            let effects = self.engine.borrow_mut().handle(now, event);
+            self.perform_all(effects);
+        }
+        self.pumping.set(false);
+    }
+
+    /// Handles a command and gives its answer.
+    pub fn command(self: &Rc<Self>, session: SessionId, command: Command) -> String {
+        self.push(Event::Command { session, command });
+        self.answer.take()
+    }
+
+    pub fn restore(
+        self: &Rc<Self>,
+        journal: &str,
+        cause: RestoreCause,
+    ) -> Result<(), JournalError> {
+        let now = self.now();
+        let effects = self.engine.borrow_mut().restore(now, journal, cause)?;
+        self.perform_all(effects);
+        Ok(())
+    }
+
+    fn now(&self) -> Instant {
+        Instant(self.host.now().max(0.0) as u64)
+    }
+
+    fn perform_all(self: &Rc<Self>, effects: Vec<Effect>) {
+        for effect in effects {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(self: &Rc<Self>, effect: Effect) {
+        let host = &self.host;
+        match effect {
+            Effect::Prompt {
+                id,
+                session,
+                agent,
+                model,
+                text,
+                redrive,
+            } => {
+                #[derive(Serialize)]
+                struct Request {
+                    session: SessionId,
+                    agent: Option<String>,
+                    model: Option<crate::event::Model>,
+                    text: String,
+                    redrive: bool,
+                }
+                let request = object(&Request {
+                    session,
+                    agent,
+                    model,
+                    text,
+                    redrive,
+                });
+                self.request(id, host.prompt(request), done);
+            }
+            Effect::ReadTodos { id, session } => {
+                self.request(id, host.todos(&session.0), |value| {
+                    parse::<Vec<Todo>>(value, "todos").map(|todos| Payload::Todos { todos })
+                })
+            }
+            Effect::ReadTurn { id, session } => {
+                self.request(id, host.last_turn(&session.0), |value| {
+                    parse::<LastTurn>(value, "last turn").map(|turn| Payload::Turn { turn })
+                })
+            }
+            Effect::Abort { id, session } => self.request(id, host.abort(&session.0), done),
+            Effect::CreateSession {
+                id,
+                parent,
+                agent,
+                title,
+            } => {
+                #[derive(Serialize)]
+                struct Request {
+                    parent: SessionId,
+                    agent: String,
+                    title: String,
+                }
+                let request = object(&Request {
+                    parent,
+                    agent,
+                    title,
+                });
+                self.request(id, host.create_session(request), |value| {
+                    parse::<SessionId>(value, "session").map(|session| Payload::Session { session })
+                });
+            }
+            Effect::DeleteSession { id, session } => {
+                self.request(id, host.delete_session(&session.0), done)
+            }
+            Effect::RunCheck {
+                id,
+                command,
+                timeout_ms,
+            } => {
+                #[derive(Serialize)]
+                #[serde(rename_all = "camelCase")]
+                struct Request {
+                    command: String,
+                    timeout_ms: u64,
+                }
+                let request = object(&Request {
+                    command,
+                    timeout_ms,
+                });
+                self.request(id, host.run_check(request), |value| {
+                    parse::<CheckResult>(value, "check").map(|check| Payload::Check {
+                        exit: check.exit,
+                        output: crate::prompt::tail(&check.output, CHECK_CHARS).to_owned(),
+                    })
+                });
+            }
+            Effect::SetAlarm { at } => self.told(host.set_alarm(at.map(|at| at.0 as f64))),
+            Effect::AnswerCommand { text, .. } => {
+                self.answer.replace(text);
+            }
+            Effect::Notify {
+                session,
+                level,
+                message,
+            } => self.told(host.notify(&session.0, level_name(level), &message)),
+            Effect::Log { level, message } => {
+                // a log that fails can't be logged
+                let _ = host.log(level_name(level), &message);
+            }
+            Effect::Journal {
+                mission,
+                text,
+                replace,
+                ended,
+            } => {
+                #[derive(Serialize)]
+                struct Request {
+                    mission: crate::id::MissionId,
+                    text: String,
+                    replace: bool,
+                    ended: bool,
+                }
+                let request = object(&Request {
+                    mission,
+                    text,
+                    replace,
+                    ended,
+                });
+                self.told(host.journal(request));
+            }
+        }
+    }
+
+    /// A callback without an answer threw: the mission goes on, the log says so.
+    fn told(&self, result: Result<(), JsValue>) {
+        if let Err(error) = result {
+            let _ = self.host.log(
+                level_name(Level::Error),
+                &format!("host callback: {}", fault_of(&error)),
+            );
+        }
+    }
+
+    /// Follows a request to its reply.
+    fn request(self: &Rc<Self>, id: EffectId, started: Result<JsValue, JsValue>, read: Read) {
+        let driver = Rc::clone(self);
+        spawn_local(async move {
+            let settled = match started {
+                Ok(promise) => JsFuture::from(js_sys::Promise::resolve(&promise)).await,
+                Err(error) => Err(error),
+            };
+            let outcome = match settled.map(read) {
+                Ok(Ok(payload)) => Outcome::Ok(payload),
+                Ok(Err(message)) => Outcome::Err(Fault::AgentFailed { message }),
+                Err(error) => Outcome::Err(fault_of(&error)),
+            };
+            driver.push(Event::Reply {
+                effect: id,
+                outcome,
+            });
+        });
+    }
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "the shape of `Read`")]
+fn done(_: JsValue) -> Result<Payload, String> {
+    Ok(Payload::Done)
+}
+
+fn parse<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, String> {
+    serde_wasm_bindgen::from_value(value).map_err(|error| format!("the host's {what}: {error}"))
+}
+
+fn object(value: &impl Serialize) -> JsValue {
+    to_js(value).unwrap_or(JsValue::NULL)
+}
+
+fn level_name(level: Level) -> JsValue {
+    object(&level)
+}

@@ -1,0 +1,95 @@
+//! The imported `Host`: the module's whole authority. Its methods may throw or reject; a thrown or rejected value that
+//! has the shape of a `Fault` is one, anything else becomes a fault with its message.
+
+use crate::fault::Fault;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    pub type Host;
+
+    /// Milliseconds since the Unix epoch.
+    #[wasm_bindgen(method)]
+    pub fn now(this: &Host) -> f64;
+
+    /// `{session, agent, model, text, redrive}` → promise, settled once the prompt is accepted.
+    #[wasm_bindgen(method, catch)]
+    pub fn prompt(this: &Host, request: JsValue) -> Result<JsValue, JsValue>;
+
+    /// session → promise of `Todo[]`.
+    #[wasm_bindgen(method, catch)]
+    pub fn todos(this: &Host, session: &str) -> Result<JsValue, JsValue>;
+
+    /// session → promise of `LastTurn`.
+    #[wasm_bindgen(method, catch, js_name = lastTurn)]
+    pub fn last_turn(this: &Host, session: &str) -> Result<JsValue, JsValue>;
+
+    /// session → promise.
+    #[wasm_bindgen(method, catch)]
+    pub fn abort(this: &Host, session: &str) -> Result<JsValue, JsValue>;
+
+    /// `{parent, agent, title}` → promise of the session's id.
+    #[wasm_bindgen(method, catch, js_name = createSession)]
+    pub fn create_session(this: &Host, request: JsValue) -> Result<JsValue, JsValue>;
+
+    /// session → promise.
+    #[wasm_bindgen(method, catch, js_name = deleteSession)]
+    pub fn delete_session(this: &Host, session: &str) -> Result<JsValue, JsValue>;
+
+    /// `{command, timeoutMs}` → promise of `{exit: number | null, output}`.
+    #[wasm_bindgen(method, catch, js_name = runCheck)]
+    pub fn run_check(this: &Host, request: JsValue) -> Result<JsValue, JsValue>;
+
+    /// Send `{type: "alarm"}` at this time; undefined clears it.
+    #[wasm_bindgen(method, catch, js_name = setAlarm)]
+    pub fn set_alarm(this: &Host, at: Option<f64>) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub fn notify(this: &Host, session: &str, level: JsValue, message: &str)
+    -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub fn log(this: &Host, level: JsValue, message: &str) -> Result<(), JsValue>;
+
+    /// `{mission, text, replace, ended}`, written before this returns.
+    #[wasm_bindgen(method, catch)]
+    pub fn journal(this: &Host, request: JsValue) -> Result<(), JsValue>;
+}
+
+/// A typed value from JavaScript.
+///
+/// # Errors
+/// With the value's name and what is wrong with it.
+pub fn from_js<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, JsError> {
+    serde_wasm_bindgen::from_value(value).map_err(|error| JsError::new(&format!("{what}: {error}")))
+}
+
+/// A plain object for JavaScript, with `null` for nothing.
+///
+/// # Errors
+/// When the value can't be represented.
+pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsError> {
+    value
+        .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
+        .map_err(|error| JsError::new(&error.to_string()))
+}
+
+/// What a thrown or rejected value means.
+pub fn fault_of(error: &JsValue) -> Fault {
+    if let Ok(fault) = serde_wasm_bindgen::from_value::<Fault>(error.clone()) {
+        return fault;
+    }
+    let message = error
+        .dyn_ref::<js_sys::Error>()
+        .map(|error| String::from(error.message()))
+        .or_else(|| error.as_string())
+        .or_else(|| {
+            js_sys::JSON::stringify(error)
+                .ok()
+                .and_then(|text| text.as_string())
+        })
+        .unwrap_or_else(|| "an error without a message".to_owned());
+    Fault::AgentFailed { message }
+}

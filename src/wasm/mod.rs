@@ -1,0 +1,168 @@
+//! The JavaScript edge, the only code that knows JavaScript.
+//!
+//! [`host`] is what the module may call, [`Orchestrator`] is what JavaScript may call, [`driver`] is the loop between
+//! them: events are queued, the engine is borrowed for one event only, and its effects are all started before the next.
+
+mod driver;
+mod host;
+
+use crate::engine::Engine;
+use crate::event::{Command, Event, Fingerprint, RawToolCall, RestoreCause};
+use crate::id::SessionId;
+use crate::policy::options;
+use driver::Driver;
+use host::{Host, from_js, to_js};
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+/// The orchestrator of one OpenCode project.
+#[wasm_bindgen]
+pub struct Orchestrator {
+    driver: Rc<Driver>,
+    messages: Vec<String>,
+}
+
+#[wasm_bindgen]
+impl Orchestrator {
+    /// `options` are the plugin options as the user wrote them; `seed` feeds all jitter; `interactive` is false where
+    /// nobody can answer (`opencode run`).
+    #[wasm_bindgen(constructor)]
+    pub fn new(host: Host, options: JsValue, seed: u32, interactive: bool) -> Orchestrator {
+        console_error_panic_hook::set_once();
+        let value = if options.is_undefined() {
+            serde_json::Value::Null
+        } else {
+            serde_wasm_bindgen::from_value(options).unwrap_or_else(|_| {
+                serde_json::Value::String("a value that is not JSON".to_owned())
+            })
+        };
+        let (mut policy, messages) = options::parse(&value);
+        policy.seed = seed;
+        policy.interactive = interactive;
+        Orchestrator {
+            driver: Driver::new(host, Engine::new(policy)),
+            messages,
+        }
+    }
+
+    /// What was wrong with the options, in words.
+    #[wasm_bindgen(js_name = optionMessages)]
+    pub fn option_messages(&self) -> Vec<String> {
+        self.messages.clone()
+    }
+
+    /// Whether the user wants toasts.
+    #[wasm_bindgen(js_name = wantsToasts)]
+    pub fn wants_toasts(&self) -> bool {
+        self.driver.read(|engine| engine.policy().notify.toasts)
+    }
+
+    /// Handles an `Event`. Throws when the value is not one.
+    pub fn handle(&self, event: JsValue) -> Result<(), JsError> {
+        self.driver.push(from_js::<Event>(event, "event")?);
+        Ok(())
+    }
+
+    /// Handles a finished tool call (`RawToolCall`). Only fingerprints of its contents are kept.
+    #[wasm_bindgen(js_name = observeTool)]
+    pub fn observe_tool(&self, session: String, call: JsValue) -> Result<(), JsError> {
+        let call = from_js::<RawToolCall>(call, "tool call")?.reduce();
+        self.driver.push(Event::Tool {
+            session: SessionId(session),
+            call,
+        });
+        Ok(())
+    }
+
+    /// Handles the text of an assistant message. Only its fingerprint is kept.
+    #[wasm_bindgen(js_name = observeText)]
+    pub fn observe_text(&self, session: String, text: &str) {
+        self.driver.push(Event::AssistantText {
+            session: SessionId(session),
+            text: Fingerprint::of(text.trim().as_bytes()),
+        });
+    }
+
+    /// Handles a slash command (`Command`) and gives the text that takes its template's place.
+    pub fn command(&self, session: String, command: JsValue) -> Result<String, JsError> {
+        let command = from_js::<Command>(command, "command")?;
+        Ok(self.driver.command(SessionId(session), command))
+    }
+
+    /// Rebuilds an unfinished mission from its journal's text. `trap` when this instance takes over from one that
+    /// trapped. Throws with the reason when the text can't be used.
+    pub fn restore(&self, journal: &str, trap: bool) -> Result<(), JsError> {
+        let cause = if trap {
+            RestoreCause::Trap
+        } else {
+            RestoreCause::Restart
+        };
+        self.driver.restore(journal, cause).map_err(JsError::from)
+    }
+
+    /// The text of `/mission`.
+    pub fn status(&self, session: String) -> String {
+        self.driver
+            .read(|engine| engine.status(&SessionId(session)))
+    }
+
+    /// All missions (`MissionView[]`), oldest first.
+    pub fn views(&self) -> Result<JsValue, JsError> {
+        to_js(&self.driver.read(Engine::views))
+    }
+
+    /// Whether an unfinished mission concerns itself with the session.
+    pub fn knows(&self, session: String) -> bool {
+        self.driver.read(|engine| engine.knows(&SessionId(session)))
+    }
+
+    /// Whether a mission goes on by itself.
+    #[wasm_bindgen(js_name = isActive)]
+    pub fn is_active(&self) -> bool {
+        self.driver.read(Engine::is_active)
+    }
+
+    /// Whether the session's turn should be held until a check has ended.
+    pub fn holds(&self, session: String) -> bool {
+        self.driver.read(|engine| engine.holds(&SessionId(session)))
+    }
+
+    /// What a compaction of the session must keep, or undefined.
+    #[wasm_bindgen(js_name = compactionContext)]
+    pub fn compaction_context(&self, session: String) -> Option<String> {
+        self.driver
+            .read(|engine| engine.compaction_context(&SessionId(session)))
+    }
+}
+
+/// The texts of the agents the plugin brings (`{name, description, prompt}[]`).
+#[wasm_bindgen]
+pub fn agents() -> Result<JsValue, JsError> {
+    #[derive(serde::Serialize)]
+    struct Agent {
+        name: &'static str,
+        description: &'static str,
+        prompt: &'static str,
+    }
+    let agents: Vec<Agent> = crate::prompt::AGENTS
+        .iter()
+        .map(|agent| Agent {
+            name: agent.name,
+            description: agent.description,
+            prompt: agent.prompt,
+        })
+        .collect();
+    to_js(&agents)
+}
+
+/// Replays a journal: one line for each event with its effects as JSON. Throws when the journal can't be used.
+#[wasm_bindgen]
+pub fn replay(journal: &str) -> Result<String, JsError> {
+    let mut text = String::new();
+    crate::engine::replay(journal, |timed, effects| {
+        let line = serde_json::to_string(&(timed, effects)).unwrap_or_default();
+        text.push_str(&line);
+        text.push('\n');
+    })?;
+    Ok(text)
+}

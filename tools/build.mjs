@@ -1,0 +1,206 @@
+// Builds pkg/, the npm package that people install, from src/ (Rust) and host/ (TypeScript).
+//   src/  --wasm-pack-->  target/wasm-pkg/   engine_bg.wasm, engine.js, glue.js (see writeGlue)
+//   host/ --esbuild--->   pkg/index.js       one file, imports only node: modules
+// Each of the two steps is skipped while its inputs are what they were; --force builds anyway.
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { at, filesBelow, read, run, runAsProgram, seconds, Stop } from "./lib.mjs";
+
+const MAX_PACKAGE_BYTES = 1_500_000;
+const WASM_DIR = "target/wasm-pkg";
+const WASM = `${WASM_DIR}/engine_bg.wasm`;
+const WASM_INPUTS = ["Cargo.toml", "Cargo.lock", ".cargo", "build.rs", "src", "tools/build.mjs"];
+const SCHEMA = "host/generated/options.schema.json";
+const PKG_INPUTS = ["host", "package.json", "package-lock.json", "tsconfig.json", "README.md", "LICENSE"];
+
+/** Builds what is out of date. */
+export async function build({ force = false } = {}) {
+  const start = performance.now();
+  await step("engine", force, WASM_INPUTS, [WASM, `${WASM_DIR}/glue.js`], buildEngine);
+  // The host never sees the Rust sources, only what came out of them.
+  await step("package", force, [...PKG_INPUTS, WASM_DIR, "tools/build.mjs"], ["pkg/index.js"], buildPackage);
+  printSizes();
+  console.log(`build: done (${seconds(start)})`);
+}
+
+/** Runs `make` unless the files in `inputs` have the contents they had when it last succeeded. */
+async function step(name, force, inputs, outputs, make) {
+  const start = performance.now();
+  const stamp = at("target", `${name}.stamp`);
+  const before = hashOf(inputs);
+  const known = existsSync(stamp) ? readFileSync(stamp, "utf8") : undefined;
+  if (!force && known === before && outputs.every((path) => existsSync(at(path)))) {
+    console.log(`build: ${name} is up to date`);
+    return;
+  }
+  rmSync(stamp, { force: true });
+  await make();
+  writeFileSync(stamp, hashOf(inputs));
+  console.log(`build: ${name} (${seconds(start)})`);
+}
+
+function hashOf(inputs) {
+  const hash = createHash("sha256");
+  for (const path of inputs.flatMap(filesBelow)) {
+    hash.update(`${path}\0`).update(
+      createHash("sha256")
+        .update(readFileSync(at(path)))
+        .digest(),
+    );
+  }
+  return hash.digest("hex");
+}
+
+async function buildEngine() {
+  checkVersions();
+  const options = "--release --target web --no-pack --mode no-install --out-name engine --out-dir";
+  await run("wasm-pack", ["build", ...options.split(" "), WASM_DIR]);
+  checkImports();
+  await writeGlue();
+}
+
+/** The linker turns an undefined C symbol into an import from "env" without a word; loading would fail. */
+function checkImports() {
+  const imports = WebAssembly.Module.imports(new WebAssembly.Module(readFileSync(at(WASM))));
+  const unresolved = imports.filter(({ module }) => module === "env").map(({ name }) => name);
+  if (unresolved.length > 0) {
+    throw new Stop(`the module has unresolved symbols (imports from "env"): ${unresolved.join(", ")}`);
+  }
+}
+
+/**
+ * glue.js: wasm-bindgen's glue as a function, imported by the host as "engine-glue".
+ *
+ * The glue keeps its instance in module variables, and its initSync() does nothing the second time, so a plain
+ * import gives one instance a process for ever. Inside a function each call has variables of its own: a fresh
+ * instance after a trap, and one for each project in the same process.
+ */
+async function writeGlue() {
+  const esbuild = await import("esbuild");
+  const { outputFiles } = await esbuild.build({
+    entryPoints: [at(WASM_DIR, "engine.js")],
+    bundle: true,
+    write: false,
+    format: "iife",
+    globalName: "glue",
+    target: "node20",
+    // Only for the default path of the asynchronous init(), which nobody takes: the host passes the module.
+    define: { "import.meta.url": '"file:///"' },
+    logLevel: "warning",
+  });
+  writeFileSync(
+    at(WASM_DIR, "glue.js"),
+    `export function instantiate(queueMicrotask) {\n${outputFiles[0].text.replace('"use strict";\n', "")}return glue;\n}\n`,
+  );
+  writeFileSync(
+    at(WASM_DIR, "glue.d.ts"),
+    `/**\n * A fresh, independent copy of the module's glue; call its initSync() before anything else.\n` +
+      ` * Futures of the module run through \`queueMicrotask\`, so that a trap in one can be caught.\n */\n` +
+      `export declare function instantiate(\n  queueMicrotask: (task: () => void) => void,\n): typeof import("./engine.js");\n`,
+  );
+}
+
+async function buildPackage() {
+  for (const needed of ["host/index.ts", SCHEMA, "README.md"]) {
+    if (!existsSync(at(needed))) throw new Stop(`${needed} is missing`);
+  }
+  rmSync(at("pkg"), { recursive: true, force: true });
+  mkdirSync(at("pkg"));
+  const { metafile } = await bundle({ entryPoints: [at("host/index.ts")], outfile: at("pkg/index.js") });
+  checkBundle(metafile);
+  copyFileSync(at(WASM), at("pkg/engine.wasm"));
+  copyFileSync(at(SCHEMA), at("pkg/options.schema.json"));
+  for (const name of ["LICENSE", "README.md"]) copyFileSync(at(name), at("pkg", name));
+  writeFileSync(at("pkg/index.d.ts"), TYPES);
+  writeFileSync(at("pkg/package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
+}
+
+/** How everything in host/ is bundled: the package and its unit tests alike. */
+export async function bundle(options) {
+  const esbuild = await import("esbuild");
+  const result = esbuild.build({
+    bundle: true,
+    metafile: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    legalComments: "none",
+    alias: { "engine-glue": at(WASM_DIR, "glue.js") },
+    logLevel: "warning",
+    ...options,
+  });
+  return result.catch((error) => {
+    throw error.errors ? new Stop("esbuild could not bundle host/ (see above)") : error;
+  });
+}
+
+/** The package has no dependencies, and OpenCode lends it none; and OpenCode calls every export as a plugin. */
+function checkBundle(metafile) {
+  const [file] = Object.values(metafile.outputs);
+  const foreign = file.imports.map(({ path }) => path).filter((path) => !isNodeBuiltin(path));
+  if (foreign.length > 0) throw new Stop(`pkg/index.js imports what it can't have: ${foreign.join(", ")}`);
+  if (file.exports.join() !== "default") {
+    throw new Stop(
+      `host/index.ts must export its default and nothing else; it exports: ${file.exports.join(", ")}`,
+    );
+  }
+}
+
+const isNodeBuiltin = (path) =>
+  path.startsWith("node:") && builtinModules.includes(path.slice("node:".length));
+
+function manifest() {
+  const { name, version, description, license, engines } = JSON.parse(read("package.json"));
+  return {
+    name,
+    version,
+    description,
+    license,
+    type: "module",
+    // OpenCode takes "./server"; a package with "." alone is silently not loaded.
+    exports: { ".": "./index.js", "./server": "./index.js" },
+    main: "./index.js",
+    types: "./index.d.ts",
+    files: ["index.js", "index.d.ts", "engine.wasm", "options.schema.json"],
+    engines,
+  };
+}
+
+const TYPES = `/** The plugin, as OpenCode loads it. Options: see options.schema.json. */
+declare const plugin: {
+  id: string;
+  server(input: unknown, options?: Record<string, unknown>): Promise<Record<string, unknown>>;
+};
+export default plugin;
+`;
+
+function checkVersions() {
+  const { version } = JSON.parse(read("package.json"));
+  const crate = /^version = "([^"]+)"/m.exec(read("Cargo.toml"))?.[1];
+  if (version !== crate) throw new Stop(`package.json is version ${version}, Cargo.toml is ${crate}`);
+}
+
+function printSizes() {
+  const brotli = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };
+  let total = [0, 0, 0];
+  const kb = (sizes) => sizes.map((bytes) => (bytes / 1000).toFixed(1).padStart(9)).join("");
+  console.log(`${"kB".padEnd(24)}${["raw", "gzip", "brotli"].map((s) => s.padStart(9)).join("")}`);
+  for (const path of filesBelow("pkg")) {
+    const bytes = readFileSync(at(path));
+    const sizes = [
+      bytes.length,
+      gzipSync(bytes, { level: 9 }).length,
+      brotliCompressSync(bytes, brotli).length,
+    ];
+    total = total.map((sum, i) => sum + sizes[i]);
+    console.log(`${path.padEnd(24)}${kb(sizes)}`);
+  }
+  console.log(`${"total".padEnd(24)}${kb(total)}`);
+  if (total[0] > MAX_PACKAGE_BYTES) {
+    throw new Stop(`pkg/ holds ${total[0]} bytes; the limit is ${MAX_PACKAGE_BYTES}`);
+  }
+}
+
+await runAsProgram(import.meta, (args) => build({ force: args.includes("--force") }));

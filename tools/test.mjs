@@ -1,0 +1,123 @@
+// Runs every check of the project, stage by stage, and stops at the first that fails.
+// Usage: node tools/test.mjs [--only name,name]      (the names are those of STAGES below)
+// A stage that counts tests fails when it counted none: a wasm suite that is not configured for its runtime is
+// skipped with exit code 0, and so is a renamed file. The last line is "N passed, N failed".
+import { rmSync } from "node:fs";
+import { build, bundle } from "./build.mjs";
+import { at, filesBelow, run, runAsProgram, seconds, Stop, which } from "./lib.mjs";
+import { setup } from "./setup.mjs";
+
+const CLIPPY = ["--", "-D", "warnings"];
+const WASM_TEST = ["--release", "--mode", "no-install"];
+
+// Each stage, in order; one that runs tests returns what they printed.
+const STAGES = {
+  setup: () => setup("test"),
+  async fmt() {
+    await run("cargo", ["fmt", "--check"]);
+    await run("prettier", ["--check", "--log-level=warn", ...formatted()]);
+  },
+  async lint() {
+    await run("cargo", ["clippy", "--all-targets", "--all-features", ...CLIPPY]);
+    await run("cargo", ["clippy", "--target", "wasm32-unknown-unknown", "--lib", ...CLIPPY]);
+  },
+  native: () => run("cargo", ["test", "--all-features"]),
+  build: () => build(),
+  tsc: () => run("tsc", ["--noEmit"]),
+  host: hostTests,
+  "wasm-node": () => run("wasm-pack", ["test", "--node", ...WASM_TEST, "--", "--test", "node"]),
+  "wasm-chrome": () =>
+    run("wasm-pack", [
+      ...["test", "--headless", "--chrome", ...WASM_TEST, "--chromedriver", which("chromedriver")],
+      ...["--", "--test", "browser"],
+    ]),
+  e2e: () => nodeTest(filesBelow("tests/e2e").filter((path) => path.endsWith(".test.mjs"))),
+};
+const COUNTED = ["native", "host", "wasm-node", "wasm-chrome", "e2e"];
+
+/** What prettier checks: written by people, so not what Rust generates. */
+const formatted = () =>
+  ["host", "tests", "tools"]
+    .flatMap(filesBelow)
+    .filter((path) => /\.(ts|mjs|js)$/.test(path) && !path.startsWith("host/generated/"));
+
+/** The host's unit tests: Node 20 can't run TypeScript, so each is bundled first, as the package is. */
+async function hostTests() {
+  const entryPoints = filesBelow("host").filter((path) => path.endsWith(".test.ts"));
+  if (entryPoints.length === 0) throw new Stop("there is no host/**/*.test.ts");
+  const out = "target/host-tests";
+  rmSync(at(out), { recursive: true, force: true });
+  await bundle({
+    entryPoints: entryPoints.map((path) => at(path)),
+    outdir: at(out),
+    outbase: at("host"),
+    outExtension: { ".js": ".mjs" },
+    sourcemap: "inline",
+  });
+  return nodeTest(filesBelow(out));
+}
+
+function nodeTest(files) {
+  const options = ["--test", "--test-concurrency=1", "--test-reporter=spec", "--enable-source-maps"];
+  if (files.length === 0) return { text: "" };
+  return run(process.execPath, [...options, ...files], { name: "node --test" });
+}
+
+/** What test runners print of their totals, added up: cargo, wasm-bindgen-test-runner and node. */
+function countTests(text) {
+  const plain = text.replace(/\x1b\[[0-9;]*m/g, "");
+  const sum = (...patterns) =>
+    patterns
+      .flatMap((pattern) => [...plain.matchAll(pattern)])
+      .reduce((total, match) => total + Number(match[1]), 0);
+  return {
+    passed: sum(/^test result: .*?(\d+) passed/gm, /^(?:ℹ|#) pass (\d+)$/gm),
+    failed: sum(/^test result: .*?(\d+) failed/gm, /^(?:ℹ|#) fail (\d+)$/gm),
+  };
+}
+
+async function runStages(names) {
+  const total = { passed: 0, failed: 0 };
+  const summary = [];
+  const start = performance.now();
+  for (const name of names) {
+    console.log(`\n== ${name}`);
+    const began = performance.now();
+    let error;
+    let text = "";
+    try {
+      text = (await STAGES[name]())?.text ?? "";
+    } catch (caught) {
+      if (!(caught instanceof Stop)) console.error(caught);
+      error = caught;
+      text = caught.text ?? "";
+    }
+    const count = COUNTED.includes(name) ? countTests(text) : undefined;
+    if (!error && count && count.passed === 0) error = new Stop("no test ran");
+    if (count) {
+      total.passed += count.passed;
+      total.failed += count.failed;
+    }
+    summary.push(
+      `${name.padEnd(12)} ${seconds(began).padStart(8)}${count ? `  ${count.passed} passed` : ""}`,
+    );
+    if (!error) console.log(`== ${summary.at(-1)}`);
+    else {
+      total.failed = Math.max(total.failed, 1);
+      console.error(`\nFAILED at ${name} after ${seconds(began)}: ${error.message}`);
+      process.exitCode = 1;
+      break;
+    }
+  }
+  console.log(`\n${summary.join("\n")}\n${"all".padEnd(12)} ${seconds(start).padStart(8)}`);
+  console.log(`${total.passed} passed, ${total.failed} failed`);
+}
+
+await runAsProgram(import.meta, (args) => {
+  const only = args[0] === "--only" ? (args[1] ?? "").split(",") : undefined;
+  const unknown = only?.find((name) => !(name in STAGES));
+  if (unknown !== undefined || (args.length > 0 && !only)) {
+    throw new Stop(`usage: node tools/test.mjs [--only ${Object.keys(STAGES).join(",")}]`);
+  }
+  return runStages(Object.keys(STAGES).filter((name) => !only || only.includes(name)));
+});
