@@ -1,6 +1,7 @@
 // Runs the real OpenCode in a sandbox of its own: a temporary home, configuration and project, a scripted model,
 // and a proxy that refuses and records every attempt to reach the outside. Nothing here sleeps for a fixed time:
 // tests wait for events. `sandbox.close()` kills what the sandbox started and removes its files.
+import { opencodeBin } from "../../tools/opencode-bin.mjs";
 import { spawn, execFile, execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -20,13 +21,6 @@ const running = /** @type {Set<import('node:child_process').ChildProcess>} */ (n
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
 /** The OpenCode program: `$OPENCODE_BIN`, else the development dependency. Throws a line that says what to do. */
-export function opencodeBinary() {
-  const candidates = [process.env.OPENCODE_BIN, join(root, "node_modules/opencode-ai/bin/opencode.exe")];
-  const found = candidates.find((p) => p && existsSync(p));
-  if (!found)
-    throw new Error("OpenCode is not installed: run `npm ci` in the repository, or set OPENCODE_BIN");
-  return found;
-}
 
 /** The built plugin as a `plugin` entry of opencode.json, with options if given. */
 export const ourPlugin = (options) => {
@@ -53,7 +47,7 @@ export async function sandbox({
   files = {},
   env = {},
 }) {
-  const bin = opencodeBinary();
+  const bin = opencodeBin();
   const dir = await mkdtemp(join(tmpdir(), "opencode-e2e-"));
   const project = join(dir, "project");
   const home = join(dir, "home");
