@@ -37,6 +37,8 @@ export class Callbacks implements EngineHost {
   private readonly accepted = new Map<string, () => void>();
   private readonly running = new Set<Promise<unknown>>();
   private readonly checks = new AbortController();
+  /** Prompts asked for so far. */
+  prompts = 0;
   private alarm: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly settings: CallbackSettings) {}
@@ -46,6 +48,7 @@ export class Callbacks implements EngineHost {
   }
 
   prompt({ session, agent, model, text, redrive }: Parameters<EngineHost["prompt"]>[0]): Promise<unknown> {
+    this.prompts += 1;
     const before = redrive ? this.handed.get(session) : undefined;
     const messageID = before ?? newMessageId();
     this.handed.set(session, messageID);

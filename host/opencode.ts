@@ -126,6 +126,10 @@ export interface Hooks {
     input: { sessionID: string },
     output: { context: string[] },
   ): Promise<void>;
+  "experimental.compaction.autocontinue"?(
+    input: { sessionID: string },
+    output: { enabled: boolean },
+  ): Promise<void>;
   dispose?(): Promise<void>;
 }
 

@@ -131,6 +131,9 @@ export class Project {
           if (context !== undefined) output.context.push(context);
         });
       },
+      "experimental.compaction.autocontinue": async ({ sessionID }, output) => {
+        await this.safelyAwait(() => this.onContinuing(sessionID, output));
+      },
       dispose: async () => {
         if (current() && !this.draining) await this.safelyAwait(() => this.dispose());
       },
@@ -200,6 +203,16 @@ export class Project {
     const call = toolCall(this.directory, input, output);
     this.withEngine((o) => o.observeTool(session, call));
     while (this.runtime.call((o) => o.holds(session), false)) await pause(HOLD_POLL_MS);
+  }
+
+  /** A mission continues after a compaction in its own words, not in OpenCode's. */
+  private async onContinuing(session: string, output: { enabled: boolean }): Promise<void> {
+    if (!this.runtime.call((o) => o.knows(session), false)) return;
+    const before = this.callbacks.prompts;
+    this.runtime.handle({ type: "continuing", session });
+    if (this.callbacks.prompts === before) return;
+    output.enabled = false;
+    await this.callbacks.settled();
   }
 
   // ---- the end ----------------------------------------------------------------------------------------------

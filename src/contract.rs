@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use ts_rs::TS;
 
 fn declarations() -> String {
-    let mut text = String::from("// Generated from the Rust types by `UPDATE_GOLDEN=1 cargo test contract`. Do not edit.\n");
+    let mut text = String::from(
+        "// Generated from the Rust types by `UPDATE_GOLDEN=1 cargo test contract`. Do not edit.\n",
+    );
     macro_rules! export {
         ($($ty:ty),+ $(,)?) => {
             $(
@@ -58,7 +60,9 @@ fn declarations() -> String {
 }
 
 fn golden(name: &str, text: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("host/generated").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("host/generated")
+        .join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(path.parent().expect("folder")).expect("create folder");
         fs::write(&path, text).expect("write golden file");

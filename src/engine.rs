@@ -101,6 +101,9 @@ impl Engine {
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Effect> {
         self.now = self.now.max(now);
         let mut out = Vec::new();
+        if event == Event::Alarm {
+            self.alarm = None; // it rang, perhaps early: it must be set again
+        }
         match event {
             Event::Command { session, command } => self.on_command(&mut out, session, command),
             event => self.route(&mut out, &event),
@@ -130,7 +133,12 @@ impl Engine {
         self.now = self.now.max(now);
         let mut out = Vec::new();
         let event = Event::Restored { cause };
-        self.deliver(&mut out, id, &event);
+        if text.ends_with('\n') {
+            self.deliver(&mut out, id, &event);
+        } else {
+            // the file ends in a torn line: nothing can be appended to that
+            self.step(&mut out, id, |mission, cx| mission.handle(cx, &event));
+        }
         self.set_alarm(&mut out);
         Ok(out)
     }

@@ -197,7 +197,7 @@ impl RawToolCall {
         let label = clip(&format!("{} {args}", self.tool), LABEL_CHARS);
         let diagnostics = match (&self.diagnostics, kind) {
             (Some(text), _) => Some(Fingerprint::of(text.as_bytes())),
-            (None, ToolKind::Run) => Some(Fingerprint::of(self.output.as_bytes())),
+            (None, ToolKind::Run) => Some(Fingerprint::of(untimed(&self.output).as_bytes())),
             _ => None,
         };
         ToolCall {
@@ -221,6 +221,30 @@ impl RawToolCall {
             diagnostics,
         }
     }
+}
+
+/// `text` without durations (`0.53s`, `12 ms`): the same build is the same news however long it took.
+fn untimed(text: &str) -> String {
+    let is_number = |word: &str| word.parse::<f64>().is_ok();
+    let is_unit = |word: &str| {
+        matches!(
+            word,
+            "s" | "ms" | "µs" | "us" | "ns" | "sec" | "secs" | "seconds"
+        )
+    };
+    let mut kept: Vec<&str> = Vec::new();
+    for word in
+        text.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '[' | ']' | ',' | ';'))
+    {
+        let unit = word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let fused = unit.len() < word.len() && is_unit(unit);
+        if is_unit(word) && kept.last().is_some_and(|last| is_number(last)) {
+            kept.pop();
+        } else if !fused {
+            kept.push(word);
+        }
+    }
+    kept.join(" ")
 }
 
 /// The first `chars` characters of `text` on one line, with an ellipsis when something was cut.
@@ -394,6 +418,11 @@ pub enum Event {
     Compacted {
         session: SessionId,
     },
+    /// The history was compacted and the host is about to continue the session by itself; with an effect `Prompt`
+    /// the mission does so instead.
+    Continuing {
+        session: SessionId,
+    },
     /// `session` was created below `parent`.
     Child {
         parent: SessionId,
@@ -428,4 +457,25 @@ pub enum Event {
 pub struct Timed {
     pub at: Instant,
     pub event: Event,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_build_is_the_same_news_however_long_it_took() {
+        let run = |output: &str| {
+            RawToolCall {
+                kind: Some(ToolKind::Run),
+                output: output.into(),
+                ..RawToolCall::default()
+            }
+            .reduce()
+            .diagnostics
+        };
+        assert_eq!(run("ok in 0.53s (12 ms)"), run("ok in 1.2s (9 ms)"));
+        assert_ne!(run("error at line 5"), run("error at line 7"));
+        assert_ne!(run("3 errors"), run("2 errors"));
+    }
 }

@@ -33,10 +33,16 @@
 #![deny(unsafe_code)]
 #![warn(clippy::pedantic)]
 #![allow(
+    clippy::match_same_arms,
     clippy::module_name_repetitions,
     clippy::missing_panics_doc,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::collapsible_match,
+    clippy::redundant_closure_for_method_calls,
+    clippy::semicolon_if_nothing_returned,
+    clippy::too_many_lines,
     clippy::struct_excessive_bools
 )]
 

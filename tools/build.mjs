@@ -58,7 +58,35 @@ async function buildEngine() {
   const options = "--release --target web --no-pack --mode no-install --out-name engine --out-dir";
   await run("wasm-pack", ["build", ...options.split(" "), WASM_DIR]);
   checkImports();
+  dropNames();
   await writeGlue();
+}
+
+/** Drops the custom section of function names: a seventh of the module, of use only to a debugger. */
+function dropNames() {
+  const bytes = readFileSync(at(WASM));
+  const kept = [bytes.subarray(0, 8)];
+  for (let start = 8, next; start < bytes.length; start = next) {
+    const [size, body] = leb128(bytes, start + 1);
+    next = body + size;
+    if (bytes[start] !== 0 || sectionName(bytes, body) !== "name") kept.push(bytes.subarray(start, next));
+  }
+  writeFileSync(at(WASM), Buffer.concat(kept));
+}
+
+function sectionName(bytes, body) {
+  const [length, from] = leb128(bytes, body);
+  return bytes.toString("utf8", from, from + length);
+}
+
+/** An unsigned number in LEB128 and the position behind it. */
+function leb128(bytes, from) {
+  let value = 0;
+  for (let shift = 0, at = from; ; shift += 7) {
+    const byte = bytes[at++];
+    value |= (byte & 127) << shift;
+    if (byte < 128) return [value >>> 0, at];
+  }
 }
 
 /** The linker turns an undefined C symbol into an import from "env" without a word; loading would fail. */

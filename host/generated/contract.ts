@@ -176,6 +176,7 @@ export type Event =
   | { type: "unblocked"; session: SessionId; request: RequestId; rejected: boolean }
   | { type: "compacting"; session: SessionId }
   | { type: "compacted"; session: SessionId }
+  | { type: "continuing"; session: SessionId }
   | { type: "child"; parent: SessionId; session: SessionId }
   | { type: "deleted"; session: SessionId }
   | { type: "reply"; effect: EffectId; outcome: Outcome }

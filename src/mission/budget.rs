@@ -38,7 +38,8 @@ impl Budget {
         self.charged.insert(session.to_owned(), message.clone());
         self.tokens = self.tokens.saturating_add(tokens);
         if cost.is_finite() && cost > 0.0 {
-            self.cost += cost;
+            // whole nano-dollars: a sum with few digits survives JSON exactly, so that a replay gives the same state
+            self.cost = ((self.cost + cost) * 1e9).round() / 1e9;
         }
     }
 

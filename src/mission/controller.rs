@@ -148,8 +148,10 @@ pub struct Mission {
     children: BTreeMap<SessionId, bool>,
     compacting: bool,
     pub(super) in_flight: Option<(EffectId, Request)>,
-    failures: u32,
+    pub(super) failures: u32,
     pub(super) retries: u32,
+    /// Prompts in a row that were accepted and got no turn.
+    redrives: u32,
     /// The lookup that failed, for the retry timer.
     retry: Option<Request>,
     draining: bool,
@@ -213,6 +215,7 @@ impl Mission {
             in_flight: None,
             failures: 0,
             retries: 0,
+            redrives: 0,
             retry: None,
             draining: false,
             sequence: 0,
@@ -245,7 +248,8 @@ impl Mission {
     }
 
     /// Whether nothing is owned any more.
-    pub(crate) fn owns_nothing(&self) -> bool {
+    #[must_use]
+    pub fn owns_nothing(&self) -> bool {
         self.resources.is_empty()
     }
 
@@ -330,6 +334,7 @@ impl Mission {
                 },
             ),
             Event::Compacting { session } if *session == self.session => self.compacting = true,
+            Event::Continuing { session } if *session == self.session => self.on_continuing(cx),
             Event::Compacted { session } if *session == self.session => {
                 self.compacting = false;
                 self.log(cx, Rule::Compaction, "the history was compacted".to_owned());
@@ -419,6 +424,7 @@ impl Mission {
         self.turn.activity = Activity::InTurn;
         self.turn.handed = None;
         self.turn.failed_idle = None;
+        self.redrives = 0;
     }
 
     fn on_user_message(
@@ -489,7 +495,6 @@ impl Mission {
     pub(crate) fn resume_there(&mut self, cx: &mut Context) {
         self.fresh_start();
         self.turn.side = false;
-        self.turn.activity = Activity::Idle;
         self.log(
             cx,
             Rule::Resume,
@@ -529,18 +534,21 @@ impl Mission {
         self.turn.failed_idle = None;
         self.turn.fault = None;
         self.failures = 0;
-        if std::mem::take(&mut self.turn.side) {
-            self.on_gate(cx);
-            return;
-        }
+        self.redrives = 0;
+        let side = std::mem::take(&mut self.turn.side);
         match self.phase {
+            // the phases that wait for this message judge it, whoever asked for it
+            Phase::Held if side => self.on_gate(cx),
             Phase::Working | Phase::Reading | Phase::Prompting => {
                 self.retries = 0;
                 self.next = Next::Decide;
                 self.in_flight = None;
                 self.proceed(cx);
             }
-            Phase::Held => self.on_gate(cx),
+            Phase::Held => {
+                self.next = Next::Decide;
+                self.on_gate(cx);
+            }
             _ => {}
         }
     }
@@ -627,7 +635,7 @@ impl Mission {
         if self.phase == Phase::Prompting {
             return; // the reply decides
         }
-        if self.draining {
+        if self.draining && self.redrives == 0 {
             self.look_up_turn(cx);
         } else {
             self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);
@@ -637,6 +645,30 @@ impl Mission {
     fn look_up_turn(&mut self, cx: &mut Context) {
         self.enter(cx, Phase::Reading);
         self.request(cx, Request::ReadTurn);
+    }
+
+    /// The history is new: the mission is told whole, in place of the host's own "continue". A prompt that was handed
+    /// over before the compaction is part of the summary and gets no turn.
+    fn on_continuing(&mut self, cx: &mut Context) {
+        if !matches!(self.phase, Phase::Working | Phase::Prompting | Phase::Held)
+            || !self.blocked.is_empty()
+        {
+            return;
+        }
+        if self.budget.exhausted(cx.now, &cx.policy.mission).is_some() {
+            return; // the end of the host's own turn decides
+        }
+        self.log(
+            cx,
+            Rule::Compaction,
+            "the mission is told again after the compaction".to_owned(),
+        );
+        self.compacting = false;
+        self.turn.fault = None;
+        self.next = Next::Send(PromptKind::Compacted(self.objective.clone()));
+        self.budget.iterations += 1;
+        self.enter(cx, Phase::Prompting);
+        self.hand_over(cx, false);
     }
 
     // ---- children ---------------------------------------------------------------------------------------------
@@ -686,7 +718,7 @@ impl Mission {
             self.on_check(cx, changes, outcome);
             return;
         }
-        if !self.in_flight.as_ref().is_some_and(|(id, _)| *id == effect) {
+        if self.in_flight.as_ref().is_none_or(|(id, _)| *id != effect) {
             return; // late, doubled or superseded: a named no-op
         }
         let Some((_, request)) = self.in_flight.take() else {
@@ -772,10 +804,10 @@ impl Mission {
         if turn.busy {
             self.turn.activity = Activity::InTurn;
             self.turn.handed = None;
-            if self.phase != Phase::Working {
-                self.enter(cx, Phase::Working);
-            } else {
+            if self.phase == Phase::Working {
                 self.arm(cx.now.plus(WATCH_MS), Purpose::Watch);
+            } else {
+                self.enter(cx, Phase::Working);
             }
             return;
         }
@@ -866,8 +898,8 @@ impl Mission {
             Rule::LostPrompt,
             "the prompt was accepted but got no turn".to_owned(),
         );
-        self.retries += 1;
-        if self.retries > RETRY_MAX {
+        self.redrives += 1;
+        if self.redrives > RETRY_MAX {
             let message = "accepted prompts get no turn".to_owned();
             self.end(cx, Rule::LostPrompt, StopReason::HostFailed { message });
             return;
@@ -956,10 +988,14 @@ impl Mission {
                     .map(|(child, _)| child.clone());
                 match child {
                     Some(child) => self.request(cx, Request::ProbeChild(child)),
+                    None if self.turn.activity == Activity::InTurn => self.on_watch(cx),
                     None => self.arm(cx.now.plus(WATCH_MS), Purpose::Watch),
                 }
             }
-            (Purpose::Retry, Phase::Prompting) => self.hand_over(cx, true),
+            (Purpose::Retry, Phase::Prompting) => match self.gate() {
+                Some(gate) => self.hold(cx, gate), // its turn may have begun in spite of the error
+                None => self.hand_over(cx, true),
+            },
             (Purpose::Retry, Phase::Reading) => {
                 let lookup = self.retry.take().unwrap_or(Request::ReadTurn);
                 self.request(cx, lookup);
@@ -1029,7 +1065,13 @@ impl Mission {
                     self.check = Check::Unknown;
                 }
                 match self.phase {
-                    Phase::Checking | Phase::Held => self.proceed(cx),
+                    Phase::Checking => self.proceed(cx),
+                    Phase::Held => {
+                        self.in_flight = None;
+                        self.arm(cx.now.plus(WATCH_MS), Purpose::Watch);
+                        self.proceed(cx);
+                    }
+                    Phase::Reading if self.reads_todos() => self.proceed(cx),
                     Phase::Reading | Phase::Prompting => {
                         self.turn.handed = Some(cx.now);
                         self.look_up_turn(cx);
@@ -1042,6 +1084,12 @@ impl Mission {
                 }
             }
         }
+    }
+
+    /// Whether the lookup under way, or about to be tried again, is of the todo list: the turn's end is known then.
+    fn reads_todos(&self) -> bool {
+        let request = self.in_flight.as_ref().map(|(_, request)| request);
+        request.or(self.retry.as_ref()) == Some(&Request::ReadTodos)
     }
 
     fn on_shutdown(&mut self, cx: &mut Context, drain: bool) {
@@ -1211,6 +1259,7 @@ pub(crate) fn session_of(event: &Event) -> Option<&SessionId> {
         | Event::Unblocked { session, .. }
         | Event::Compacting { session }
         | Event::Compacted { session }
+        | Event::Continuing { session }
         | Event::Deleted { session } => Some(session),
         Event::Child { parent, .. } => Some(parent),
         Event::Reply { .. }

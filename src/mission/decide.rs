@@ -6,8 +6,8 @@ use super::progress::{Class, finished};
 use crate::effect::{Effect, Level};
 use crate::event::{Fingerprint, Outcome, Payload, Todo};
 use crate::fault::Fault;
-use crate::policy::WEAK_RUN_MAX;
-use crate::prompt::{PromptKind, continuation};
+use crate::policy::{CHECK_CHARS, WEAK_RUN_MAX};
+use crate::prompt::{PromptKind, continuation, tail};
 
 impl Mission {
     /// Goes on from where the mission stands: through the gates, then to the next decision or prompt.
@@ -35,7 +35,7 @@ impl Mission {
         }
     }
 
-    fn hold(&mut self, cx: &mut Context, gate: &'static str) {
+    pub(super) fn hold(&mut self, cx: &mut Context, gate: &'static str) {
         if self.phase != Phase::Held {
             self.log(cx, Rule::Gate, format!("waits for {gate}"));
             self.enter(cx, Phase::Held);
@@ -119,14 +119,10 @@ impl Mission {
             return;
         };
         self.progress.on_check(&Fingerprint::of(output.as_bytes()));
-        let code = exit.map_or_else(
-            || "did not end".to_owned(),
-            |code| format!("exit code {code}"),
-        );
         self.log(
             cx,
             Rule::CheckFailed,
-            format!("the completion command failed ({code})"),
+            format!("the completion command failed ({})", code(exit)),
         );
         self.climb(cx, Some(PromptKind::Check { exit, output }));
     }
@@ -175,6 +171,9 @@ impl Mission {
                 true
             }
         };
+        if let (true, Some(PromptKind::Check { exit, .. })) = (stagnant, &instead) {
+            lines.push(format!("the completion command failed ({})", code(*exit)));
+        }
         let kind = if stagnant {
             self.weak_run = 0;
             self.rung += 1;
@@ -192,6 +191,9 @@ impl Mission {
                     Rule::Pivot,
                     format!("stagnant turn {rung} of {limit}: {}", lines.join("; ")),
                 );
+                if let Some(PromptKind::Check { output, .. }) = &instead {
+                    lines.push(format!("it printed: {}", tail(output, CHECK_CHARS)));
+                }
                 PromptKind::Pivot(lines)
             } else {
                 self.log(
@@ -230,7 +232,9 @@ impl Mission {
             return;
         }
         self.budget.iterations += 1;
-        self.budget.without_progress += 1;
+        if self.failures == 0 {
+            self.budget.without_progress += 1; // a turn that the provider failed is no turn without progress
+        }
         self.retries = 0;
         self.enter(cx, Phase::Prompting);
         self.hand_over(cx, false);
@@ -330,6 +334,13 @@ impl Mission {
             self.proceed(cx);
         }
     }
+}
+
+fn code(exit: Option<i32>) -> String {
+    exit.map_or_else(
+        || "did not end".to_owned(),
+        |code| format!("exit code {code}"),
+    )
 }
 
 fn all_finished(todos: &[Todo]) -> bool {

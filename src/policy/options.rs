@@ -91,13 +91,13 @@ const SPECS: &[Spec] = &[
     ),
     whole!(
         "mission.maxMinutes",
-        1..=100000,
+        1..=100_000,
         "Minutes of active time.",
         mission.max_minutes as u32
     ),
     whole!(
         "mission.maxTokens",
-        1000..=9000000000000,
+        1000..=9_000_000_000_000,
         "Tokens of the mission and its sub-agents.",
         mission.max_tokens as u64
     ),
@@ -110,7 +110,7 @@ const SPECS: &[Spec] = &[
     },
     whole!(
         "mission.settleMs",
-        0..=600000,
+        0..=600_000,
         "Milliseconds to wait after a turn before going on.",
         mission.settle_ms as u64
     ),

@@ -58,6 +58,8 @@ pub enum PromptKind {
     },
     /// After an outage or a restart.
     Resume,
+    /// After a compaction of the history: the objective again.
+    Compacted(String),
 }
 
 fn sentence(text: &str) -> &str {
@@ -114,6 +116,10 @@ pub fn continuation(
             );
             xml.element("output", &[("exit", &exit)], tail(output, CHECK_CHARS))
                 .line(sentence(include_str!("text/check.txt")))
+        }
+        PromptKind::Compacted(objective) => {
+            todo_list(xml.element("objective", &[], objective), todos)
+                .line(sentence(include_str!("text/continue.txt")))
         }
         PromptKind::Resume => todo_list(xml, todos).line(sentence(include_str!("text/resume.txt"))),
     };

@@ -1,6 +1,6 @@
 //! The loop between the engine and the host's callbacks.
 
-use super::host::{Host, fault_of, to_js};
+use super::host::{Host, fault_of, read_js, to_js};
 use crate::effect::{Effect, Level};
 use crate::engine::Engine;
 use crate::event::{Command, Event, LastTurn, Outcome, Payload, RestoreCause, Todo};
@@ -252,7 +252,7 @@ fn done(_: JsValue) -> Result<Payload, String> {
 }
 
 fn parse<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, String> {
-    serde_wasm_bindgen::from_value(value).map_err(|error| format!("the host's {what}: {error}"))
+    read_js(value, &format!("the host's {what}"))
 }
 
 fn object(value: &impl Serialize) -> JsValue {

@@ -58,12 +58,24 @@ extern "C" {
     pub fn journal(this: &Host, request: JsValue) -> Result<(), JsValue>;
 }
 
-/// A typed value from JavaScript.
+/// A typed value from JavaScript, by way of a JSON value: one decoder for each type serves the boundary and the
+/// journal, which halves the module.
 ///
 /// # Errors
 /// With the value's name and what is wrong with it.
+pub fn read_js<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, String> {
+    serde_wasm_bindgen::from_value::<serde_json::Value>(value)
+        .map_err(|error| error.to_string())
+        .and_then(|value| serde_json::from_value(value).map_err(|error| error.to_string()))
+        .map_err(|error| format!("{what}: {error}"))
+}
+
+/// [`read_js`] for functions that JavaScript calls.
+///
+/// # Errors
+/// As [`read_js`].
 pub fn from_js<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, JsError> {
-    serde_wasm_bindgen::from_value(value).map_err(|error| JsError::new(&format!("{what}: {error}")))
+    read_js(value, what).map_err(|error| JsError::new(&error))
 }
 
 /// A plain object for JavaScript, with `null` for nothing.
@@ -71,14 +83,16 @@ pub fn from_js<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, JsE
 /// # Errors
 /// When the value can't be represented.
 pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsError> {
-    value
+    let text = serde_json::to_string(value).map_err(JsError::from)?;
+    serde_json::from_str::<serde_json::Value>(&text)
+        .map_err(JsError::from)?
         .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
         .map_err(|error| JsError::new(&error.to_string()))
 }
 
 /// What a thrown or rejected value means.
 pub fn fault_of(error: &JsValue) -> Fault {
-    if let Ok(fault) = serde_wasm_bindgen::from_value::<Fault>(error.clone()) {
+    if let Ok(fault) = read_js::<Fault>(error.clone(), "fault") {
         return fault;
     }
     let message = error

@@ -3,6 +3,13 @@
 //! [`host`] is what the module may call, [`Orchestrator`] is what JavaScript may call, [`driver`] is the loop between
 //! them: events are queued, the engine is borrowed for one event only, and its effects are all started before the next.
 
+#![allow(
+    clippy::must_use_candidate,
+    clippy::missing_errors_doc,
+    clippy::needless_pass_by_value,
+    reason = "called from JavaScript; each method says what it throws"
+)]
+
 mod driver;
 mod host;
 

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { JournalFolder } from "./journal";
+
+function folder(t: TestContext): { journal: JournalFolder; state: string; warnings: string[] } {
+  const state = mkdtempSync(join(tmpdir(), "journal-"));
+  t.after(() => rmSync(state, { recursive: true, force: true }));
+  const warnings: string[] = [];
+  return {
+    journal: new JournalFolder("/some/project", (text) => warnings.push(text), state),
+    state,
+    warnings,
+  };
+}
+const line = { mission: 1, text: "", replace: false, ended: false };
+const files = (journal: JournalFolder) =>
+  existsSync(journal.folder) ? readdirSync(journal.folder).sort() : [];
+
+test("a mission's file: started, appended, replaced, put away at its end", (t) => {
+  const { journal, warnings } = folder(t);
+  journal.write({ ...line, text: "lost\n" }); // no header yet: there is no file
+  assert.deepEqual(files(journal), []);
+  journal.write({ ...line, text: "head\n", replace: true });
+  journal.write({ ...line, text: "one\n" });
+  assert.deepEqual(journal.texts(), ["head\none\n"]);
+  journal.write({ ...line, text: "shorter\n", replace: true });
+  journal.write({ ...line, text: "two\n" });
+  assert.deepEqual(journal.texts(), ["shorter\ntwo\n"]);
+  journal.write({ ...line, ended: true });
+  assert.deepEqual(files(journal), ["done"]);
+  assert.equal(readdirSync(join(journal.folder, "done")).length, 1);
+  assert.deepEqual(journal.unfinished(), []);
+  assert.deepEqual(warnings, []);
+});
+
+test("of the ended missions the newest twenty are kept", (t) => {
+  const { journal } = folder(t);
+  for (let mission = 1; mission <= 25; mission++) {
+    journal.write({ ...line, mission, text: "head\n", replace: true });
+    journal.write({ ...line, mission, ended: true });
+  }
+  assert.equal(readdirSync(join(journal.folder, "done")).length, 20);
+});
+
+test("peers 11: what a process left behind is found by the next, without its torn last line", (t) => {
+  const { journal, state } = folder(t);
+  mkdirSync(journal.folder, { recursive: true });
+  const path = join(journal.folder, "a.ndjson");
+  writeFileSync(path, 'head\none\n{"torn');
+  const dead = spawnSync(process.execPath, ["-e", ""]).pid;
+  writeFileSync(`${path}.lock`, String(dead));
+  const next = new JournalFolder("/some/project", assert.fail, state);
+  const [found] = next.unfinished();
+  assert.ok(found);
+  next.adopt(7, found.path, found.text);
+  next.write({ ...line, mission: 7, text: "two\n" });
+  assert.equal(readFileSync(path, "utf8"), "head\none\ntwo\n");
+  next.close();
+  assert.deepEqual(files(next), ["a.ndjson"]);
+});
+
+test("a mission that a living process drives is left to it", (t) => {
+  const { journal } = folder(t);
+  const other = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+  t.after(() => other.kill("SIGKILL"));
+  mkdirSync(journal.folder, { recursive: true });
+  writeFileSync(join(journal.folder, "a.ndjson"), "head\n");
+  writeFileSync(join(journal.folder, "a.ndjson.lock"), String(other.pid));
+  assert.deepEqual(journal.unfinished(), []);
+  writeFileSync(join(journal.folder, "a.ndjson.lock"), "not a pid");
+  assert.equal(journal.unfinished().length, 1);
+});
+
+test("a file that can't be used is put aside and not seen again", (t) => {
+  const { journal } = folder(t);
+  mkdirSync(join(journal.folder, "folder.ndjson"), { recursive: true });
+  writeFileSync(join(journal.folder, "b.ndjson"), "PK\u0003\u0004");
+  const found = journal.unfinished();
+  assert.deepEqual(
+    found.map(({ text }) => text),
+    ["PK\u0003\u0004"],
+  );
+  journal.putAside(found[0]?.path ?? "");
+  assert.deepEqual(journal.unfinished(), []);
+  assert.ok(files(journal).includes("b.ndjson.unreadable"));
+});
+
+test("where nothing can be written there is one warning, and no throw", (t) => {
+  const { journal, state, warnings } = folder(t);
+  writeFileSync(join(state, "opencode"), "a file where a folder should be");
+  for (let i = 0; i < 3; i++) journal.write({ ...line, text: "head\n", replace: true });
+  journal.write({ ...line, ended: true });
+  journal.close();
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0] ?? "", /journal can't be written/);
+  assert.deepEqual(journal.unfinished(), []);
+});
+
+test("peers 25: two projects of one name have a folder each, below the state folder", (t) => {
+  const { state } = folder(t);
+  const at = (directory: string) => new JournalFolder(directory, assert.fail, state).folder;
+  assert.notEqual(at("/a/app"), at("/b/app"));
+  assert.equal(at("/a/app"), at("/a/app"));
+  assert.ok(at("/a/we ird/näme").startsWith(join(state, "opencode", "orchestrator")));
+});

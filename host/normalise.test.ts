@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { endingOf, Normaliser, todosOf } from "./normalise";
+
+const session = "ses_1";
+const status = (type: string, more = {}) => ({
+  type: "session.status",
+  properties: { sessionID: session, status: { type, ...more } },
+});
+const idle = { type: "session.idle", properties: { sessionID: session } };
+const message = (info: Record<string, unknown>) => ({
+  type: "message.updated",
+  properties: { info: { id: "msg_1", role: "assistant", sessionID: session, ...info } },
+});
+
+test("OpenCode's pair of idles is one, and a repeated busy is dropped until the session was idle", () => {
+  const normaliser = new Normaliser();
+  const seen = [status("busy"), status("busy"), status("idle"), idle, status("busy"), status("idle"), idle]
+    .map((event) => normaliser.normalise(event))
+    .flatMap((event) => (event ? [event.type] : []));
+  assert.deepEqual(seen, ["busy", "idle", "busy", "idle"]);
+});
+
+test("peers 2: a second pair of idles is told again, for it may be the person's abort", () => {
+  const normaliser = new Normaliser();
+  const seen = [status("busy"), status("idle"), idle, status("idle"), idle].map((e) =>
+    normaliser.normalise(e),
+  );
+  assert.deepEqual(
+    seen.flatMap((event) => (event ? [event.type] : [])),
+    ["busy", "idle", "idle"],
+  );
+});
+
+test("the high-rate events are dropped", () => {
+  const normaliser = new Normaliser();
+  for (const event of [
+    { type: "message.part.delta", properties: { sessionID: session, delta: "x" } },
+    { type: "message.part.updated", properties: { part: { type: "text", sessionID: session, text: "x" } } },
+    {
+      type: "message.part.updated",
+      properties: { part: { type: "tool", sessionID: session, state: { status: "running" } } },
+    },
+    { type: "session.updated", properties: { info: { id: session } } },
+    { type: "session.diff", properties: { sessionID: session, diff: [] } },
+    { type: "plugin.added", properties: {} },
+    message({}),
+    message({ role: "user" }),
+  ]) {
+    assert.equal(normaliser.normalise(event), undefined, event.type);
+  }
+});
+
+test("an assistant message is told once for each way of ending", () => {
+  const normaliser = new Normaliser();
+  const tokens = { input: 100, output: 10, reasoning: 5, cache: { read: 7, write: 1 } };
+  const first = normaliser.normalise(message({ finish: "stop", tokens, cost: 0.5 }));
+  assert.deepEqual(first, {
+    type: "assistant",
+    session,
+    message: "msg_1",
+    ending: { kind: "natural" },
+    summary: false,
+    tokens: 123,
+    cost: 0.5,
+  });
+  assert.equal(normaliser.normalise(message({ finish: "stop", tokens, time: { completed: 1 } })), undefined);
+  assert.equal(normaliser.normalise(message({ id: "msg_2", finish: "stop" }))?.type, "assistant");
+});
+
+test("how a message ended", () => {
+  assert.deepEqual(endingOf({ finish: "tool-calls" }), { kind: "step" });
+  assert.deepEqual(endingOf({ finish: "length" }), { kind: "natural" });
+  assert.deepEqual(endingOf({}), { kind: "unfinished" });
+  assert.deepEqual(endingOf({ error: { name: "MessageAbortedError" }, finish: "stop" }), {
+    kind: "failed",
+    fault: { kind: "cancelled" },
+  });
+});
+
+test("retries, children, questions and permissions", () => {
+  const normaliser = new Normaliser();
+  const next = (type: string, properties: Record<string, unknown>) =>
+    normaliser.normalise({ type, properties });
+  assert.deepEqual(normaliser.normalise(status("retry", { attempt: 2, message: "slow down" })), {
+    type: "retrying",
+    session,
+    attempt: 2,
+    message: "slow down",
+  });
+  assert.equal(next("session.created", { info: { id: "ses_2" } }), undefined);
+  assert.deepEqual(next("session.created", { info: { id: "ses_2", parentID: session } }), {
+    type: "child",
+    parent: session,
+    session: "ses_2",
+  });
+  assert.deepEqual(next("question.asked", { id: "q", sessionID: session }), {
+    type: "blocked",
+    session,
+    request: "q",
+    by: "question",
+  });
+  for (const [type, properties, rejected] of [
+    ["permission.replied", { requestID: "q", reply: "once" }, false],
+    ["permission.replied", { requestID: "q", reply: "reject" }, true],
+    ["question.rejected", { requestID: "q" }, true],
+  ] as const) {
+    assert.deepEqual(next(type, { sessionID: session, ...properties }), {
+      type: "unblocked",
+      session,
+      request: "q",
+      rejected,
+    });
+  }
+  assert.deepEqual(next("session.deleted", { info: { id: session } }), { type: "deleted", session });
+});
+
+test("a failed tool call, which has no hook, is told by its part", () => {
+  const state = { status: "error", input: { filePath: "x" }, error: "File not found" };
+  const part = { type: "tool", sessionID: session, callID: "c", tool: "read", state };
+  const event = new Normaliser().normalise({ type: "message.part.updated", properties: { part } });
+  assert.equal(event?.type, "rawTool");
+  assert.ok(event.type === "rawTool");
+  assert.deepEqual(
+    [event.call.failed, event.call.kind, event.call.output, event.call.args],
+    [true, "read", "File not found", '{"filePath":"x"}'],
+  );
+});
+
+test("peers 10: a todo list that is none is an error, never an empty list", () => {
+  for (const value of [undefined, null, "todos", {}, 3]) assert.throws(() => todosOf(value), /not a list/);
+  assert.deepEqual(todosOf([{ content: "a", status: "blocked" }, { status: "cancelled" }, null]), [
+    { content: "a", status: "pending" },
+    { content: "", status: "cancelled" },
+  ]);
+});
+
+test("malformed events are dropped without a throw", () => {
+  const normaliser = new Normaliser();
+  const types = ["session.status", "session.idle", "session.error", "session.created", "session.deleted"];
+  types.push(
+    "message.updated",
+    "message.part.updated",
+    "permission.asked",
+    "permission.replied",
+    "unheard.of",
+  );
+  for (const type of types) {
+    for (const properties of [{}, { sessionID: 3, info: 3, status: null, part: null }]) {
+      assert.equal(normaliser.normalise({ type, properties } as never), undefined, type);
+    }
+  }
+});

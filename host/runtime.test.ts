@@ -1,0 +1,194 @@
+// The engine's instance broken on purpose: its memory is overwritten, so that the next call into it traps.
+import assert from "node:assert/strict";
+import { copyFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { test } from "node:test";
+import type { Event } from "./generated/contract";
+import { isObject } from "./fault";
+import { load, Runtime, type EngineHost } from "./runtime";
+
+// the bundle looks for the module beside itself
+copyFileSync(resolve("target/wasm-pkg/engine_bg.wasm"), new URL("./engine.wasm", import.meta.url));
+
+const session = "ses_1";
+
+/** A runtime with a host that notes what it is asked; `memories` holds each instance's memory. */
+function stage() {
+  const memories: WebAssembly.Memory[] = [];
+  const journals = new Map<number, string>();
+  const calls: string[] = [];
+  const notices: string[] = [];
+  const traps: string[] = [];
+  const answers: ((value: unknown) => void)[] = [];
+  const call = (name: string) => {
+    calls.push(name);
+    return new Promise<unknown>((resolve) => answers.push(resolve));
+  };
+  const host: EngineHost = {
+    now: () => 1_000,
+    prompt: ({ text, redrive }) => call(`${redrive ? "redrive" : "prompt"} ${text}`),
+    todos: () => call("todos"),
+    lastTurn: () => call("lastTurn"),
+    abort: () => call("abort"),
+    createSession: () => call("createSession"),
+    deleteSession: () => call("deleteSession"),
+    runCheck: () => call("runCheck"),
+    setAlarm: () => undefined,
+    notify: (_session, _level, message) => void notices.push(message),
+    log: () => undefined,
+    journal({ mission, text, replace, ended }) {
+      if (ended) journals.delete(mission);
+      else journals.set(mission, replace ? text : `${journals.get(mission)}${text}`);
+    },
+  };
+  const runtime = new Runtime(
+    {
+      host,
+      options: {},
+      seed: 1,
+      interactive: true,
+      journals: () => [...journals.values()],
+      onTrap: (message) => traps.push(message),
+    },
+    (queue) => {
+      const glue = load(queue);
+      // the compiled module is shared, and a second initSync() of the same glue gives its exports
+      const exports = glue.initSync(undefined as never);
+      memories.push(exports.memory);
+      return glue;
+    },
+  );
+  return { runtime, memories, journals, calls, notices, traps, answers };
+}
+
+const breakIt = (memory: WebAssembly.Memory | undefined) => {
+  assert.ok(memory);
+  new Uint8Array(memory.buffer).fill(0xff);
+};
+const events = {
+  todos: { type: "todos", session, todos: [{ content: "a", status: "pending" }] },
+  ended: {
+    type: "assistant",
+    session,
+    message: "msg_1",
+    ending: { kind: "natural" },
+    summary: false,
+    tokens: 10,
+    cost: 0,
+  },
+} satisfies Record<string, Event>;
+const view = (runtime: Runtime) => {
+  const newest = runtime.call((o) => o.views() as unknown[], []).at(-1);
+  assert.ok(isObject(newest));
+  return newest;
+};
+const start = (runtime: Runtime) =>
+  runtime.call((o) => o.command(session, { name: "task", objective: "go" }), "no engine");
+
+test("a trap: a fresh instance takes over from the journal and makes the call again; it is told once", () => {
+  const { runtime, memories, calls, traps } = stage();
+  assert.match(start(runtime), /<objective>go<\/objective>/);
+  runtime.handle(events.todos);
+  breakIt(memories[0]);
+  runtime.handle(events.ended);
+  assert.equal(memories.length, 2);
+  assert.equal(traps.length, 1);
+  assert.equal(view(runtime)["phase"], "prompting");
+  assert.equal(calls.filter((name) => name.startsWith("prompt")).length, 1, calls.join("\n"));
+  assert.match(
+    runtime.call((o) => o.status(session), ""),
+    /trap: a fresh instance took over/,
+  );
+});
+
+test("a second trap soon after stops the missions with that reason; the engine goes on", () => {
+  const { runtime, memories, journals, notices, traps } = stage();
+  start(runtime);
+  runtime.handle(events.todos);
+  breakIt(memories[0]);
+  runtime.handle(events.todos);
+  breakIt(memories[1]);
+  runtime.handle(events.ended);
+  assert.equal(traps.length, 1);
+  assert.match(notices.at(-1) ?? "", /failed twice/);
+  assert.equal(journals.size, 0);
+  assert.equal(
+    runtime.call((o) => o.isActive(), true),
+    false,
+  );
+  assert.match(start(runtime), /<objective>go<\/objective>/);
+  assert.equal(view(runtime)["phase"], "working");
+});
+
+test("after many calls without a trap, another one is a first again", () => {
+  const { runtime, memories, traps } = stage();
+  start(runtime);
+  for (let i = 0; i < 3; i++) {
+    breakIt(memories.at(-1));
+    for (let k = 0; k < 150; k++) runtime.handle(events.todos);
+  }
+  assert.equal(memories.length, 4);
+  assert.equal(traps.length, 1);
+  assert.equal(view(runtime)["phase"], "working");
+});
+
+test("what an instance asked for before it trapped is answered to nobody", async () => {
+  const { runtime, memories, calls, answers } = stage();
+  start(runtime);
+  runtime.handle(events.todos);
+  runtime.handle(events.ended);
+  breakIt(memories[0]);
+  runtime.handle(events.todos);
+  assert.equal(memories.length, 2);
+  assert.deepEqual(calls.slice(1), ["lastTurn"], "the prompt is in doubt, so the turn is looked up");
+  answers[0]?.(undefined); // the prompt was accepted, but the one who asked is gone
+  await new Promise(setImmediate);
+  assert.equal(memories.length, 2);
+  assert.equal(view(runtime)["phase"], "reading");
+});
+
+test("a trap in a future is caught, and the fresh instance goes on", async () => {
+  const { runtime, memories, traps, answers } = stage();
+  start(runtime);
+  runtime.handle(events.todos);
+  runtime.handle(events.ended);
+  answers[0]?.(undefined);
+  breakIt(memories[0]);
+  await new Promise(setImmediate);
+  assert.equal(memories.length, 2);
+  assert.equal(traps.length, 1);
+  assert.ok(runtime.call((o) => o.isActive(), false));
+});
+
+test("a malformed event is an error that leaves the instance whole", () => {
+  const { runtime, memories } = stage();
+  start(runtime);
+  for (const event of [
+    {},
+    { type: "unheard" },
+    { type: "idle" },
+    null,
+    "idle",
+    { ...events.ended, tokens: -1 },
+  ]) {
+    assert.throws(() => runtime.handle(event as never), /event/);
+  }
+  assert.equal(memories.length, 1);
+  assert.equal(view(runtime)["phase"], "working");
+});
+
+test("two projects in one process have an engine each", () => {
+  const [one, two] = [stage(), stage()];
+  start(one.runtime);
+  assert.equal(
+    one.runtime.call((o) => o.knows(session), false),
+    true,
+  );
+  assert.equal(
+    two.runtime.call((o) => o.knows(session), true),
+    false,
+  );
+  breakIt(one.memories[0]);
+  start(two.runtime);
+  assert.equal(two.traps.length, 0);
+});

@@ -1,0 +1,742 @@
+//! The laws under event sequences that no host should send: random kinds, orders, sessions, answers and times.
+//!
+//! A reference keeps the few facts that the laws speak of (is a turn under way, is a prompt unacknowledged, may the
+//! mission speak) from the events alone, the way a person reading OpenCode's contract would.
+#![cfg(not(target_arch = "wasm32"))]
+
+use opencode_orchestrator::effect::Effect;
+use opencode_orchestrator::engine::{Engine, replay};
+use opencode_orchestrator::event::{
+    Blocker, Command, Ending, Event, FileState, Fingerprint, LastAssistant, LastTurn, Model,
+    Origin, Outcome, Payload, RestoreCause, Todo, TodoStatus, ToolCall, ToolKind,
+};
+use opencode_orchestrator::fault::Fault;
+use opencode_orchestrator::id::{EffectId, MessageId, MissionId, SessionId};
+use opencode_orchestrator::mission::{Phase, StopReason, Waiting};
+use opencode_orchestrator::policy::Policy;
+use opencode_orchestrator::time::Instant;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const SESSIONS: [&str; 4] = ["ses_root", "ses_two", "ses_child", "ses_stranger"];
+
+#[derive(Clone, Debug)]
+enum Op {
+    Send(Event),
+    /// A new assistant message; its id is made when it is sent.
+    Assistant(SessionId, Ending, bool, u32, u32),
+    /// The newest assistant message once more.
+    Again(SessionId),
+    /// An answer to the n-th newest request, fit for it or not.
+    Reply(usize, Answer),
+    Ring,
+    Wait(u64),
+    Restore(RestoreCause),
+}
+
+#[derive(Clone, Debug)]
+enum Answer {
+    Fit(LastTurn, Vec<Todo>, Option<i32>),
+    Fail(Fault),
+    Unfit,
+}
+
+fn session() -> impl Strategy<Value = SessionId> {
+    prop_oneof![8 => Just(0usize), 2 => Just(1), 2 => Just(2), 1 => Just(3)]
+        .prop_map(|i| SESSIONS[i].into())
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    let message = || "message".to_owned();
+    prop_oneof![
+        4 => prop::option::of(0u64..100_000).prop_map(move |retry_after_ms| Fault::RateLimited { retry_after_ms, message: message() }),
+        4 => Just(Fault::Unavailable { message: message() }),
+        2 => Just(Fault::Timeout { message: message() }),
+        1 => Just(Fault::SessionLost { message: message() }),
+        3 => Just(Fault::AgentFailed { message: message() }),
+        1 => Just(Fault::Refused { message: message() }),
+        2 => Just(Fault::ContextOverflow),
+        2 => Just(Fault::Cancelled),
+    ]
+}
+
+fn ending() -> impl Strategy<Value = Ending> {
+    prop_oneof![
+        8 => Just(Ending::Natural),
+        3 => Just(Ending::Step),
+        1 => Just(Ending::Unfinished),
+        2 => fault().prop_map(|fault| Ending::Failed { fault }),
+    ]
+}
+
+fn todos() -> impl Strategy<Value = Vec<Todo>> {
+    let status = prop_oneof![
+        1 => Just(TodoStatus::Pending),
+        1 => Just(TodoStatus::InProgress),
+        3 => Just(TodoStatus::Completed),
+        1 => Just(TodoStatus::Cancelled),
+    ];
+    prop::collection::vec((0u8..6, status), 0..5).prop_map(|items| {
+        items
+            .into_iter()
+            .map(|(name, status)| Todo {
+                content: format!("todo {name} </todos>"),
+                status,
+            })
+            .collect()
+    })
+}
+
+fn tool() -> impl Strategy<Value = ToolCall> {
+    let kind = prop_oneof![
+        Just(ToolKind::Read),
+        Just(ToolKind::Edit),
+        Just(ToolKind::Run),
+        Just(ToolKind::Plan),
+        Just(ToolKind::Other)
+    ];
+    (kind, 0u8..4, 0u8..4, any::<bool>(), any::<bool>()).prop_map(
+        |(kind, args, result, failed, writes)| ToolCall {
+            call: opencode_orchestrator::id::CallId(format!("call_{args}")),
+            kind,
+            label: format!("tool {args}"),
+            args: Fingerprint::of(&[args]),
+            result: Fingerprint::of(&[result]),
+            error: failed.then(|| format!("error {result}")),
+            reads: vec![format!("file {args}")],
+            writes: if writes {
+                vec![FileState {
+                    path: format!("file {args}"),
+                    content: Fingerprint::of(&[result]),
+                }]
+            } else {
+                Vec::new()
+            },
+            diagnostics: failed.then(|| Fingerprint::of(&[args, result])),
+        },
+    )
+}
+
+fn turn() -> impl Strategy<Value = LastTurn> {
+    let assistant =
+        (0u32..40, ending(), prop::bool::weighted(0.1)).prop_map(|(message, ending, summary)| {
+            LastAssistant {
+                message: MessageId(format!("msg_{message}")),
+                ending,
+                summary,
+            }
+        });
+    (
+        prop::bool::weighted(0.3),
+        prop::option::weighted(0.9, assistant),
+        prop::bool::weighted(0.3),
+    )
+        .prop_map(|(busy, assistant, unanswered)| LastTurn {
+            busy,
+            assistant,
+            unanswered,
+        })
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    prop_oneof![
+        8 => (turn(), todos(), prop::option::of(0i32..2)).prop_map(|(turn, todos, exit)| Answer::Fit(turn, todos, exit)),
+        2 => fault().prop_map(Answer::Fail),
+        1 => Just(Answer::Unfit),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let s = session;
+    let request = || (0u8..3).prop_map(|i| format!("req_{i}").as_str().into());
+    let model = || {
+        prop::option::of(Just(Model {
+            provider: "p".into(),
+            model: "m".into(),
+        }))
+    };
+    let send = |event| Op::Send(event);
+    prop_oneof![
+        3 => (s(), prop::bool::weighted(0.4)).prop_map(move |(session, empty)| {
+            let objective = if empty { " ".into() } else { "work".to_owned() };
+            send(Event::Command { session, command: Command::Task { objective } })
+        }),
+        1 => s().prop_map(move |session| send(Event::Command { session, command: Command::Stop })),
+        2 => s().prop_map(move |session| send(Event::Command { session, command: Command::Status })),
+        5 => (s(), any::<bool>(), model()).prop_map(move |(session, person, model)| send(Event::UserMessage {
+            session, origin: if person { Origin::Person } else { Origin::Command }, agent: Some("a".into()), model
+        })),
+        8 => s().prop_map(move |session| send(Event::Busy { session })),
+        2 => s().prop_map(move |session| send(Event::Retrying { session, attempt: 1, message: "429".into() })),
+        12 => s().prop_map(move |session| send(Event::Idle { session })),
+        16 => (s(), ending(), prop::bool::weighted(0.08), 0u32..200, 0u32..1_000_000)
+            .prop_map(|(s, e, summary, tokens, cost)| Op::Assistant(s, e, summary, tokens, cost)),
+        2 => s().prop_map(Op::Again),
+        3 => (s(), 0u8..3).prop_map(move |(session, text)| send(Event::AssistantText { session, text: Fingerprint::of(&[text]) })),
+        3 => (s(), fault()).prop_map(move |(session, fault)| send(Event::SessionError { session, fault })),
+        6 => (s(), todos()).prop_map(move |(session, todos)| send(Event::Todos { session, todos })),
+        4 => (s(), tool()).prop_map(move |(session, call)| send(Event::Tool { session, call })),
+        2 => (s(), request(), any::<bool>()).prop_map(move |(session, request, q)| send(Event::Blocked {
+            session, request, by: if q { Blocker::Question } else { Blocker::Permission }
+        })),
+        4 => (s(), request(), prop::bool::weighted(0.2)).prop_map(move |(session, request, rejected)| send(Event::Unblocked { session, request, rejected })),
+        1 => s().prop_map(move |session| send(Event::Compacting { session })),
+        2 => s().prop_map(move |session| send(Event::Compacted { session })),
+        1 => s().prop_map(move |session| send(Event::Child { parent: SESSIONS[0].into(), session })),
+        1 => (1usize..4).prop_map(move |i| send(Event::Deleted { session: SESSIONS[i].into() })),
+        16 => (prop_oneof![6 => Just(0usize), 2 => 0usize..4, 1 => 0usize..200], answer()).prop_map(|(n, a)| Op::Reply(n, a)),
+        8 => Just(Op::Ring),
+        8 => prop_oneof![0u64..200, 0u64..5_000, 0u64..120_000, 0u64..7_200_000].prop_map(Op::Wait),
+        1 => any::<bool>().prop_map(move |drain| send(Event::Shutdown { drain })),
+        1 => prop_oneof![Just(RestoreCause::Restart), Just(RestoreCause::Trap)].prop_map(Op::Restore),
+    ]
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    (
+        (any::<u32>(), any::<bool>(), 1u32..8, 1u32..5),
+        (1u32..6, 1u32..200, 500u64..20_000, prop::bool::ANY),
+        (
+            prop::option::of(Just("make test".to_owned())),
+            prop_oneof![Just(0u64), Just(2_000)],
+        ),
+    )
+        .prop_map(
+            |(
+                (seed, interactive, iterations, stagnant),
+                (without, minutes, tokens, cost),
+                (command, settle),
+            )| {
+                let mut policy = Policy {
+                    seed,
+                    interactive,
+                    ..Policy::default()
+                };
+                policy.mission.max_iterations = iterations;
+                policy.mission.max_stagnant = stagnant;
+                policy.mission.max_without_progress = without;
+                policy.mission.max_minutes = minutes;
+                policy.mission.max_tokens = tokens;
+                policy.mission.max_cost_usd = if cost { 5.0 } else { 0.0 };
+                policy.mission.settle_ms = settle;
+                policy.completion.command = command;
+                policy
+            },
+        )
+}
+
+/// What the events alone tell about a session that has a mission.
+#[derive(Clone, Debug, Default)]
+struct Reference {
+    /// A turn is under way; `done` when its last message came but the session is not idle yet.
+    under_way: bool,
+    done: bool,
+    acted: Option<MessageId>,
+    unacknowledged: Option<EffectId>,
+    todos: Option<Vec<Todo>>,
+}
+
+impl Reference {
+    fn sign(&mut self) {
+        self.under_way = true;
+        self.done = false;
+    }
+
+    fn over(&mut self) {
+        self.under_way = false;
+        self.unacknowledged = None;
+    }
+
+    fn see(&mut self, event: &Event) {
+        match event {
+            Event::Busy { .. } if !self.done => self.under_way = true,
+            Event::Retrying { .. } | Event::Tool { .. } | Event::AssistantText { .. } => {
+                self.sign()
+            }
+            Event::Todos { todos, .. } => {
+                self.sign();
+                self.todos = Some(todos.clone());
+            }
+            Event::UserMessage { .. } => {
+                self.sign();
+                self.unacknowledged = None;
+            }
+            Event::Assistant {
+                message,
+                ending,
+                summary: false,
+                ..
+            } if self.acted.as_ref() != Some(message) => match ending {
+                Ending::Step => self.sign(),
+                Ending::Natural => {
+                    self.over();
+                    self.done = true;
+                    self.acted = Some(message.clone());
+                }
+                _ => {}
+            },
+            Event::Idle { .. } => {
+                self.over();
+                self.done = false;
+            }
+            _ => {}
+        }
+    }
+}
+
+struct Rig {
+    engine: Engine,
+    policy: Policy,
+    now: u64,
+    alarm: Option<Instant>,
+    messages: u32,
+    newest: BTreeMap<SessionId, Event>,
+    requests: Vec<Effect>,
+    references: BTreeMap<SessionId, Reference>,
+    files: BTreeMap<MissionId, String>,
+    /// Effects since the file's header, one entry for each line.
+    journaled: BTreeMap<MissionId, Vec<Vec<Effect>>>,
+    sent: BTreeMap<MissionId, u32>,
+}
+
+impl Rig {
+    fn new(policy: Policy) -> Self {
+        Self {
+            engine: Engine::new(policy.clone()),
+            policy,
+            now: 1_700_000_000_000,
+            alarm: None,
+            messages: 0,
+            newest: BTreeMap::new(),
+            requests: Vec::new(),
+            references: BTreeMap::new(),
+            files: BTreeMap::new(),
+            journaled: BTreeMap::new(),
+            sent: BTreeMap::new(),
+        }
+    }
+
+    fn run(&mut self, op: Op) {
+        match op {
+            Op::Send(event) => self.send(event),
+            Op::Assistant(session, ending, summary, tokens, cost) => {
+                self.messages += 1;
+                let event = Event::Assistant {
+                    session: session.clone(),
+                    message: MessageId(format!("msg_{}", self.messages)),
+                    ending,
+                    summary,
+                    tokens: u64::from(tokens),
+                    cost: f64::from(cost) / 1e6,
+                };
+                self.newest.insert(session, event.clone());
+                self.send(event);
+            }
+            Op::Again(session) => {
+                if let Some(event) = self.newest.get(&session) {
+                    self.send(event.clone());
+                }
+            }
+            Op::Reply(back, answer) => {
+                let Some(effect) = self.requests.iter().rev().nth(back).cloned() else {
+                    let effect = EffectId(u32::try_from(back).expect("small"));
+                    self.send(Event::Reply {
+                        effect,
+                        outcome: Outcome::Ok(Payload::Done),
+                    });
+                    return;
+                };
+                self.answer(&effect, answer);
+            }
+            Op::Ring => {
+                if let Some(at) = self.alarm.take() {
+                    self.now = self.now.max(at.0);
+                    self.send(Event::Alarm);
+                } else {
+                    self.send(Event::Alarm);
+                }
+            }
+            Op::Wait(ms) => {
+                let end = self.now + ms;
+                for _ in 0..200 {
+                    let Some(at) = self.alarm.filter(|at| at.0 <= end) else {
+                        break;
+                    };
+                    self.now = self.now.max(at.0);
+                    self.alarm = None;
+                    self.send(Event::Alarm);
+                }
+                self.now = end;
+            }
+            Op::Restore(cause) => self.restore(cause),
+        }
+    }
+
+    fn answer(&mut self, effect: &Effect, answer: Answer) {
+        let (id, fit) = match (effect, &answer) {
+            (Effect::ReadTodos { id, .. }, Answer::Fit(_, todos, _)) => {
+                let todos = todos.clone();
+                (*id, Payload::Todos { todos })
+            }
+            (Effect::ReadTurn { id, .. }, Answer::Fit(turn, _, _)) => {
+                let turn = turn.clone();
+                (*id, Payload::Turn { turn })
+            }
+            (Effect::RunCheck { id, .. }, Answer::Fit(_, _, exit)) => {
+                let (exit, output) = (*exit, "output".to_owned());
+                (*id, Payload::Check { exit, output })
+            }
+            (
+                Effect::Prompt { id, .. }
+                | Effect::Abort { id, .. }
+                | Effect::ReadTodos { id, .. }
+                | Effect::ReadTurn { id, .. }
+                | Effect::RunCheck { id, .. },
+                _,
+            ) => (*id, Payload::Done),
+            _ => return,
+        };
+        let outcome = match answer {
+            Answer::Fit(..) => Outcome::Ok(fit),
+            Answer::Fail(fault) => Outcome::Err(fault),
+            Answer::Unfit => Outcome::Ok(Payload::Session {
+                session: "ses_odd".into(),
+            }),
+        };
+        let session = match effect {
+            Effect::Prompt { session, .. }
+            | Effect::ReadTodos { session, .. }
+            | Effect::ReadTurn { session, .. } => session.clone(),
+            _ => "".into(),
+        };
+        let before = self.state();
+        self.send_with(
+            Event::Reply {
+                effect: id,
+                outcome: outcome.clone(),
+            },
+            |reference, of| {
+                if reference.unacknowledged == Some(id) {
+                    reference.unacknowledged = None;
+                }
+                if *of == session
+                    && let Outcome::Ok(Payload::Turn { turn }) = &outcome
+                {
+                    reference.unacknowledged = None;
+                    reference.under_way = turn.busy;
+                    reference.done &= turn.busy;
+                }
+            },
+        );
+        if before == self.state()
+            && let Some(reference) = self.references.get_mut(&session)
+        {
+            // the answer was late: it told nothing. What is known is what is safe: nothing
+            reference.under_way = false;
+        }
+    }
+
+    fn state(&self) -> String {
+        let missions: Vec<_> = self.engine.missions().collect();
+        serde_json::to_string(&missions).expect("data")
+    }
+
+    fn send(&mut self, event: Event) {
+        self.send_with(event, |_, _| {});
+    }
+
+    fn send_with(&mut self, event: Event, also: impl Fn(&mut Reference, &SessionId)) {
+        let subject = subject(&event);
+        for (session, reference) in &mut self.references {
+            if subject.as_ref() == Some(session) {
+                reference.see(&event);
+            }
+            also(reference, session);
+        }
+        if let Event::Command {
+            session,
+            command: Command::Task { .. },
+        } = &event
+        {
+            // the command's own turn comes next; OpenCode repeats no message of an earlier one
+            self.newest.remove(session);
+            let reference = self.references.entry(session.clone()).or_default();
+            reference.sign();
+            reference.unacknowledged = None;
+        }
+        if let Event::Shutdown { .. } | Event::Command { .. } = &event {
+            for reference in self.references.values_mut() {
+                reference.unacknowledged = None;
+            }
+        }
+        let active_before: BTreeMap<MissionId, bool> = self
+            .engine
+            .views()
+            .iter()
+            .map(|view| (view.id, view.active))
+            .collect();
+        let allowed = |id: MissionId| {
+            let person = matches!(
+                event,
+                Event::Command { .. }
+                    | Event::UserMessage {
+                        origin: Origin::Person,
+                        ..
+                    }
+            );
+            person || active_before.get(&id).copied().unwrap_or(false)
+        };
+        let effects = self.engine.handle(Instant(self.now), event.clone());
+        for effect in &effects {
+            if let Effect::Prompt { id, .. } = effect {
+                let owner = self.owner(*id);
+                assert!(
+                    allowed(owner),
+                    "mission {owner} spoke out of turn at {event:?}"
+                );
+            }
+        }
+        let cancelled = matches!(
+            &event,
+            Event::SessionError {
+                fault: Fault::Cancelled,
+                ..
+            }
+        );
+        if cancelled
+            && let Some(session) = &subject
+            && let Some(mission) = self.engine.mission_of(session)
+        {
+            let phase = mission.view(self.engine.now()).phase;
+            assert!(
+                matches!(phase, Phase::Paused | Phase::Suspended | Phase::Ended),
+                "an abort left the mission {phase:?}"
+            );
+        }
+        self.take(effects);
+    }
+
+    fn owner(&self, id: EffectId) -> MissionId {
+        self.engine
+            .views()
+            .iter()
+            .map(|view| view.id)
+            .find(|mission| id.belongs_to(*mission))
+            .expect("an effect has an owner")
+    }
+
+    fn take(&mut self, effects: Vec<Effect>) {
+        let mut journaling: Option<MissionId> = None;
+        for effect in effects {
+            match &effect {
+                Effect::Journal {
+                    mission,
+                    text,
+                    replace,
+                    ended,
+                } => {
+                    assert!(text.is_empty() || text.ends_with('\n'));
+                    let file = self.files.entry(*mission).or_default();
+                    let lines = self.journaled.entry(*mission).or_default();
+                    if *replace {
+                        file.clear();
+                        lines.clear();
+                        journaling = None;
+                    } else if !text.is_empty() {
+                        lines.push(Vec::new());
+                        journaling = Some(*mission);
+                    }
+                    file.push_str(text);
+                    if *ended {
+                        journaling = None;
+                    }
+                    continue;
+                }
+                Effect::SetAlarm { at } => {
+                    self.alarm = *at;
+                    continue;
+                }
+                Effect::AnswerCommand { .. } => continue,
+                Effect::Prompt {
+                    id,
+                    session,
+                    redrive,
+                    text,
+                    ..
+                } => {
+                    let owner = self.owner(*id);
+                    self.on_prompt(owner, *id, session, *redrive, text);
+                }
+                _ => {}
+            }
+            if is_request(&effect) {
+                self.requests.push(effect.clone());
+            }
+            if let Some(mission) = journaling {
+                let lines = self.journaled.get_mut(&mission).expect("has lines");
+                lines.last_mut().expect("a line").push(effect);
+            }
+        }
+        self.check();
+    }
+
+    fn on_prompt(
+        &mut self,
+        owner: MissionId,
+        id: EffectId,
+        session: &SessionId,
+        redrive: bool,
+        text: &str,
+    ) {
+        assert!(text.starts_with("<mission id="), "{text}");
+        assert_eq!(text.matches("</mission>").count(), 1, "{text}");
+        let views = self.engine.views();
+        let view = views.iter().find(|view| view.id == owner).expect("a view");
+        let reference = self.references.entry(session.clone()).or_default();
+        assert!(
+            !reference.under_way,
+            "a prompt in the middle of a turn: {:#?}",
+            view.decisions
+        );
+        assert_eq!(
+            reference.unacknowledged, None,
+            "two prompts at a time: {:#?}",
+            view.decisions
+        );
+        reference.unacknowledged = Some(id);
+        let rules = &self.policy.mission;
+        if !redrive {
+            let sent = self.sent.entry(owner).or_default();
+            *sent += 1;
+            assert!(*sent <= rules.max_iterations, "too many continuations");
+            assert!(view.tokens < rules.max_tokens, "no tokens left");
+            assert!(
+                rules.max_cost_usd == 0.0 || view.cost < rules.max_cost_usd,
+                "no money left"
+            );
+            assert!(
+                view.active_ms < u64::from(rules.max_minutes) * 60_000,
+                "no time left"
+            );
+        }
+    }
+
+    /// The laws that hold after every event.
+    fn check(&self) {
+        for mission in self.engine.missions() {
+            let view = mission.view(self.engine.now());
+            assert_ne!(
+                mission.waiting(),
+                Waiting::Event("nothing"),
+                "{:?}: {:#?}",
+                view.phase,
+                view.decisions
+            );
+            assert!(view.iteration <= self.policy.mission.max_iterations);
+            if view.phase == Phase::Ended {
+                assert_eq!(view.wakes_at, None);
+                assert!(view.reason.is_some());
+            }
+            if let Some(StopReason::Complete { .. }) = view.reason {
+                assert!(!view.todos.is_empty());
+                assert!(view.todos.iter().all(|todo| todo.status.is_terminal()));
+            }
+        }
+        let next = self.engine.views().iter().filter_map(|v| v.wakes_at).min();
+        assert_eq!(self.alarm, next, "the alarm is not the next deadline");
+    }
+
+    fn restore(&mut self, cause: RestoreCause) {
+        let files: Vec<String> = self.files.values().cloned().collect();
+        self.engine = Engine::new(self.policy.clone());
+        self.alarm = None;
+        for reference in self.references.values_mut() {
+            reference.unacknowledged = None;
+            if cause == RestoreCause::Restart {
+                reference.under_way = false;
+                reference.done = false;
+            }
+        }
+        for text in files {
+            let effects = self
+                .engine
+                .restore(Instant(self.now), &text, cause)
+                .expect("our own journal");
+            if cause == RestoreCause::Restart {
+                assert!(!effects.iter().any(|e| matches!(e, Effect::Prompt { .. })));
+            }
+            // the alarm law holds again when all are restored
+            let alarm = effects.iter().rev().find_map(|effect| match effect {
+                Effect::SetAlarm { at } => Some(*at),
+                _ => None,
+            });
+            if let Some(at) = alarm {
+                self.alarm = at;
+            }
+            self.take(effects);
+        }
+    }
+
+    /// The files give the same states and the same effects.
+    fn check_replay(&self) {
+        for mission in self.engine.missions() {
+            let view = mission.view(self.engine.now());
+            let Some(text) = self.files.get(&view.id) else {
+                continue;
+            };
+            let lines = &self.journaled[&view.id];
+            let mut index = 0;
+            let (_, replayed) = replay(text, |timed, effects| {
+                let live = serde_json::to_string(&lines[index]).expect("data");
+                let again = serde_json::to_string(effects).expect("data");
+                assert_eq!(live, again, "at {timed:?}");
+                index += 1;
+            })
+            .expect("a journal");
+            assert_eq!(index, lines.len());
+            assert_eq!(
+                serde_json::to_string(&replayed).expect("data"),
+                serde_json::to_string(mission).expect("data")
+            );
+        }
+    }
+}
+
+fn is_request(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Prompt { .. }
+            | Effect::ReadTodos { .. }
+            | Effect::ReadTurn { .. }
+            | Effect::RunCheck { .. }
+            | Effect::Abort { .. }
+    )
+}
+
+fn subject(event: &Event) -> Option<SessionId> {
+    let value = serde_json::to_value(event).expect("data");
+    value["session"].as_str().map(Into::into)
+}
+
+fn start() -> Op {
+    Op::Send(Event::Command {
+        session: SESSIONS[0].into(),
+        command: Command::Task {
+            objective: "work".into(),
+        },
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_laws_hold_whatever_happens(policy in policy(), ops in prop::collection::vec(op(), 1..120)) {
+        let mut rig = Rig::new(policy);
+        rig.run(start());
+        for op in ops {
+            rig.run(op);
+        }
+        rig.check_replay();
+    }
+}
