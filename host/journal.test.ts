@@ -54,21 +54,45 @@ test("of the ended missions the newest twenty are kept", (t) => {
   assert.equal(readdirSync(join(journal.folder, "done")).length, 20);
 });
 
-test("peers 11: what a process left behind is found by the next, without its torn last line", (t) => {
+test("peers 11: what a process left behind is found by the next, and goes on in the same file", (t) => {
   const { journal, state } = folder(t);
   mkdirSync(journal.folder, { recursive: true });
   const path = join(journal.folder, "a.ndjson");
-  writeFileSync(path, 'head\none\n{"torn');
+  writeFileSync(path, "head\none\n");
   const dead = spawnSync(process.execPath, ["-e", ""]).pid;
   writeFileSync(`${path}.lock`, String(dead));
   const next = new JournalFolder("/some/project", assert.fail, state);
   const [found] = next.unfinished();
   assert.ok(found);
-  next.adopt(7, found.path, found.text);
+  next.adopt(found.path, () => {
+    next.write({ ...line, mission: 7, text: "snapshot\n" });
+    return true;
+  });
   next.write({ ...line, mission: 7, text: "two\n" });
-  assert.equal(readFileSync(path, "utf8"), "head\none\ntwo\n");
+  assert.equal(readFileSync(path, "utf8"), "head\none\nsnapshot\ntwo\n");
   next.close();
   assert.deepEqual(files(next), ["a.ndjson"]);
+});
+
+test("peers 11: a torn file is replaced by the snapshot that the engine makes of it", (t) => {
+  const { journal } = folder(t);
+  mkdirSync(journal.folder, { recursive: true });
+  const path = join(journal.folder, "a.ndjson");
+  writeFileSync(path, 'head\n{"torn');
+  journal.adopt(path, () => {
+    journal.write({ ...line, mission: 7, text: "snapshot\n", replace: true });
+    return true;
+  });
+  assert.equal(readFileSync(path, "utf8"), "snapshot\n");
+  journal.close();
+});
+
+test("a journal whose mission has ended is put away at the next start", (t) => {
+  const { journal } = folder(t);
+  mkdirSync(journal.folder, { recursive: true });
+  writeFileSync(join(journal.folder, "a.ndjson"), "head\n");
+  journal.adopt(join(journal.folder, "a.ndjson"), () => false);
+  assert.deepEqual(files(journal), ["done"]);
 });
 
 test("a mission that a living process drives is left to it", (t) => {
@@ -84,7 +108,7 @@ test("a mission that a living process drives is left to it", (t) => {
 });
 
 test("a file that can't be used is put aside and not seen again", (t) => {
-  const { journal } = folder(t);
+  const { journal, warnings } = folder(t);
   mkdirSync(join(journal.folder, "folder.ndjson"), { recursive: true });
   writeFileSync(join(journal.folder, "b.ndjson"), "PK\u0003\u0004");
   const found = journal.unfinished();
@@ -92,7 +116,10 @@ test("a file that can't be used is put aside and not seen again", (t) => {
     found.map(({ text }) => text),
     ["PK\u0003\u0004"],
   );
-  journal.putAside(found[0]?.path ?? "");
+  journal.adopt(found[0]?.path ?? "", () => {
+    throw new Error("not a mission journal");
+  });
+  assert.match(warnings.at(-1) ?? "", /can't be used: not a mission journal/);
   assert.deepEqual(journal.unfinished(), []);
   assert.ok(files(journal).includes("b.ndjson.unreadable"));
 });

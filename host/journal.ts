@@ -32,6 +32,7 @@ export class JournalFolder {
   readonly folder: string;
   private readonly files = new Map<number, OpenFile>();
   private failed = false;
+  private adopting: string | undefined;
 
   constructor(
     directory: string,
@@ -66,21 +67,24 @@ export class JournalFolder {
     });
   }
 
-  /** Goes on writing a mission's file from before. A torn last line is cut off first. */
-  adopt(mission: number, path: string, text: string): void {
-    this.attempt(() => {
-      const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-      if (whole !== text) writeFileSync(path, whole);
-      this.files.set(mission, { path, fd: openSync(path, "a") });
-    });
-  }
-
-  /** A file that can't be used is put aside, so that it is not tried at each start. */
-  putAside(path: string): void {
-    this.attempt(() => {
-      renameSync(path, `${path}.unreadable`);
-      rmSync(`${path}.lock`, { force: true });
-    });
+  /**
+   * Goes on writing a mission's file from before: what `restore` makes the engine write for a mission without a file
+   * goes there. A file whose mission has ended is put away; one that can't be used is put aside, so that neither is
+   * tried again at the next start.
+   */
+  adopt(path: string, restore: () => boolean): void {
+    this.adopting = path;
+    try {
+      if (!restore()) this.attempt(() => this.moveToDone(path));
+    } catch (error) {
+      this.warn(`journal ${path} can't be used: ${messageOf(error)}`);
+      this.attempt(() => {
+        renameSync(path, `${path}.unreadable`);
+        rmSync(`${path}.lock`, { force: true });
+      });
+    } finally {
+      this.adopting = undefined;
+    }
   }
 
   /** Performs the engine's journal effect: written when this returns. */
@@ -101,8 +105,9 @@ export class JournalFolder {
         if (file) this.putAway(mission, file);
       } else if (replace) {
         this.replace(mission, file, text);
-      } else if (file) {
-        writeSync(file.fd, text);
+      } else {
+        const open = file ?? this.adopted(mission);
+        if (open) writeSync(open.fd, text); // else its file could not be made, which was said then
       }
     });
   }
@@ -129,9 +134,17 @@ export class JournalFolder {
     this.files.clear();
   }
 
+  /** The file of a mission that is being adopted. */
+  private adopted(mission: number): OpenFile | undefined {
+    if (this.adopting === undefined) return undefined;
+    const file = { path: this.adopting, fd: openSync(this.adopting, "a") };
+    this.files.set(mission, file);
+    return file;
+  }
+
   private replace(mission: number, file: OpenFile | undefined, text: string): void {
     mkdirSync(this.folder, { recursive: true });
-    const path = file?.path ?? this.newPath(mission);
+    const path = file?.path ?? this.adopting ?? this.newPath(mission);
     if (!file) this.lock(path);
     writeFileSync(`${path}.new`, text);
     renameSync(`${path}.new`, path);
@@ -147,6 +160,10 @@ export class JournalFolder {
   private putAway(mission: number, { path, fd }: OpenFile): void {
     this.files.delete(mission);
     closeSync(fd);
+    this.moveToDone(path);
+  }
+
+  private moveToDone(path: string): void {
     const done = join(this.folder, "done");
     mkdirSync(done, { recursive: true });
     renameSync(path, join(done, basename(path)));

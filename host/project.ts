@@ -72,16 +72,7 @@ export class Project {
 
   private resumeUnfinished(): void {
     for (const { path, text } of this.journal.unfinished()) {
-      try {
-        const before = new Set(this.views().map(({ id }) => id));
-        this.runtime.call((o) => o.restore(text, false), undefined);
-        const mission = this.views().find(({ id }) => !before.has(id));
-        if (mission) this.journal.adopt(mission.id, path, text);
-        else this.journal.putAside(path);
-      } catch (error) {
-        this.callbacks.log("warning", `journal ${path} can't be used: ${messageOf(error)}`);
-        this.journal.putAside(path);
-      }
+      this.journal.adopt(path, () => this.runtime.call((o) => o.restore(text, false), false));
     }
   }
 

@@ -2,6 +2,7 @@
 //! `host/generated/` are not what they generate. `UPDATE_GOLDEN=1 cargo test contract` writes them.
 
 use crate::{effect, event, fault, id, mission, policy, time, view};
+use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 use ts_rs::TS;
@@ -56,6 +57,35 @@ fn declarations() -> String {
         mission::Decision,
         view::MissionView,
     );
+    text.push_str(&options_type());
+    text
+}
+
+/// The plugin options as a TypeScript type, from their schema.
+fn options_type() -> String {
+    let schema = policy::options::json_schema();
+    let mut text = String::from(
+        "\n/** The plugin options, as the user writes them. */\nexport type Options = {\n",
+    );
+    for (group, of) in schema["properties"].as_object().expect("groups") {
+        let _ = writeln!(text, "  {group}?: {{");
+        for (name, option) in of["properties"].as_object().expect("options") {
+            let kind = match option["type"].as_str() {
+                Some("integer" | "number") => "number",
+                Some("boolean") => "boolean",
+                Some(_) => "string",
+                None => "number | { [name: string]: number }",
+            };
+            let about = option["description"].as_str().unwrap_or_default();
+            let default = option
+                .get("default")
+                .map(|v| format!(" Default: {v}."))
+                .unwrap_or_default();
+            let _ = writeln!(text, "    /** {about}{default} */\n    {name}?: {kind};");
+        }
+        text.push_str("  };\n");
+    }
+    text.push_str("};\n");
     text
 }
 

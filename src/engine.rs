@@ -123,22 +123,25 @@ impl Engine {
         text: &str,
         cause: RestoreCause,
     ) -> Result<Vec<Effect>, JournalError> {
-        let (id, mission) = replay(text, |_, _| {})?;
-        self.last_id = self.last_id.max(id.0);
+        let (_, mut mission) = replay(text, |_, _| {})?;
         if mission.is_ended() {
             return Ok(Vec::new());
         }
-        self.journaled.insert(id, text.len() as u64);
+        if self.missions.contains_key(&mission.id) {
+            // two processes counted for themselves; nothing in flight refers to the old number after a restart
+            mission.id = MissionId(self.last_id + 1);
+        }
+        let id = mission.id;
+        self.last_id = self.last_id.max(id.0);
+        if text.ends_with('\n') {
+            self.journaled.insert(id, text.len() as u64);
+        } // else the file ends in a torn line: nothing can be appended to that, and the snapshot replaces it
         self.missions.insert(id, mission);
         self.now = self.now.max(now);
         let mut out = Vec::new();
-        let event = Event::Restored { cause };
-        if text.ends_with('\n') {
-            self.deliver(&mut out, id, &event);
-        } else {
-            // the file ends in a torn line: nothing can be appended to that
-            self.step(&mut out, id, |mission, cx| mission.handle(cx, &event));
-        }
+        self.step(&mut out, id, |mission, cx| {
+            mission.handle(cx, &Event::Restored { cause });
+        });
         self.set_alarm(&mut out);
         Ok(out)
     }
@@ -168,7 +171,7 @@ impl Engine {
         self.after_step(out, id);
     }
 
-    /// Runs `step` on a mission and journals its outcome as a snapshot: for steps that are not events of the mission.
+    /// Runs `step` on a mission and journals its outcome as a snapshot: for steps that the event alone can't replay.
     fn step<T>(
         &mut self,
         out: &mut Vec<Effect>,
@@ -209,6 +212,7 @@ impl Engine {
         }
         let limit = u64::from(self.policy.journal.max_mb) << 20;
         if self.journaled.get(&id).is_some_and(|size| *size > limit) {
+            self.journaled.remove(&id); // a new file in the place of the old one
             self.journal_snapshot(out, id);
         }
     }
@@ -348,8 +352,9 @@ impl Engine {
             return;
         }
         if let Some(mission) = self.missions.get(&id) {
-            let text = journal::header_line(&self.policy, mission);
-            self.write_journal(out, id, text, true);
+            let text = journal::snapshot_line(&self.policy, mission);
+            let replace = !self.journaled.contains_key(&id);
+            self.write_journal(out, id, text, replace);
         }
     }
 
@@ -394,18 +399,29 @@ pub fn replay(
     mut each: impl FnMut(&crate::event::Timed, &[Effect]),
 ) -> Result<(MissionId, Mission), JournalError> {
     let journal = journal::parse(text)?;
-    let policy = journal.header.policy;
-    let mut mission = journal.header.mission;
+    let journal::Snapshot {
+        mut policy,
+        mut mission,
+        ..
+    } = journal.first;
     let mut out = Vec::new();
-    for timed in &journal.events {
-        out.clear();
-        let mut cx = Context {
-            now: timed.at,
-            policy: &policy,
-            out: &mut out,
-        };
-        mission.handle(&mut cx, &timed.event);
-        each(timed, &out);
+    for entry in journal.rest {
+        match entry {
+            journal::Entry::Snapshot(snapshot) => {
+                policy = snapshot.policy;
+                mission = snapshot.mission;
+            }
+            journal::Entry::Event(timed) => {
+                out.clear();
+                let mut cx = Context {
+                    now: timed.at,
+                    policy: &policy,
+                    out: &mut out,
+                };
+                mission.handle(&mut cx, &timed.event);
+                each(&timed, &out);
+            }
+        }
     }
     Ok((mission.id, mission))
 }

@@ -1,9 +1,10 @@
 //! The journal: every event of a mission with its time, as NDJSON. Crash recovery, flight recorder, bug report and
 //! test corpus in one.
 //!
-//! Line 1 is a header with the version, the policy and a snapshot of the mission; each further line is a
-//! [`Timed`] event. The snapshot makes the file bounded (it is replaced by a new header when it grows too large) and
-//! replayable from any size. A line is written before the effects of its event are performed.
+//! A line is a [`Timed`] event or a snapshot with the version, the policy and the whole mission. The first line is a
+//! snapshot; another follows each step that no event of the mission explains (a command, a restart). A file that grows
+//! too large is replaced by one that begins with a snapshot of now, so it is bounded and still replayable. A line is
+//! written before the effects of its event are performed.
 
 use crate::event::Timed;
 use crate::mission::Mission;
@@ -15,12 +16,18 @@ use thiserror::Error;
 /// Version of the format. A journal of another version is refused by name.
 pub const VERSION: u32 = 1;
 
-/// The first line of a journal.
+/// A mission as it was at one moment, and the rules it ran under.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Header {
+pub(crate) struct Snapshot {
     pub journal: u32,
     pub policy: Policy,
     pub mission: Mission,
+}
+
+/// A line of a journal after the first.
+pub(crate) enum Entry {
+    Snapshot(Box<Snapshot>),
+    Event(Box<Timed>),
 }
 
 /// Why a journal can't be used.
@@ -41,12 +48,12 @@ pub enum JournalError {
 
 /// A journal as read.
 pub(crate) struct Journal {
-    pub header: Header,
-    pub events: Vec<Timed>,
+    pub first: Snapshot,
+    pub rest: Vec<Entry>,
 }
 
-/// Writes a header line.
-pub(crate) fn header_line(policy: &Policy, mission: &Mission) -> String {
+/// Writes a snapshot line.
+pub(crate) fn snapshot_line(policy: &Policy, mission: &Mission) -> String {
     #[derive(Serialize)]
     struct Borrowed<'a> {
         journal: u32,
@@ -88,22 +95,27 @@ pub(crate) fn parse(text: &str) -> Result<Journal, JournalError> {
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty());
     let (_, first) = lines.next().ok_or(JournalError::Empty)?;
-    let first: Value = serde_json::from_str(first).map_err(JournalError::Foreign)?;
-    match first.get("journal").and_then(Value::as_u64) {
-        Some(version) if version != u64::from(VERSION) => {
-            return Err(JournalError::Version(version));
-        }
-        _ => {}
-    }
-    let header: Header = serde_json::from_value(first).map_err(JournalError::Foreign)?;
-    let mut events = Vec::new();
+    let first = snapshot(serde_json::from_str(first).map_err(JournalError::Foreign)?)?;
+    let mut rest = Vec::new();
     for (index, line) in lines {
-        // by way of a value: the boundary decodes from values too, and one decoder is half the code of two
-        let event = serde_json::from_str::<Value>(line).and_then(serde_json::from_value);
-        events.push(event.map_err(|error| JournalError::Damaged {
+        let damaged = |error| JournalError::Damaged {
             line: index + 1,
             error,
-        })?);
+        };
+        // by way of a value: the boundary decodes from values too, and one decoder is half the code of two
+        let value: Value = serde_json::from_str(line).map_err(damaged)?;
+        rest.push(if value.get("journal").is_some() {
+            Entry::Snapshot(Box::new(snapshot(value)?))
+        } else {
+            Entry::Event(Box::new(serde_json::from_value(value).map_err(damaged)?))
+        });
     }
-    Ok(Journal { header, events })
+    Ok(Journal { first, rest })
+}
+
+fn snapshot(value: Value) -> Result<Snapshot, JournalError> {
+    match value.get("journal").and_then(Value::as_u64) {
+        Some(version) if version != u64::from(VERSION) => Err(JournalError::Version(version)),
+        _ => serde_json::from_value(value).map_err(JournalError::Foreign),
+    }
 }

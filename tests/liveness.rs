@@ -409,7 +409,7 @@ impl Rig {
             | Effect::ReadTurn { session, .. } => session.clone(),
             _ => "".into(),
         };
-        let before = self.state();
+        let (before, known) = (self.state(), self.references.clone());
         self.send_with(
             Event::Reply {
                 effect: id,
@@ -428,11 +428,8 @@ impl Rig {
                 }
             },
         );
-        if before == self.state()
-            && let Some(reference) = self.references.get_mut(&session)
-        {
-            // the answer was late: it told nothing. What is known is what is safe: nothing
-            reference.under_way = false;
+        if before == self.state() {
+            self.references = known; // the answer was late: it told nothing
         }
     }
 
@@ -542,6 +539,8 @@ impl Rig {
                         file.clear();
                         lines.clear();
                         journaling = None;
+                    } else if text.starts_with("{\"journal\"") {
+                        journaling = None; // a snapshot holds what its step did
                     } else if !text.is_empty() {
                         lines.push(Vec::new());
                         journaling = Some(*mission);
@@ -675,6 +674,10 @@ impl Rig {
             }
             self.take(effects);
         }
+        let open: Vec<MissionId> = self.engine.views().iter().map(|view| view.id).collect();
+        self.files.retain(|id, _| open.contains(id));
+        self.journaled.retain(|id, _| open.contains(id));
+        self.sent.retain(|id, _| open.contains(id));
     }
 
     /// The files give the same states and the same effects.

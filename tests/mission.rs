@@ -1053,6 +1053,32 @@ fn nothing_is_sent_while_children_run_and_a_lost_child_is_found_out() {
 }
 
 #[test]
+fn a_request_that_died_with_an_aborted_turn_closes_no_gate() {
+    let mut host = Fake::started(plain);
+    host.todos(list(1, 3));
+    host.blocked(ROOT, Blocker::Permission);
+    host.assistant(Ending::Failed {
+        fault: Fault::Cancelled,
+    });
+    host.idle();
+    host.assert_phase(Phase::Paused);
+    host.says();
+    host.turn_with(list(2, 3), "two");
+    host.assert_sent(1);
+}
+
+#[test]
+fn a_compaction_that_fails_closes_no_gate() {
+    let mut host = Fake::started(plain);
+    host.turn_with(list(1, 3), "one");
+    host.busy();
+    host.send(Event::Compacting { session: root() });
+    host.turn_fails(unavailable());
+    host.assert_phase(Phase::BackingOff);
+    host.wait_for_prompt(MINUTE);
+}
+
+#[test]
 fn a_deleted_child_opens_its_gates() {
     let mut host = Fake::started(plain);
     let child = host.child();
@@ -1747,24 +1773,31 @@ fn without_a_journal_nothing_is_written() {
 }
 
 #[test]
-fn missions_after_a_restart_have_new_numbers() {
+fn two_journals_of_the_same_number_are_both_restored() {
     let mut host = Fake::started(plain);
-    host.turn_with(list(2, 2), "done");
-    let finished = host.files[&MissionId(1)].clone();
+    eventful(&mut host);
+    let text = host.files[&MissionId(1)].clone();
+    let other = text.replace(ROOT, "ses_elsewhere");
     let mut engine = Engine::new(Policy::default());
-    engine
-        .restore(Instant(EPOCH), &finished, RestoreCause::Restart)
-        .expect("readable");
+    for text in [&text, &other] {
+        engine
+            .restore(Instant(host.now), text, RestoreCause::Restart)
+            .expect("readable");
+    }
+    let views = engine.views();
+    assert_eq!(views.len(), 2);
+    assert_ne!(views[0].id, views[1].id);
+    assert_ne!(views[0].session, views[1].session);
     engine.handle(
-        Instant(EPOCH),
+        Instant(host.now),
         Event::Command {
-            session: root(),
+            session: "ses_new".into(),
             command: Command::Task {
                 objective: "next".into(),
             },
         },
     );
-    assert_eq!(engine.views()[0].id, MissionId(2));
+    assert_eq!(engine.views()[2].id, MissionId(3));
 }
 
 // ---- traps ----------------------------------------------------------------------------------------------------

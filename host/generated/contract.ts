@@ -16,289 +16,204 @@ export type EffectId = number;
 
 export type TimerId = number;
 
-export type Fault =
-  | { kind: "rateLimited"; retryAfterMs: number | null; message: string }
-  | { kind: "unavailable"; message: string }
-  | { kind: "timeout"; message: string }
-  | { kind: "sessionLost"; message: string }
-  | { kind: "agentFailed"; message: string }
-  | { kind: "refused"; message: string }
-  | { kind: "contextOverflow" }
-  | { kind: "cancelled" };
+export type Fault = { "kind": "rateLimited", retryAfterMs: number | null, message: string, } | { "kind": "unavailable", message: string, } | { "kind": "timeout", message: string, } | { "kind": "sessionLost", message: string, } | { "kind": "agentFailed", message: string, } | { "kind": "refused", message: string, } | { "kind": "contextOverflow" } | { "kind": "cancelled" };
 
 export type Fingerprint = string;
 
-export type Model = {
-  /**
-   * OpenCode's provider id.
-   */
-  provider: string;
-  /**
-   * The model's id within that provider.
-   */
-  model: string;
-};
+export type Model = { 
+/**
+ * OpenCode's provider id.
+ */
+provider: string, 
+/**
+ * The model's id within that provider.
+ */
+model: string, };
 
 export type TodoStatus = "pending" | "in_progress" | "completed" | "cancelled";
 
-export type Todo = { content: string; status: TodoStatus };
+export type Todo = { content: string, status: TodoStatus, };
 
-export type Command = { name: "task"; objective: string } | { name: "stop" } | { name: "status" };
+export type Command = { "name": "task", objective: string, } | { "name": "stop" } | { "name": "status" };
 
 export type Origin = "person" | "command";
 
-export type Ending =
-  { kind: "natural" } | { kind: "step" } | { kind: "failed"; fault: Fault } | { kind: "unfinished" };
+export type Ending = { "kind": "natural" } | { "kind": "step" } | { "kind": "failed", fault: Fault, } | { "kind": "unfinished" };
 
 export type ToolKind = "read" | "edit" | "run" | "plan" | "other";
 
-export type FileState = { path: string; content: Fingerprint };
+export type FileState = { path: string, content: Fingerprint, };
 
-export type ToolCall = {
-  call: CallId;
-  kind: ToolKind;
-  /**
-   * The call in a few words, for evidence: tool name and the start of its arguments.
-   */
-  label: string;
-  /**
-   * Tool name and arguments.
-   */
-  args: Fingerprint;
-  /**
-   * The output, or the error.
-   */
-  result: Fingerprint;
-  /**
-   * The first line of the error when the call failed.
-   */
-  error: string | null;
-  /**
-   * Files the call read.
-   */
-  reads: Array<string>;
-  /**
-   * Files the call wrote, as they are now.
-   */
-  writes: Array<FileState>;
-  /**
-   * What the call told about the health of the work tree: language diagnostics, build or test output.
-   */
-  diagnostics: Fingerprint | null;
-};
+export type ToolCall = { call: CallId, kind: ToolKind, 
+/**
+ * The call in a few words, for evidence: tool name and the start of its arguments.
+ */
+label: string, 
+/**
+ * Tool name and arguments.
+ */
+args: Fingerprint, 
+/**
+ * The output, or the error.
+ */
+result: Fingerprint, 
+/**
+ * The first line of the error when the call failed.
+ */
+error: string | null, 
+/**
+ * Files the call read.
+ */
+reads: Array<string>, 
+/**
+ * Files the call wrote, as they are now.
+ */
+writes: Array<FileState>, 
+/**
+ * What the call told about the health of the work tree: language diagnostics, build or test output.
+ */
+diagnostics: Fingerprint | null, };
 
-export type RawToolCall = {
-  call: string;
-  tool: string;
-  kind: "read" | "edit" | "run" | "plan" | "other";
-  /**
-   * The arguments as JSON text.
-   */
-  args: string;
-  /**
-   * The output, or the error's message when `failed`.
-   */
-  output: string;
-  failed: boolean;
-  reads: Array<string>;
-  /**
-   * Path and content of each file written.
-   */
-  writes: Array<RawFile>;
-  /**
-   * Diagnostics of the work tree, as text.
-   */
-  diagnostics: string | null;
-};
+export type RawToolCall = { call: string, tool: string, kind: "read" | "edit" | "run" | "plan" | "other", 
+/**
+ * The arguments as JSON text.
+ */
+args: string, 
+/**
+ * The output, or the error's message when `failed`.
+ */
+output: string, failed: boolean, reads: Array<string>, 
+/**
+ * Path and content of each file written.
+ */
+writes: Array<RawFile>, 
+/**
+ * Diagnostics of the work tree, as text.
+ */
+diagnostics: string | null, };
 
-export type RawFile = { path: string; content: string };
+export type RawFile = { path: string, content: string, };
 
 export type Blocker = "permission" | "question";
 
-export type LastTurn = {
-  /**
-   * A turn is under way.
-   */
-  busy: boolean;
-  /**
-   * The newest assistant message, and how it ended.
-   */
-  assistant: LastAssistant | null;
-  /**
-   * A user message newer than that waits for an answer.
-   */
-  unanswered: boolean;
-};
+export type LastTurn = { 
+/**
+ * A turn is under way.
+ */
+busy: boolean, 
+/**
+ * The newest assistant message, and how it ended.
+ */
+assistant: LastAssistant | null, 
+/**
+ * A user message newer than that waits for an answer.
+ */
+unanswered: boolean, };
 
-export type LastAssistant = {
-  message: MessageId;
-  ending: Ending;
-  /**
-   * It is a compaction's summary, not an answer.
-   */
-  summary: boolean;
-};
+export type LastAssistant = { message: MessageId, ending: Ending, 
+/**
+ * It is a compaction's summary, not an answer.
+ */
+summary: boolean, };
 
-export type Payload =
-  | { kind: "done" }
-  | { kind: "todos"; todos: Array<Todo> }
-  | { kind: "turn"; turn: LastTurn }
-  | { kind: "check"; exit: number | null; output: string }
-  | { kind: "session"; session: SessionId };
+export type Payload = { "kind": "done" } | { "kind": "todos", todos: Array<Todo>, } | { "kind": "turn", turn: LastTurn, } | { "kind": "check", exit: number | null, output: string, } | { "kind": "session", session: SessionId, };
 
-export type Outcome = { ok: Payload } | { err: Fault };
+export type Outcome = { "ok": Payload } | { "err": Fault };
 
 export type RestoreCause = "restart" | "trap";
 
-export type Event =
-  | { type: "command"; session: SessionId; command: Command }
-  | { type: "userMessage"; session: SessionId; origin: Origin; agent: string | null; model: Model | null }
-  | { type: "busy"; session: SessionId }
-  | { type: "retrying"; session: SessionId; attempt: number; message: string }
-  | { type: "idle"; session: SessionId }
-  | {
-      type: "assistant";
-      session: SessionId;
-      message: MessageId;
-      ending: Ending;
-      /**
-       * It is a compaction's summary, not an answer.
-       */
-      summary: boolean;
-      tokens: number;
-      cost: number;
-    }
-  | { type: "assistantText"; session: SessionId; text: Fingerprint }
-  | { type: "sessionError"; session: SessionId; fault: Fault }
-  | { type: "todos"; session: SessionId; todos: Array<Todo> }
-  | { type: "tool"; session: SessionId; call: ToolCall }
-  | { type: "blocked"; session: SessionId; request: RequestId; by: Blocker }
-  | { type: "unblocked"; session: SessionId; request: RequestId; rejected: boolean }
-  | { type: "compacting"; session: SessionId }
-  | { type: "compacted"; session: SessionId }
-  | { type: "continuing"; session: SessionId }
-  | { type: "child"; parent: SessionId; session: SessionId }
-  | { type: "deleted"; session: SessionId }
-  | { type: "reply"; effect: EffectId; outcome: Outcome }
-  | { type: "alarm" }
-  | { type: "restored"; cause: RestoreCause }
-  | { type: "shutdown"; drain: boolean }
-  | { type: "trapped"; message: string };
+export type Event = { "type": "command", session: SessionId, command: Command, } | { "type": "userMessage", session: SessionId, origin: Origin, agent: string | null, model: Model | null, } | { "type": "busy", session: SessionId, } | { "type": "retrying", session: SessionId, attempt: number, message: string, } | { "type": "idle", session: SessionId, } | { "type": "assistant", session: SessionId, message: MessageId, ending: Ending, 
+/**
+ * It is a compaction's summary, not an answer.
+ */
+summary: boolean, tokens: number, cost: number, } | { "type": "assistantText", session: SessionId, text: Fingerprint, } | { "type": "sessionError", session: SessionId, fault: Fault, } | { "type": "todos", session: SessionId, todos: Array<Todo>, } | { "type": "tool", session: SessionId, call: ToolCall, } | { "type": "blocked", session: SessionId, request: RequestId, by: Blocker, } | { "type": "unblocked", session: SessionId, request: RequestId, rejected: boolean, } | { "type": "compacting", session: SessionId, } | { "type": "compacted", session: SessionId, } | { "type": "continuing", session: SessionId, } | { "type": "child", parent: SessionId, session: SessionId, } | { "type": "deleted", session: SessionId, } | { "type": "reply", effect: EffectId, outcome: Outcome, } | { "type": "alarm" } | { "type": "restored", cause: RestoreCause, } | { "type": "shutdown", drain: boolean, } | { "type": "trapped", message: string, };
 
 export type Level = "info" | "success" | "warning" | "error";
 
-export type Effect =
-  | {
-      type: "prompt";
-      id: EffectId;
-      session: SessionId;
-      agent: string | null;
-      model: Model | null;
-      text: string;
-      redrive: boolean;
-    }
-  | { type: "readTodos"; id: EffectId; session: SessionId }
-  | { type: "readTurn"; id: EffectId; session: SessionId }
-  | { type: "abort"; id: EffectId; session: SessionId }
-  | { type: "createSession"; id: EffectId; parent: SessionId; agent: string; title: string }
-  | { type: "deleteSession"; id: EffectId; session: SessionId }
-  | { type: "runCheck"; id: EffectId; command: string; timeoutMs: number }
-  | { type: "setAlarm"; at: Instant | null }
-  | { type: "answerCommand"; session: SessionId; text: string }
-  | { type: "notify"; session: SessionId; level: Level; message: string }
-  | { type: "log"; level: Level; message: string }
-  | { type: "journal"; mission: MissionId; text: string; replace: boolean; ended: boolean };
+export type Effect = { "type": "prompt", id: EffectId, session: SessionId, agent: string | null, model: Model | null, text: string, redrive: boolean, } | { "type": "readTodos", id: EffectId, session: SessionId, } | { "type": "readTurn", id: EffectId, session: SessionId, } | { "type": "abort", id: EffectId, session: SessionId, } | { "type": "createSession", id: EffectId, parent: SessionId, agent: string, title: string, } | { "type": "deleteSession", id: EffectId, session: SessionId, } | { "type": "runCheck", id: EffectId, command: string, timeoutMs: number, } | { "type": "setAlarm", at: Instant | null, } | { "type": "answerCommand", session: SessionId, text: string, } | { "type": "notify", session: SessionId, level: Level, message: string, } | { "type": "log", level: Level, message: string, } | { "type": "journal", mission: MissionId, text: string, replace: boolean, ended: boolean, };
 
-export type Phase =
-  | "working"
-  | "reading"
-  | "checking"
-  | "held"
-  | "settling"
-  | "prompting"
-  | "backingOff"
-  | "paused"
-  | "suspended"
-  | "ended";
+export type Phase = "working" | "reading" | "checking" | "held" | "settling" | "prompting" | "backingOff" | "paused" | "suspended" | "ended";
 
-export type StopReason =
-  | { kind: "complete"; finished: number }
-  | { kind: "noTodos" }
-  | { kind: "stagnant"; turns: number; evidence: string }
-  | { kind: "noProgress"; continuations: number }
-  | { kind: "iterations"; limit: number }
-  | { kind: "minutes"; limit: number }
-  | { kind: "tokens"; limit: number }
-  | { kind: "cost"; limit: number }
-  | { kind: "stoppedByUser" }
-  | { kind: "replaced" }
-  | { kind: "sessionDeleted" }
-  | { kind: "providerRefused"; message: string }
-  | { kind: "providerDown"; attempts: number; message: string }
-  | { kind: "hostFailed"; message: string }
-  | { kind: "trapped"; message: string };
+export type StopReason = { "kind": "complete", finished: number, } | { "kind": "noTodos" } | { "kind": "stagnant", turns: number, evidence: string, } | { "kind": "noProgress", continuations: number, } | { "kind": "iterations", limit: number, } | { "kind": "minutes", limit: number, } | { "kind": "tokens", limit: number, } | { "kind": "cost", limit: number, } | { "kind": "stoppedByUser" } | { "kind": "replaced" } | { "kind": "sessionDeleted" } | { "kind": "providerRefused", message: string, } | { "kind": "providerDown", attempts: number, message: string, } | { "kind": "hostFailed", message: string, } | { "kind": "trapped", message: string, };
 
-export type Rule =
-  | "start"
-  | "resume"
-  | "person-spoke"
-  | "strong-progress"
-  | "weak-progress"
-  | "stagnant"
-  | "pivot"
-  | "ask-for-plan"
-  | "check-failed"
-  | "check-passed"
-  | "all-done"
-  | "gate"
-  | "gate-opened"
-  | "settle"
-  | "ceiling"
-  | "user-abort"
-  | "user-rejected"
-  | "user-stop"
-  | "provider-fault"
-  | "outage-over"
-  | "lookup-failed"
-  | "prompt-failed"
-  | "lost-prompt"
-  | "lost-event"
-  | "lookup"
-  | "compaction"
-  | "session-deleted"
-  | "restart"
-  | "trap"
-  | "drain";
+export type Rule = "start" | "resume" | "person-spoke" | "strong-progress" | "weak-progress" | "stagnant" | "pivot" | "ask-for-plan" | "check-failed" | "check-passed" | "all-done" | "gate" | "gate-opened" | "settle" | "ceiling" | "user-abort" | "user-rejected" | "user-stop" | "provider-fault" | "outage-over" | "lookup-failed" | "prompt-failed" | "lost-prompt" | "lost-event" | "lookup" | "compaction" | "session-deleted" | "restart" | "trap" | "drain";
 
-export type Decision = { at: Instant; rule: Rule; text: string };
+export type Decision = { at: Instant, rule: Rule, text: string, };
 
-export type MissionView = {
-  id: MissionId;
-  session: SessionId;
-  objective: string;
-  phase: Phase;
-  /**
-   * What it waits for, in words, when a gate is closed.
-   */
-  gate: string | null;
-  reason: StopReason | null;
-  /**
-   * The reason in words.
-   */
-  verdict: string | null;
-  success: boolean;
-  active: boolean;
-  iteration: number;
-  todos: Array<Todo>;
-  tokens: number;
-  /**
-   * US dollars.
-   */
-  cost: number;
-  activeMs: number;
-  decisions: Array<Decision>;
-  /**
-   * When the next timer is due.
-   */
-  wakesAt: Instant | null;
+export type MissionView = { id: MissionId, session: SessionId, objective: string, phase: Phase, 
+/**
+ * What it waits for, in words, when a gate is closed.
+ */
+gate: string | null, reason: StopReason | null, 
+/**
+ * The reason in words.
+ */
+verdict: string | null, success: boolean, active: boolean, iteration: number, todos: Array<Todo>, tokens: number, 
+/**
+ * US dollars.
+ */
+cost: number, activeMs: number, decisions: Array<Decision>, 
+/**
+ * When the next timer is due.
+ */
+wakesAt: Instant | null, };
+
+/** The plugin options, as the user writes them. */
+export type Options = {
+  completion?: {
+    /** Shell command that must exit with 0 before a mission ends as complete. */
+    command?: string;
+    /** Seconds that command may take. Default: 300. */
+    timeoutSec?: number;
+  };
+  journal?: {
+    /** Keep a journal of each mission; needed to resume after a restart. Default: true. */
+    enabled?: boolean;
+    /** Size of a journal file at which it is compacted, in MB. Default: 8. */
+    maxMb?: number;
+  };
+  limits?: {
+    /** Sub-agents at a time, in all. Default: 8. */
+    global?: number;
+    /** Sub-agents at a time of one agent: a number, or an object by name. Default: {}. */
+    perAgent?: number | { [name: string]: number };
+    /** Sub-agents at a time on one provider/model: a number, or an object by name. Default: {}. */
+    perKey?: number | { [name: string]: number };
+  };
+  mission?: {
+    /** US dollars; 0 means no limit. Default: 0.0. */
+    maxCostUsd?: number;
+    /** Continuations a mission may send. Default: 50. */
+    maxIterations?: number;
+    /** Minutes of active time. Default: 240. */
+    maxMinutes?: number;
+    /** Stagnant turns until a mission stops. Default: 3. */
+    maxStagnant?: number;
+    /** Tokens of the mission and its sub-agents. Default: 20000000. */
+    maxTokens?: number;
+    /** Continuations in a row without a newly finished todo. Default: 8. */
+    maxWithoutProgress?: number;
+    /** Milliseconds to wait after a turn before going on. Default: 0. */
+    settleMs?: number;
+  };
+  notify?: {
+    /** Show toasts. Default: true. */
+    toasts?: boolean;
+  };
+  search?: {
+    /** Memory of the search cache, in MB. Default: 256. */
+    memoryMb?: number;
+    /** Search workers; 0 lets the host choose. Default: 0. */
+    workers?: number;
+  };
+  tasks?: {
+    /** Keep the sub-agents' sessions after a mission. Default: false. */
+    keepSessions?: boolean;
+    /** Levels of delegation. Default: 1. */
+    maxDepth?: number;
+    /** Further attempts at a failed task. Default: 2. */
+    retries?: number;
+    /** Minutes without progress after which a task is given up. Default: 30. */
+    timeoutMin?: number;
+  };
 };

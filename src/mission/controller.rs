@@ -589,6 +589,7 @@ impl Mission {
 
     fn on_idle(&mut self, cx: &mut Context) {
         let was = std::mem::replace(&mut self.turn.activity, Activity::Idle);
+        self.nothing_pends();
         match self.phase {
             Phase::Working | Phase::Prompting => {
                 if let Some(fault) = self.turn.fault.take() {
@@ -625,8 +626,16 @@ impl Mission {
                 if was == Activity::InTurn {
                     self.turn.side = false;
                 }
+                self.on_gate(cx);
             }
         }
+    }
+
+    /// An idle session waits for no answer and compacts nothing, even if no event told the end of it: a request dies
+    /// with an aborted turn, a compaction may fail.
+    fn nothing_pends(&mut self) {
+        self.compacting = false;
+        self.blocked.retain(|_, (owner, _)| *owner != self.session);
     }
 
     /// Idle although a prompt was handed over: either that idle belongs to the turn before, or the prompt fell between
@@ -680,6 +689,7 @@ impl Mission {
             }
             Event::Idle { .. } => {
                 self.children.insert(session.clone(), false);
+                self.blocked.retain(|_, (owner, _)| owner != session);
                 self.on_gate(cx);
             }
             Event::Deleted { .. } => {
@@ -812,6 +822,7 @@ impl Mission {
             return;
         }
         self.turn.activity = Activity::Idle;
+        self.nothing_pends();
         let handed = self.turn.handed.take();
         if turn.unanswered && handed.is_none() && self.phase == Phase::Reading {
             // a message of the person's is about to be answered
@@ -835,7 +846,6 @@ impl Mission {
                 "the compaction was the last turn".to_owned(),
             );
             self.next = Next::Send(PromptKind::Resume);
-            self.compacting = false;
             self.proceed(cx);
             return;
         }
@@ -988,7 +998,7 @@ impl Mission {
                     .map(|(child, _)| child.clone());
                 match child {
                     Some(child) => self.request(cx, Request::ProbeChild(child)),
-                    None if self.turn.activity == Activity::InTurn => self.on_watch(cx),
+                    None if self.turn_may_be_lost(cx) => self.look_up_turn(cx),
                     None => self.arm(cx.now.plus(WATCH_MS), Purpose::Watch),
                 }
             }
@@ -1012,6 +1022,14 @@ impl Mission {
             (Purpose::Deadline, phase) => self.on_deadline(cx, phase),
             _ => {}
         }
+    }
+
+    /// Whether a turn is what the mission waits for, and nothing was heard of it for a while.
+    fn turn_may_be_lost(&self, cx: &Context) -> bool {
+        self.turn.activity == Activity::InTurn
+            && self.blocked.is_empty()
+            && !self.compacting
+            && cx.now.since(self.turn.last_event) >= WATCH_MS
     }
 
     fn on_watch(&mut self, cx: &mut Context) {

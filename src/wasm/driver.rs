@@ -76,11 +76,12 @@ impl Driver {
         self: &Rc<Self>,
         journal: &str,
         cause: RestoreCause,
-    ) -> Result<(), JournalError> {
+    ) -> Result<bool, JournalError> {
         let now = self.now();
         let effects = self.engine.borrow_mut().restore(now, journal, cause)?;
+        let found = !effects.is_empty();
         self.perform_all(effects);
-        Ok(())
+        Ok(found)
     }
 
     fn now(&self) -> Instant {

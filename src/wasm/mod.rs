@@ -97,8 +97,8 @@ impl Orchestrator {
     }
 
     /// Rebuilds an unfinished mission from its journal's text. `trap` when this instance takes over from one that
-    /// trapped. Throws with the reason when the text can't be used.
-    pub fn restore(&self, journal: &str, trap: bool) -> Result<(), JsError> {
+    /// trapped. Gives whether there was one; throws with the reason when the text can't be used.
+    pub fn restore(&self, journal: &str, trap: bool) -> Result<bool, JsError> {
         let cause = if trap {
             RestoreCause::Trap
         } else {

@@ -573,7 +573,9 @@ impl Fake {
             .restore(Instant(self.now), text, cause)
             .expect("a journal");
         self.files.clear();
-        self.files.insert(MissionId(1), text.to_owned());
+        // a host cuts a torn last line off before it appends
+        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+        self.files.insert(MissionId(1), whole.to_owned());
         self.perform(effects);
     }
 

@@ -25,8 +25,21 @@ await screen.waitForScreen(/Ask anything/);
 /** Types a line and sends it. */
 async function say(line) {
   await screen.type(line);
-  await screen.waitForScreen((shown) => shown.includes(line.slice(-30)));
+  await screen.waitForScreen((shown) => shown.includes(line));
   await screen.press("Enter");
+}
+/** Types a command without arguments: Enter first takes it from the list that opens, then sends it. */
+async function command(name, description) {
+  await screen.type(name);
+  await screen.waitForScreen(description);
+  await screen.press("Enter");
+  await screen.waitForScreen((shown) => !description.test(shown) && shown.includes(name));
+  await screen.press("Enter");
+}
+const showMission = () => command("/mission", /Show the mission/);
+async function newSession() {
+  await screen.press("C-x", "n");
+  await see(/Ask anything/);
 }
 /** Waits for the screen to show this; with `$SCREENS` every screen that was waited for is kept in that file. */
 async function see(pattern, timeoutMs = 30_000) {
@@ -45,7 +58,7 @@ test("/task typed in the TUI runs to its end, with toasts", async () => {
 });
 
 test("/mission shows how it went", async () => {
-  await say("/mission ");
+  await showMission();
   const shown = await see(/all-done: complete/);
   assert.match(shown, /Used: 3 of 50 continuations/);
   assert.match(shown, /\[x\] step 3/);
@@ -53,8 +66,7 @@ test("/mission shows how it went", async () => {
 
 test("peers 2: Esc twice while the answer streams pauses it: nothing is sent until the person writes", async () => {
   script = (ctx) => (ctx.turn === 1 ? forever() : steps(3)(ctx));
-  await screen.press("C-x", "n"); // a new session
-  await see(/Ask anything/);
+  await newSession();
   await say("/task do them again");
   const streaming = await asked((r) => r.turn === 1 && r.user.includes("do them again"));
   await see(/word\d+ /);
@@ -65,7 +77,7 @@ test("peers 2: Esc twice while the answer streams pauses it: nothing is sent unt
   await model.waitFor(() => streaming.aborted);
 
   const before = model.turns.length;
-  await say("/mission ");
+  await showMission();
   await see(/Mission 2: paused/);
   await see(/user-abort: you aborted the turn/);
   assert.equal(model.turns.length, before + 1); // that command's own
@@ -77,12 +89,11 @@ test("peers 2: Esc twice while the answer streams pauses it: nothing is sent unt
 
 test("peers 2: /stop stops a mission in the middle of a turn", async () => {
   script = () => forever();
-  await screen.press("C-x", "n");
-  await see(/Ask anything/);
+  await newSession();
   await say("/task and once more");
   const streaming = await asked((r) => r.user.includes("and once more"));
   await see(/word\d+ /);
-  await say("/stop ");
+  await command("/stop", /Stop the mission/);
   await model.waitFor(() => streaming.aborted);
   await see(/Mission 3: stopped by you/);
   assert.equal(model.turns.filter((r) => r.session === streaming.session).length, 2); // the turn, and that command's own
