@@ -20,6 +20,8 @@ npm start -- --svg FILE    also draws what was printed (for the README)`;
 
 /** A story that takes longer has failed. */
 const LIMIT_MS = 180_000;
+/** How often it is looked whether that is so, or the person left. */
+const LOOK_MS = 500;
 
 /** Plays a story; throws what went otherwise than it should, in words. */
 async function play(name, svg) {
@@ -72,7 +74,7 @@ async function perform(story, stage, version) {
   const exited = server.exited.then(({ code, signal }) => {
     throw new Stop(`OpenCode ended early (${signal ?? `exit code ${code}`})`);
   });
-  await Promise.race([exited, command, follow(server.events, teller)]);
+  await Promise.race([exited, command, follow(server.events, teller, stage)]);
 
   const { state } = teller;
   const requests = model.turns.length;
@@ -88,13 +90,15 @@ async function perform(story, stage, version) {
   if (box.outside.length > 0) throw new Stop(`something tried to reach ${box.outside.join(", ")}`);
 }
 
-/** Tells the events until the mission has ended. */
-async function follow(events, teller) {
+/** Tells the events until the mission has ended, or the stage is closed. */
+async function follow(events, teller, stage) {
   const end = Date.now() + LIMIT_MS;
-  for (let next = 0; !teller.state.verdict; next += 1) {
-    const event = await events.waitFor(() => true, end - Date.now(), next).catch(() => undefined);
-    if (!event) throw new Stop(`the mission did not end within ${LIMIT_MS / 1000} s`);
-    teller.event(event);
+  for (let next = 0; !teller.state.verdict && !stage.closed;) {
+    const event = await events.waitFor(() => true, LOOK_MS, next).catch(() => undefined);
+    if (event) {
+      teller.event(event);
+      next += 1;
+    } else if (Date.now() > end) throw new Stop(`the mission did not end within ${LIMIT_MS / 1000} s`);
   }
 }
 
@@ -113,6 +117,7 @@ function changes(box) {
 }
 
 async function closeAll(stage) {
+  stage.closed = true;
   stage.box ??= await stage.opening?.catch(() => undefined);
   await stage.box?.close();
   for (const close of stage.closers.reverse()) await close();

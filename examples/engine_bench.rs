@@ -1,0 +1,230 @@
+//! How fast the engine is, natively: `cargo run --release --example engine_bench [events]`.
+//!
+//! One JSON line for each setting: events per second over a realistic mix, the time from a turn's end to our
+//! continuation (median and 99th percentile, microseconds), and the growth of resident memory after the first tenth.
+
+use opencode_orchestrator::effect::Effect;
+use opencode_orchestrator::engine::Engine;
+use opencode_orchestrator::event::{
+    Command, Ending, Event, Fingerprint, Origin, Outcome, Payload, RawFile, RawToolCall, Todo,
+    TodoStatus, ToolKind,
+};
+use opencode_orchestrator::id::{EffectId, MessageId, SessionId};
+use opencode_orchestrator::policy::Policy;
+use opencode_orchestrator::time::Instant;
+use std::hint::black_box;
+use std::time::Instant as Clock;
+
+const STEPS_A_TURN: u64 = 4;
+
+struct Bench {
+    engine: Engine,
+    session: SessionId,
+    now: u64,
+    events: u64,
+    prompts: u64,
+    journal_bytes: u64,
+    /// The prompt to be answered.
+    open: Option<EffectId>,
+}
+
+impl Bench {
+    fn new(journal: bool) -> Self {
+        let mut policy = Policy::default();
+        policy.journal.enabled = journal;
+        policy.mission.max_iterations = u32::MAX;
+        policy.mission.max_minutes = u32::MAX;
+        policy.mission.max_tokens = u64::MAX;
+        let mut bench = Self {
+            engine: Engine::new(policy),
+            session: "ses_bench".into(),
+            now: 1_700_000_000_000,
+            events: 0,
+            prompts: 0,
+            journal_bytes: 0,
+            open: None,
+        };
+        let session = bench.session.clone();
+        let objective = "make it fast".to_owned();
+        bench.send(Event::Command {
+            session: session.clone(),
+            command: Command::Task { objective },
+        });
+        bench.send(Event::UserMessage {
+            session,
+            origin: Origin::Command,
+            agent: Some("commander".into()),
+            model: None,
+        });
+        bench
+    }
+
+    fn send(&mut self, event: Event) {
+        self.now += 3;
+        self.events += 1;
+        for effect in black_box(self.engine.handle(Instant(self.now), event)) {
+            match effect {
+                Effect::Prompt { id, .. } => {
+                    self.prompts += 1;
+                    self.open = Some(id);
+                }
+                Effect::Journal { text, .. } => self.journal_bytes += text.len() as u64,
+                _ => {}
+            }
+        }
+    }
+
+    /// One turn: work, the list, the last word, our continuation and its acceptance. Gives the nanoseconds from the
+    /// turn's end to the prompt.
+    fn turn(&mut self, turn: u64) -> u32 {
+        let session = self.session.clone();
+        let s = || session.clone();
+        self.send(Event::Busy { session: s() });
+        for step in 0..STEPS_A_TURN {
+            self.send(Event::Tool {
+                session: s(),
+                call: call(turn, step),
+            });
+            self.assistant(turn * 10 + step, Ending::Step);
+        }
+        self.send(Event::Todos {
+            session: s(),
+            todos: todos(turn),
+        });
+        self.send(Event::AssistantText {
+            session: s(),
+            text: Fingerprint::of(&turn.to_le_bytes()),
+        });
+        let clock = Clock::now();
+        self.assistant(turn * 10 + 9, Ending::Natural);
+        let took = u32::try_from(clock.elapsed().as_nanos()).unwrap_or(u32::MAX);
+        let effect = self.open.take().expect("a turn's end is continued");
+        self.send(Event::Reply {
+            effect,
+            outcome: Outcome::Ok(Payload::Done),
+        });
+        self.send(Event::Idle { session: s() });
+        took
+    }
+
+    fn assistant(&mut self, number: u64, ending: Ending) {
+        self.send(Event::Assistant {
+            session: self.session.clone(),
+            message: MessageId(format!("msg_{number:012}")),
+            ending,
+            summary: false,
+            tokens: 1_200,
+            cost: 0.0021,
+        });
+    }
+}
+
+fn call(turn: u64, step: u64) -> opencode_orchestrator::event::ToolCall {
+    let path = format!("src/file_{}.rs", (turn + step) % 50);
+    let raw = RawToolCall {
+        call: format!("call_{turn}_{step}"),
+        tool: ["read", "edit", "bash", "grep"][step as usize % 4].to_owned(),
+        kind: Some(
+            [
+                ToolKind::Read,
+                ToolKind::Edit,
+                ToolKind::Run,
+                ToolKind::Other,
+            ][step as usize % 4],
+        ),
+        args: format!("{{\"path\":\"{path}\",\"n\":{turn}}}"),
+        output: format!("output of step {step} in turn {turn}"),
+        ..RawToolCall::default()
+    };
+    match step % 4 {
+        0 => RawToolCall {
+            reads: vec![path],
+            ..raw
+        },
+        1 => RawToolCall {
+            writes: vec![RawFile {
+                path,
+                content: format!("content {turn}"),
+            }],
+            ..raw
+        },
+        _ => raw,
+    }
+    .reduce()
+}
+
+fn todos(turn: u64) -> Vec<Todo> {
+    (0..10)
+        .map(|i| Todo {
+            content: format!("step {i} of the plan, in a few words"),
+            status: if i < turn % 9 {
+                TodoStatus::Completed
+            } else {
+                TodoStatus::Pending
+            },
+        })
+        .collect()
+}
+
+/// Resident memory in bytes; 0 where /proc is missing.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok());
+    pages.unwrap_or_default() * 4_096
+}
+
+fn measure(journal: bool, events: u64) {
+    let mut bench = Bench::new(journal);
+    // touched before the measurement, so that its pages are not taken for the engine's
+    let mut latencies = vec![1_u32; (events / 8) as usize];
+    latencies.clear();
+    let mut turn = 0;
+    let run = |bench: &mut Bench, latencies: &mut Vec<u32>, turn: &mut u64, until: u64| {
+        while bench.events < until {
+            latencies.push(bench.turn(*turn));
+            *turn += 1;
+        }
+    };
+    run(&mut bench, &mut latencies, &mut turn, events / 10);
+    let before = resident();
+    let (start, first) = (Clock::now(), bench.events);
+    run(&mut bench, &mut latencies, &mut turn, events + events / 10);
+    let seconds = start.elapsed().as_secs_f64();
+    let handled = bench.events - first;
+    let growth = resident().saturating_sub(before);
+    latencies.sort_unstable();
+    let at =
+        |part: f64| f64::from(latencies[((latencies.len() - 1) as f64 * part) as usize]) / 1_000.0;
+    println!(
+        "{}",
+        serde_json::json!({
+            "bench": "engine",
+            "runtime": "native",
+            "journal": journal,
+            "events": handled,
+            "eventsPerSecond": (handled as f64 / seconds).round(),
+            "decisionMicrosMedian": at(0.5),
+            "decisionMicrosP99": at(0.99),
+            "continuations": bench.prompts,
+            "journalBytesPerEvent": bench.journal_bytes / bench.events,
+            "residentGrowthBytes": growth,
+            "residentBytes": resident(),
+        })
+    );
+    assert!(
+        bench.engine.is_active(),
+        "the mission ended: {}",
+        bench.engine.status(&bench.session)
+    );
+}
+
+fn main() {
+    let events = std::env::args()
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1_000_000);
+    for journal in [false, true] {
+        measure(journal, events);
+    }
+}
