@@ -18,6 +18,8 @@ use std::hint::black_box;
 use std::time::Instant as Clock;
 
 const STEPS_A_TURN: u64 = 4;
+/// Turns whose events are made together.
+const BATCH: u64 = 200;
 
 struct Bench {
     engine: Engine,
@@ -98,27 +100,37 @@ impl Bench {
         events
     }
 
-    /// One turn: its work, its natural end, our continuation and its acceptance, idle.
-    fn turn(&mut self, turn: u64, spent: &mut Spent) {
-        let work = self.work(turn);
-        let end = assistant(self.session.clone(), turn * 10 + 9, Ending::Natural);
+    /// Some turns: their work, their natural ends, our continuations and their acceptance, idle.
+    fn turns(&mut self, first: u64, spent: &mut Spent) {
+        let made: Vec<(Vec<Event>, Event)> = (first..first + BATCH)
+            .map(|turn| {
+                let end = assistant(self.session.clone(), turn * 10 + 9, Ending::Natural);
+                (self.work(turn), end)
+            })
+            .collect();
         let session = self.session.clone();
         let (clock, cpu) = (Clock::now(), cpu_nanos());
-        for event in work {
-            self.send(event);
+        for (work, end) in made {
+            for event in work {
+                self.send(event);
+            }
+            let decision = Clock::now();
+            self.send(end);
+            let decided = decision.elapsed().as_nanos();
+            let effect = self.open.take().expect("a turn's end is continued");
+            self.send(Event::Reply {
+                effect,
+                outcome: Outcome::Ok(Payload::Done),
+            });
+            self.send(Event::Idle {
+                session: session.clone(),
+            });
+            spent
+                .decisions
+                .push(u32::try_from(decided).unwrap_or(u32::MAX));
         }
-        let decision = Clock::now();
-        self.send(end);
-        let decided = decision.elapsed().as_nanos();
-        let effect = self.open.take().expect("a turn's end is continued");
-        self.send(Event::Reply {
-            effect,
-            outcome: Outcome::Ok(Payload::Done),
-        });
-        self.send(Event::Idle { session });
         spent.cpu += cpu_nanos() - cpu;
-        spent.wall += clock.elapsed().as_nanos() as u64;
-        spent.decisions.push(u32::try_from(decided).unwrap_or(u32::MAX));
+        spent.wall += u64::try_from(clock.elapsed().as_nanos()).unwrap_or(u64::MAX);
     }
 }
 
@@ -205,26 +217,27 @@ fn resident() -> u64 {
 
 fn measure(journal: bool, events: u64) {
     let mut bench = Bench::new(journal);
-    // touched before the measurement, so that its pages are not taken for the engine's
-    let mut latencies = vec![1_u32; (events / 8) as usize];
-    latencies.clear();
     let mut turn = 0;
-    let run = |bench: &mut Bench, latencies: &mut Vec<u32>, turn: &mut u64, until: u64| {
-        while bench.events < until {
-            latencies.push(bench.turn(*turn));
-            *turn += 1;
-        }
-    };
-    run(&mut bench, &mut latencies, &mut turn, events / 10);
-    let before = resident();
-    let (start, first) = (Clock::now(), bench.events);
-    run(&mut bench, &mut latencies, &mut turn, events + events / 10);
-    let seconds = start.elapsed().as_secs_f64();
+    let mut spent = Spent::default();
+    while bench.events < events / 10 {
+        bench.turns(turn, &mut spent);
+        turn += BATCH;
+    }
+    // touched before the measurement, so that its pages are not taken for the engine's
+    spent.decisions = vec![1; (events / 8) as usize];
+    spent.decisions.clear();
+    (spent.wall, spent.cpu) = (0, 0);
+    let (first, before) = (bench.events, resident());
+    while bench.events < first + events {
+        bench.turns(turn, &mut spent);
+        turn += BATCH;
+    }
     let handled = bench.events - first;
     let growth = resident().saturating_sub(before);
-    latencies.sort_unstable();
-    let at =
-        |part: f64| f64::from(latencies[((latencies.len() - 1) as f64 * part) as usize]) / 1_000.0;
+    let rate = |nanos: u64| (handled as f64 * 1e9 / nanos.max(1) as f64).round();
+    let decisions = &mut spent.decisions;
+    decisions.sort_unstable();
+    let at = |part: f64| f64::from(decisions[((decisions.len() - 1) as f64 * part) as usize]) / 1e3;
     println!(
         "{}",
         serde_json::json!({
@@ -232,7 +245,8 @@ fn measure(journal: bool, events: u64) {
             "runtime": "native",
             "journal": journal,
             "events": handled,
-            "eventsPerSecond": (handled as f64 / seconds).round(),
+            "eventsPerSecond": rate(spent.wall),
+            "eventsPerCpuSecond": rate(spent.cpu),
             "decisionMicrosMedian": at(0.5),
             "decisionMicrosP99": at(0.99),
             "continuations": bench.prompts,

@@ -37,6 +37,7 @@ export class Callbacks implements EngineHost {
   private readonly accepted = new Map<string, () => void>();
   private readonly running = new Set<Promise<unknown>>();
   private readonly checks = new AbortController();
+  private aborts: Promise<unknown> = Promise.resolve();
   /** Prompts asked for so far. */
   prompts = 0;
   private alarm: ReturnType<typeof setTimeout> | undefined;
@@ -116,7 +117,14 @@ export class Callbacks implements EngineHost {
   }
 
   abort(session: string): Promise<unknown> {
-    return this.track(checked(this.settings.client().session.abort({ path: { id: session } })));
+    const call = this.track(checked(this.settings.client().session.abort({ path: { id: session } })));
+    this.aborts = Promise.allSettled([this.aborts, call]);
+    return call;
+  }
+
+  /** Resolves when no abort is under way. */
+  async aborted(): Promise<void> {
+    await this.aborts;
   }
 
   async createSession({ parent, title }: Parameters<EngineHost["createSession"]>[0]): Promise<unknown> {

@@ -48,6 +48,7 @@ test("what the user defined wins, field by field", () => {
     description: "the commander",
     prompt: "Mine.",
     mode: "primary",
+    permission: { question: "allow" },
   });
   assert.deepEqual(config.agent?.["worker"]?.permission, { todowrite: "deny", task: "allow", bash: "ask" });
   assert.equal(config.agent?.["planner"]?.permission, "allow");
@@ -55,6 +56,19 @@ test("what the user defined wins, field by field", () => {
   assert.ok(ours.has("task"));
   assert.equal(config.command?.["mission"]?.template, "my own");
   assert.ok(!ours.has("mission"), "a command with a template of the user's is the user's");
+});
+
+test("the commander may ask questions unless the user's own rules say something of them", () => {
+  for (const [permission, expected] of [
+    [undefined, { question: "allow" }],
+    [{ bash: "ask" }, { question: "allow" }],
+    [{ question: "deny" }, undefined],
+    ["ask", undefined],
+  ] as const) {
+    const config: Config = { permission };
+    configure(config, AGENTS);
+    assert.deepEqual(config.agent?.["commander"]?.permission, expected);
+  }
 });
 
 test("a command never names an agent that the user switched off", () => {

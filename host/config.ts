@@ -17,6 +17,13 @@ const ROLES: Record<string, { mode: string; permission?: Record<string, string> 
   reviewer: { mode: "subagent", permission: { edit: "deny", todowrite: "deny", task: "deny" } },
 };
 
+/** OpenCode lets only its own primary agents ask the person; the commander may too unless the user said something else. */
+const ASKING = { mode: "primary", permission: { question: "allow" } };
+
+function mayAsk({ permission }: Config): boolean {
+  return permission === undefined || (isObject(permission) && permission["question"] === undefined);
+}
+
 const TEMPLATE = "$ARGUMENTS";
 
 const COMMANDS: Record<string, { description: string; agent?: string }> = {
@@ -31,7 +38,7 @@ export function configure(config: Config, agents: readonly AgentText[]): Set<str
   const known = (config.agent ??= {});
   for (const { name, description, prompt } of agents) {
     const own = known[name];
-    const role = ROLES[name];
+    const role = name === "commander" && mayAsk(config) ? ASKING : ROLES[name];
     known[name] = { description, prompt, ...role, ...own, ...permission(role?.permission, own) };
   }
   const commands = (config.command ??= {});

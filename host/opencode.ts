@@ -76,6 +76,7 @@ export interface PluginInput {
 
 /** OpenCode's configuration, as far as the plugin adds to it. */
 export interface Config {
+  permission?: unknown;
   agent?: Record<string, AgentConfig | undefined>;
   command?: Record<string, CommandConfig | undefined>;
 }

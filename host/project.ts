@@ -182,7 +182,7 @@ export class Project {
     if (part) part.text = text;
     else output.parts.push({ type: "text", text });
     this.commanded.add(input.sessionID);
-    if (command.name === "stop") await this.callbacks.settled(); // the turn is aborted before the command's own begins
+    await this.callbacks.aborted(); // a stopped mission's turn ends before the command's own begins
   }
 
   private async onTool(

@@ -249,9 +249,11 @@ impl Engine {
         if objective.is_empty() {
             return self.on_resume(out, session);
         }
+        let mut aborts = false;
         if let Some(id) = self.open_mission(session) {
             self.step(out, id, |mission, cx| {
-                mission.end(cx, Rule::UserStop, StopReason::Replaced)
+                aborts = mission.may_have_turn();
+                mission.end(cx, Rule::UserStop, StopReason::Replaced);
             });
         }
         self.last_id += 1;
@@ -263,7 +265,10 @@ impl Engine {
             policy: &self.policy,
             out: &mut effects,
         };
-        let mission = Mission::start(&mut cx, id, session.clone(), objective.clone());
+        let mut mission = Mission::start(&mut cx, id, session.clone(), objective.clone());
+        if aborts {
+            mission.start_behind_another();
+        }
         mission.notify(
             &mut cx,
             Level::Info,

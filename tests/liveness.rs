@@ -233,7 +233,8 @@ struct Reference {
     done: bool,
     acted: Option<MessageId>,
     unacknowledged: Option<EffectId>,
-    todos: Option<Vec<Todo>>,
+    /// The turn of a mission that was replaced is still being aborted.
+    behind: bool,
 }
 
 impl Reference {
@@ -248,18 +249,24 @@ impl Reference {
     }
 
     fn see(&mut self, event: &Event) {
+        if self.behind
+            && matches!(
+                event,
+                Event::SessionError { .. } | Event::Assistant { .. } | Event::Idle { .. }
+            )
+        {
+            return; // of the turn before
+        }
         match event {
             Event::Busy { .. } if !self.done => self.under_way = true,
-            Event::Retrying { .. } | Event::Tool { .. } | Event::AssistantText { .. } => {
-                self.sign()
-            }
-            Event::Todos { todos, .. } => {
-                self.sign();
-                self.todos = Some(todos.clone());
-            }
+            Event::Retrying { .. }
+            | Event::Tool { .. }
+            | Event::Todos { .. }
+            | Event::AssistantText { .. } => self.sign(),
             Event::UserMessage { .. } => {
                 self.sign();
                 self.unacknowledged = None;
+                self.behind = false;
             }
             Event::Assistant {
                 message,
@@ -329,10 +336,15 @@ impl Rig {
                     tokens: u64::from(tokens),
                     cost: f64::from(cost) / 1e6,
                 };
-                self.newest.insert(session, event.clone());
+                if !self.references.get(&session).is_some_and(|r| r.behind) {
+                    self.newest.insert(session, event.clone());
+                }
                 self.send(event);
             }
             Op::Again(session) => {
+                if self.references.get(&session).is_some_and(|r| r.behind) {
+                    return;
+                }
                 if let Some(event) = self.newest.get(&session) {
                     self.send(event.clone());
                 }
@@ -372,7 +384,17 @@ impl Rig {
         }
     }
 
-    fn answer(&mut self, effect: &Effect, answer: Answer) {
+    fn answer(&mut self, effect: &Effect, mut answer: Answer) {
+        if let Answer::Fit(turn, ..) = &mut answer
+            && let Some(last) = &mut turn.assistant
+        {
+            // a lookup finds the newest message, or one that no event told of
+            if last.message.0.ends_with(['1', '3', '5', '7', '9']) {
+                self.messages += 1;
+                self.newest.clear();
+            }
+            last.message = MessageId(format!("msg_{}", self.messages));
+        }
         let (id, fit) = match (effect, &answer) {
             (Effect::ReadTodos { id, .. }, Answer::Fit(_, todos, _)) => {
                 let todos = todos.clone();
@@ -484,6 +506,15 @@ impl Rig {
             person || active_before.get(&id).copied().unwrap_or(false)
         };
         let effects = self.engine.handle(Instant(self.now), event.clone());
+        if let Event::Command {
+            session,
+            command: Command::Task { objective },
+        } = &event
+            && !objective.trim().is_empty()
+            && let Some(reference) = self.references.get_mut(session)
+        {
+            reference.behind = effects.iter().any(|e| matches!(e, Effect::Abort { .. }));
+        }
         for effect in &effects {
             if let Effect::Prompt { id, .. } = effect {
                 let owner = self.owner(*id);
@@ -502,6 +533,7 @@ impl Rig {
         );
         if cancelled
             && let Some(session) = &subject
+            && !self.references.get(session).is_some_and(|r| r.behind)
             && let Some(mission) = self.engine.mission_of(session)
         {
             let phase = mission.view(self.engine.now()).phase;

@@ -1,6 +1,8 @@
 //! Missions from `/task` to their end through the engine's one door, on a scripted host. Tests named `peers_NN` hold
 //! the line of that number in the list of what rivals get wrong.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 #[path = "core/fake.rs"]
 mod fake;
 
@@ -270,9 +272,8 @@ fn peers_02_stop_aborts_a_turn_under_way() {
     let mut host = Fake::started(plain);
     host.stop();
     assert_eq!(host.aborts, 1);
-    let mut host = Fake::started(plain);
+    let mut host = Fake::started(|p| p.mission.settle_ms = 1_000);
     host.turn_with(list(1, 3), "one");
-    host.hold_prompts = true;
     host.stop();
     assert_eq!(host.aborts, 0, "nothing runs");
 }
@@ -1443,6 +1444,90 @@ fn a_malformed_answer_is_tried_again_soon_but_not_for_ever() {
         host.reason(),
         Some(StopReason::ProviderDown { .. })
     ));
+}
+
+#[test]
+fn one_malformed_answer_in_a_long_outage_is_no_end() {
+    let mut host = Fake::started(plain);
+    host.turn_with(list(1, 2), "one");
+    for attempt in 0..8 {
+        host.busy();
+        host.turn_fails(if attempt == 5 {
+            malformed()
+        } else {
+            unavailable()
+        });
+        host.wait_for_prompt(20 * MINUTE);
+    }
+    host.turn_with(list(2, 2), "two");
+    host.assert_complete();
+}
+
+#[test]
+fn a_message_of_the_person_that_got_no_turn_is_not_an_abort() {
+    let mut host = Fake::started(|p| p.mission.settle_ms = 800);
+    host.turn_with(list(1, 3), "one");
+    host.lose_prompts = true;
+    host.says();
+    host.idle(); // the loop had looked for messages before it came
+    host.lose_prompts = false;
+    host.wait(5_000);
+    host.assert_sent(1);
+    assert!(host.view().active, "{:#?}", host.view().decisions);
+}
+
+#[test]
+fn an_abort_right_after_a_lost_prompt_silences() {
+    let mut host = Fake::started(plain);
+    host.lose_prompts = true;
+    host.turn_with(list(1, 3), "one");
+    host.wait(300);
+    host.idle();
+    host.assert_phase(Phase::Paused);
+    host.assert_sent(1);
+    host.assert_silent();
+}
+
+#[test]
+fn the_echo_of_a_failed_status_turn_is_no_abort() {
+    let mut host = Fake::started(plain);
+    host.turn_fails(unavailable());
+    host.wait(5_000);
+    host.command(ROOT, Command::Status);
+    host.command_message(ROOT);
+    host.busy();
+    host.turn_fails(malformed());
+    host.assert_phase(Phase::BackingOff);
+    host.wait_for_prompt(MINUTE);
+}
+
+#[test]
+fn accepted_prompts_that_never_get_a_turn_end_the_mission() {
+    for drain in [false, true] {
+        let mut host = Fake::started(|p| p.interactive = !drain);
+        host.lose_prompts = true;
+        host.turn_with(list(1, 3), "one");
+        host.send(Event::Alarm);
+        if drain {
+            host.send(Event::Shutdown { drain });
+        }
+        host.wait(5 * MINUTE);
+        assert!(matches!(host.reason(), Some(StopReason::HostFailed { .. })));
+        assert!(host.prompts.len() <= 2 + RETRY_MAX as usize);
+        assert_eq!(host.view().iteration, 1);
+    }
+}
+
+#[test]
+fn a_prompt_that_gets_its_turn_costs_no_lookup() {
+    let mut host = Fake::started(plain);
+    for done in 1..=5 {
+        host.turn_with(list(done, 6), "one");
+        host.wait(200);
+        host.busy();
+        host.wait(10_000);
+    }
+    assert_eq!(host.turn_reads, 0);
 }
 
 #[test]

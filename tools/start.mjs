@@ -18,6 +18,7 @@ npm start -- --stuck       an agent that repeats itself: evidence, a forced chan
 npm start -- --outage      a provider that refuses everything for a while: waiting, recovery, the end
 npm start -- --svg FILE    also draws what was printed (for the README)`;
 
+const INTERRUPTED = 130;
 /** A story that takes longer has failed. */
 const LIMIT_MS = 180_000;
 /** How often it is looked whether that is so, or the person left. */
@@ -38,6 +39,8 @@ async function play(name, svg) {
   } finally {
     await closeAll(stage);
   }
+  if (process.exitCode === INTERRUPTED)
+    return screen.print("  interrupted: everything that was started has been stopped");
   if (svg) writeFileSync(svg, toSvg(screen.lines, story.objective));
 }
 
@@ -127,7 +130,7 @@ async function closeAll(stage) {
 function interruption(stage) {
   return new Promise((done) => {
     const interrupt = () => {
-      process.exitCode = 130;
+      process.exitCode = INTERRUPTED;
       done();
     };
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {

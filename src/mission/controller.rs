@@ -75,6 +75,8 @@ pub(super) struct Turn {
     /// The turn only shows something to the person; it is not the mission's.
     pub side: bool,
     pub last_event: Instant,
+    /// A turn was seen since the lookup of its end was asked for: an answer without it is out of date.
+    pub seen_since_lookup: bool,
 }
 
 /// The completion command's state.
@@ -148,7 +150,12 @@ pub struct Mission {
     children: BTreeMap<SessionId, bool>,
     compacting: bool,
     pub(super) in_flight: Option<(EffectId, Request)>,
+    /// The aborted turn of the mission before is still ending; this one's own has not begun.
+    #[serde(default)]
+    behind_another: bool,
+    /// Failed turns in a row, and those of them since the last backpressure.
     pub(super) failures: u32,
+    odd_failures: u32,
     pub(super) retries: u32,
     /// Prompts in a row that were accepted and got no turn.
     redrives: u32,
@@ -203,6 +210,7 @@ impl Mission {
                 rejected: false,
                 side: false,
                 last_event: cx.now,
+                seen_since_lookup: false,
             },
             next: Next::Decide,
             check: Check::Unknown,
@@ -213,7 +221,9 @@ impl Mission {
             children: BTreeMap::new(),
             compacting: false,
             in_flight: None,
+            behind_another: false,
             failures: 0,
+            odd_failures: 0,
             retries: 0,
             redrives: 0,
             retry: None,
@@ -232,6 +242,18 @@ impl Mission {
     /// Whether a session's events concern this mission: its own session or a child of it.
     pub(crate) fn knows(&self, session: &SessionId) -> bool {
         self.session == *session || self.children.contains_key(session)
+    }
+
+    /// Whether a turn runs, or may be about to: a prompt of ours may have one of which nothing was seen yet.
+    pub(crate) fn may_have_turn(&self) -> bool {
+        self.turn.activity != Activity::Idle
+            || self.turn.handed.is_some()
+            || self.phase == Phase::Prompting
+    }
+
+    /// The turn of the mission that this one replaces is being aborted.
+    pub(crate) fn start_behind_another(&mut self) {
+        self.behind_another = true;
     }
 
     pub(crate) fn is_ended(&self) -> bool {
@@ -355,6 +377,14 @@ impl Mission {
 
     fn on_own(&mut self, cx: &mut Context, event: &Event) {
         self.turn.last_event = cx.now;
+        if self.behind_another
+            && matches!(
+                event,
+                Event::SessionError { .. } | Event::Assistant { .. } | Event::Idle { .. }
+            )
+        {
+            return;
+        }
         match event {
             Event::Busy { .. } => {
                 if self.turn.activity == Activity::Idle {
@@ -422,8 +452,12 @@ impl Mission {
     /// A sign of a turn under way.
     fn turn_seen(&mut self) {
         self.turn.activity = Activity::InTurn;
-        self.turn.handed = None;
+        if self.turn.handed.take().is_some() {
+            self.resources
+                .disarm_all(|purpose| *purpose == Purpose::Grace); // the prompt got its turn: nothing to look up
+        }
         self.turn.failed_idle = None;
+        self.turn.seen_since_lookup = true;
         self.redrives = 0;
     }
 
@@ -434,6 +468,7 @@ impl Mission {
         agent: Option<&String>,
         model: Option<&Model>,
     ) {
+        self.behind_another = false;
         self.turn.activity = Activity::InTurn;
         if origin == Origin::Person || self.agent.is_none() {
             self.model = model.cloned().or(self.model.take());
@@ -466,6 +501,7 @@ impl Mission {
         self.budget.without_progress = 0;
         self.detectors.reset();
         self.failures = 0;
+        self.odd_failures = 0;
         self.retries = 0;
         self.turn.fault = None;
         self.turn.rejected = false;
@@ -534,6 +570,7 @@ impl Mission {
         self.turn.failed_idle = None;
         self.turn.fault = None;
         self.failures = 0;
+        self.odd_failures = 0;
         self.redrives = 0;
         let side = std::mem::take(&mut self.turn.side);
         match self.phase {
@@ -594,6 +631,8 @@ impl Mission {
             Phase::Working | Phase::Prompting => {
                 if let Some(fault) = self.turn.fault.take() {
                     self.on_fault(cx, &fault);
+                } else if was == Activity::Idle && self.turn.handed.is_some() && !self.draining {
+                    self.on_user_abort(cx, "you aborted between two turns");
                 } else if self.phase == Phase::Prompting || self.turn.handed.is_some() {
                     self.on_idle_after_prompt(cx);
                 } else {
@@ -612,6 +651,7 @@ impl Mission {
                     && cx.now.since(first) <= IDLE_ECHO_MS
                 {
                     self.turn.failed_idle = Some((first, true));
+                    self.on_gate(cx);
                     return;
                 }
                 self.on_user_abort(cx, "you aborted while nothing ran");
@@ -625,6 +665,7 @@ impl Mission {
             _ => {
                 if was == Activity::InTurn {
                     self.turn.side = false;
+                    self.turn.failed_idle = Some((cx.now, false)); // no natural end: an echo may follow
                 }
                 self.on_gate(cx);
             }
@@ -811,7 +852,8 @@ impl Mission {
     }
 
     fn on_turn_read(&mut self, cx: &mut Context, turn: &LastTurn) {
-        if turn.busy {
+        let seen = self.turn.seen_since_lookup && self.turn.activity == Activity::InTurn;
+        if turn.busy || seen {
             self.turn.activity = Activity::InTurn;
             self.turn.handed = None;
             if self.phase == Phase::Working {
@@ -852,12 +894,22 @@ impl Mission {
         let acted = self.turn.acted.as_ref() == Some(&last.message);
         match &last.ending {
             _ if turn.unanswered
-                && handed
-                    .is_some_and(|at| self.draining || cx.now.since(at) <= 3 * PROMPT_GRACE_MS) =>
+                && handed.is_some_and(|at| {
+                    acted || self.draining || cx.now.since(at) <= 3 * PROMPT_GRACE_MS
+                }) =>
             {
                 self.redrive(cx);
             }
             _ if acted && self.next != Next::Decide => self.proceed(cx),
+            _ if acted && turn.unanswered => {
+                self.log(
+                    cx,
+                    Rule::LostPrompt,
+                    "a message fell behind the end of OpenCode's loop and got no turn".to_owned(),
+                );
+                self.next = Next::Send(PromptKind::Resume);
+                self.proceed(cx);
+            }
             _ if acted => self.on_user_abort(cx, "you aborted between two turns"),
             Ending::Natural => {
                 self.log(
@@ -923,7 +975,7 @@ impl Mission {
     fn on_fault(&mut self, cx: &mut Context, fault: &Fault) {
         self.failures += 1;
         let message = clip(&fault.to_string(), 200);
-        let (first, max) = match fault {
+        let (first, max, count) = match fault {
             Fault::Refused { .. } => {
                 self.end(
                     cx,
@@ -936,10 +988,16 @@ impl Mission {
                 self.end(cx, Rule::SessionDeleted, StopReason::SessionDeleted);
                 return;
             }
-            fault if fault.is_backpressure() => (OUTAGE_FIRST_MS, OUTAGE_MAX),
-            _ => (FAILURE_FIRST_MS, FAILURE_MAX),
+            fault if fault.is_backpressure() => {
+                self.odd_failures = 0;
+                (OUTAGE_FIRST_MS, OUTAGE_MAX, self.failures)
+            }
+            _ => {
+                self.odd_failures += 1; // one malformed answer in a long outage is no fourth one
+                (FAILURE_FIRST_MS, FAILURE_MAX, self.odd_failures)
+            }
         };
-        if self.failures >= max {
+        if count >= max || self.failures >= OUTAGE_MAX {
             let attempts = self.failures;
             self.end(
                 cx,
@@ -952,7 +1010,7 @@ impl Mission {
             self.end(cx, Rule::Ceiling, reason);
             return;
         }
-        let mut wait = back_off(self.seed(cx), first, OUTAGE_CAP_MS, self.failures - 1);
+        let mut wait = back_off(self.seed(cx), first, OUTAGE_CAP_MS, count - 1);
         if let Fault::RateLimited {
             retry_after_ms: Some(asked),
             ..
@@ -1090,7 +1148,13 @@ impl Mission {
                         self.proceed(cx);
                     }
                     Phase::Reading if self.reads_todos() => self.proceed(cx),
-                    Phase::Reading | Phase::Prompting => {
+                    Phase::Prompting => {
+                        // the prompt may still be on its way: looked at too early it would be sent twice
+                        self.turn.handed = Some(cx.now);
+                        self.enter(cx, Phase::Working);
+                        self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);
+                    }
+                    Phase::Reading => {
                         self.turn.handed = Some(cx.now);
                         self.look_up_turn(cx);
                     }
@@ -1136,7 +1200,7 @@ impl Mission {
         let text = reason.to_string();
         self.log(cx, rule, text.clone());
         self.budget.set_active(cx.now, false);
-        if rule == Rule::UserStop && self.turn.activity == Activity::InTurn {
+        if rule == Rule::UserStop && self.may_have_turn() {
             let id = self.mint();
             cx.out.push(Effect::Abort {
                 id,
@@ -1219,6 +1283,9 @@ impl Mission {
     /// Sends a lookup. Prompts go through [`Mission::hand_over`], checks through `run_check`.
     pub(super) fn request(&mut self, cx: &mut Context, request: Request) {
         let id = self.mint();
+        if matches!(request, Request::ReadTurn | Request::Probe) {
+            self.turn.seen_since_lookup = false;
+        }
         cx.out.push(match &request {
             Request::ReadTodos => Effect::ReadTodos {
                 id,

@@ -37,7 +37,9 @@ async function command(name, description) {
   await screen.press("Enter");
 }
 const showMission = () => command("/mission", /Show the mission/);
+/** OpenCode draws no toast for a while when one was on the screen as the session changed: wait until it is gone. */
 async function newSession() {
+  await see((shown) => !shown.includes("Orchestrator"));
   await screen.press("C-x", "n");
   await see(/Ask anything/);
 }
@@ -96,6 +98,8 @@ test("peers 2: /stop stops a mission in the middle of a turn", async () => {
   await command("/stop", /Stop the mission/);
   await model.waitFor(() => streaming.aborted);
   await see(/Mission 3: stopped by you/);
+  await asked((r) => r.session === streaming.session && /stopped by you/.test(r.user));
+  await see(/user-stop: stopped by you/);
   assert.equal(model.turns.filter((r) => r.session === streaming.session).length, 2); // the turn, and that command's own
 });
 
