@@ -4,7 +4,7 @@ import { callFault } from "./fault";
 import type { Fault, LastTurn, Todo } from "./generated/contract";
 import type { JournalFolder } from "./journal";
 import { endingOf, todosOf } from "./normalise";
-import type { Answer, Client } from "./opencode";
+import type { Answer, Client, OpenCodeEvent } from "./opencode";
 import { newMessageId, type MessageInfo, type PromptBody } from "./opencode";
 import type { EngineHost } from "./runtime";
 
@@ -14,8 +14,19 @@ const CALL_TIMEOUT_MS = 30_000;
 const MESSAGES_READ = 20;
 /** The longest time a timer takes. Milliseconds. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+/** A prompt that is not stored by then is lost. Milliseconds. */
+const STORE_WAIT_MS = 20_000;
+const STORE_POLL_MS = 20;
 /** How a prompt of ours is told from a person's. */
 export const OUR_MARK = "orchestrator";
+
+/** A prompt handed to OpenCode. */
+interface Handed {
+  id: string;
+  at: number;
+  /** It is not stored yet. */
+  coming: boolean;
+}
 
 export interface CallbackSettings {
   directory: string;
@@ -33,8 +44,9 @@ export interface CallbackSettings {
 
 export class Callbacks implements EngineHost {
   /** The last prompt handed to each session, for handing it over again. */
-  private readonly handed = new Map<string, string>();
-  private readonly accepted = new Map<string, () => void>();
+  private readonly handed = new Map<string, Handed>();
+  /** Called at the next sign of a turn, by session. */
+  private readonly begun = new Map<string, () => void>();
   private readonly running = new Set<Promise<unknown>>();
   private readonly checks = new AbortController();
   private aborts: Promise<unknown> = Promise.resolve();
@@ -45,14 +57,15 @@ export class Callbacks implements EngineHost {
   constructor(private readonly settings: CallbackSettings) {}
 
   now(): number {
-    return Date.now();
+    return performance.timeOrigin + performance.now(); // no step of the system's clock can stop the timers
   }
 
   prompt({ session, agent, model, text, redrive }: Parameters<EngineHost["prompt"]>[0]): Promise<unknown> {
     this.prompts += 1;
     const before = redrive ? this.handed.get(session) : undefined;
-    const messageID = before ?? newMessageId();
-    this.handed.set(session, messageID);
+    const messageID = before?.id ?? newMessageId();
+    const handed = { id: messageID, at: Date.now(), coming: true };
+    this.handed.set(session, handed);
     const parts: PromptBody["parts"] = [
       { type: "text", text, synthetic: true, metadata: { [OUR_MARK]: true } },
     ];
@@ -62,7 +75,9 @@ export class Callbacks implements EngineHost {
       ...(model ? { model: { providerID: model.provider, modelID: model.model } } : {}),
       parts,
     };
-    return this.track(before ? this.promptAgain(session, body) : this.handOver(session, body));
+    const work = this.track(before ? this.promptAgain(session, body) : this.handOver(session, body));
+    work.catch(() => (handed.coming = false));
+    return work;
   }
 
   /** A stored message without an answer is answered when it is sent again with its id and no parts. */
@@ -77,18 +92,45 @@ export class Callbacks implements EngineHost {
     const request = { path: { id: session }, body };
     const { client } = this.settings;
     if (!this.settings.isDraining()) return checked(client().session.promptAsync(request));
-    // while the process ends only the blocking form gets a turn; it is accepted when its message arrives
+    // while the process ends only the blocking form gets a turn; it is accepted when that begins
     return new Promise((resolve, reject) => {
-      this.accepted.set(body.messageID, () => resolve(undefined));
+      this.begun.set(session, () => resolve(undefined));
       this.track(checked(client().session.prompt(request), Infinity).then(resolve, reject));
     });
   }
 
-  /** A prompt of ours has become a message. */
-  promptAccepted(messageID: string | undefined): void {
-    if (messageID === undefined) return;
-    this.accepted.get(messageID)?.();
-    this.accepted.delete(messageID);
+  /** Follows the prompts handed over through OpenCode's own events. */
+  onEvent({ type, properties }: OpenCodeEvent): void {
+    if (type === "message.updated") {
+      const { id, sessionID } = (properties["info"] ?? {}) as MessageInfo;
+      const last = this.handed.get(sessionID ?? "");
+      if (last && last.id === id) last.coming = false;
+    } else if (type === "session.status") {
+      const session = properties["sessionID"] as string;
+      if ((properties["status"] as { type?: string } | undefined)?.type !== "busy") return;
+      if (this.isComing(session)) return; // that is still the turn before
+      this.begun.get(session)?.();
+      this.begun.delete(session);
+    }
+  }
+
+  /** Other plugins may hold a prompt up after it was accepted: until it is stored it can't be found by a lookup. */
+  private isComing(session: string): boolean {
+    const last = this.handed.get(session);
+    return last !== undefined && last.coming && Date.now() - last.at < STORE_WAIT_MS;
+  }
+
+  /** Resolves when no prompt is on its way any more. */
+  async stored(): Promise<void> {
+    while ([...this.handed.keys()].some((session) => this.isComing(session))) await pause(STORE_POLL_MS);
+  }
+
+  /**
+   * Makes OpenCode load the plugins again. While it disposes an instance it forgets what they added, and reads its
+   * agents anew at the first prompt: ours would not be among them.
+   */
+  async reloadPlugins(): Promise<void> {
+    await within(this.settings.client().provider.auth()).catch(() => undefined);
   }
 
   async todos(session: string): Promise<Todo[]> {
@@ -108,7 +150,7 @@ export class Callbacks implements EngineHost {
     const at = infos.findLastIndex((info) => info.role === "assistant");
     const last = infos[at];
     return {
-      busy: (status?.[session]?.type ?? "idle") !== "idle",
+      busy: (status?.[session]?.type ?? "idle") !== "idle" || this.isComing(session),
       assistant: last?.id
         ? { message: last.id, ending: endingOf(last), summary: last.summary === true }
         : null,
@@ -145,7 +187,7 @@ export class Callbacks implements EngineHost {
   setAlarm(at?: number): void {
     clearTimeout(this.alarm);
     if (at === undefined) return;
-    const wait = Math.min(Math.max(at - Date.now(), 0), MAX_TIMER_MS);
+    const wait = Math.min(Math.max(at - this.now(), 0), MAX_TIMER_MS);
     this.alarm = setTimeout(() => this.settings.onAlarm(), wait);
   }
 
@@ -217,4 +259,8 @@ async function within<T>(call: Promise<T>, timeoutMs = CALL_TIMEOUT_MS): Promise
   } finally {
     clearTimeout(timer);
   }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
 }

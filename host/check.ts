@@ -10,6 +10,9 @@ export interface CheckResult {
 /** Of the output only the end is kept. */
 const MAX_OUTPUT_CHARS = 32_000;
 
+/** How long the output may stay open after the command has ended. Milliseconds. */
+const LINGER_MS = 1_000;
+
 /** Runs `command` in a shell below `directory`; it and its children are stopped at the time limit or by `signal`. */
 export function runCheck(
   command: string,
@@ -53,10 +56,12 @@ export function runCheck(
       note = `could not be started: ${error.message}`;
       finish(null);
     });
-    child.on("close", (code, by) => {
+    child.on("exit", (code, by) => {
       if (by) note ||= `ended by ${by}`;
-      finish(code);
+      // what it left running in the background may keep the output open for ever
+      setTimeout(() => finish(code), LINGER_MS).unref();
     });
+    child.on("close", (code) => finish(code));
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
   });

@@ -14,11 +14,11 @@ async function server(input: PluginInput, options?: unknown): Promise<Hooks> {
   try {
     const live = projects();
     const known = live.get(input.directory);
-    if (known?.draining) {
+    if (known?.isFor(input.client)) return {}; // configured twice: once is enough
+    if (known?.outlivesInstance) {
       known.attach(input.client);
       return known.hooks(input.client);
     }
-    if (known?.isFor(input.client)) return {}; // configured twice: once is enough
     if (known) await known.hooks(known["client"]).dispose?.();
     const project = new Project(input, options);
     live.set(input.directory, project);

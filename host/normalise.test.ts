@@ -151,3 +151,20 @@ test("malformed events are dropped without a throw", () => {
     }
   }
 });
+
+test("peers 5: an answer while a newer user message waits is a step, not the end of the turn", () => {
+  const normaliser = new Normaliser();
+  const answer = (id: string, parentID: string) => {
+    const event = normaliser.normalise(message({ id, parentID, finish: "stop" }));
+    return event?.type === "assistant" ? event.ending.kind : undefined;
+  };
+  const asked = (id: string) => assert.equal(normaliser.normalise(message({ id, role: "user" })), undefined);
+  asked("msg_1");
+  assert.equal(answer("msg_2", "msg_1"), "natural");
+  asked("msg_3");
+  asked("msg_5");
+  asked("msg_3"); // OpenCode tells it again, with a summary
+  assert.equal(answer("msg_4", "msg_3"), "step");
+  assert.equal(answer("msg_6", "msg_5"), "natural");
+  assert.equal(answer("msg_8", "msg_7"), "natural"); // the replay after a compaction
+});

@@ -12,6 +12,8 @@ export class Normaliser {
   private readonly status = new Map<string, string>();
   /** Last complete assistant message by session: OpenCode sends it twice. */
   private readonly finished = new Map<string, string>();
+  /** Newest user message by session. */
+  private readonly newest = new Map<string, string>();
 
   normalise({ type, properties }: OpenCodeEvent): Normalised | undefined {
     switch (type) {
@@ -33,6 +35,7 @@ export class Normaliser {
         if (!session) return undefined;
         this.status.delete(session);
         this.finished.delete(session);
+        this.newest.delete(session);
         return { type: "deleted", session };
       }
     }
@@ -84,17 +87,22 @@ export class Normaliser {
   }
 
   private message(info: MessageInfo | undefined): Event | undefined {
-    if (info?.role !== "assistant" || !info.id || !info.sessionID) return undefined;
+    if (!info?.id || !info.sessionID) return undefined;
+    const newest = this.newest.get(info.sessionID) ?? "";
+    if (info.role === "user" && info.id > newest) this.newest.set(info.sessionID, info.id);
+    if (info.role !== "assistant") return undefined;
     const ending = endingOf(info);
     if (ending.kind === "unfinished") return undefined;
     const key = `${info.id} ${ending.kind}`;
     if (this.finished.get(info.sessionID) === key) return undefined;
     this.finished.set(info.sessionID, key);
+    // with a newer user message in wait this is no end: OpenCode's loop goes on with that one (ids ascend)
+    const waiting = info.parentID !== undefined && info.parentID < newest;
     return {
       type: "assistant",
       session: info.sessionID,
       message: info.id,
-      ending,
+      ending: waiting && ending.kind === "natural" ? { kind: "step" } : ending,
       summary: info.summary === true,
       tokens: sum(info.tokens),
       cost: typeof info.cost === "number" && info.cost > 0 ? info.cost : 0,

@@ -23,6 +23,7 @@ export interface PromptBody {
 
 export interface MessageInfo {
   id?: string;
+  parentID?: string;
   role?: string;
   finish?: string;
   error?: unknown;
@@ -54,6 +55,9 @@ export interface Client {
     messages(request: ById & { query: { limit: number } }): Promise<Answer<{ info?: MessageInfo }[]>>;
     message(request: { path: { id: string; messageID: string } }): Promise<Answer<unknown>>;
     status(): Promise<Answer<Record<string, { type?: string }>>>;
+  };
+  provider: {
+    auth(): Promise<Answer<unknown>>;
   };
   tui: {
     showToast(request: {

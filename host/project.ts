@@ -1,6 +1,6 @@
 // One OpenCode project: the engine with its callbacks, and the hooks that feed it. It outlives an OpenCode instance
 // only while `opencode run` is ending: OpenCode then starts a second instance, which attaches to it.
-import { Callbacks, OUR_MARK } from "./callbacks";
+import { Callbacks, OUR_MARK, pause } from "./callbacks";
 import { configure } from "./config";
 import { messageOf } from "./fault";
 import type { Command } from "./generated/contract";
@@ -16,7 +16,7 @@ const HOLD_POLL_MS = 20;
 const DRAIN_POLL_MS = 50;
 
 export class Project {
-  draining = false;
+  private draining = false;
   private client: Client;
   private readonly directory: string;
   private readonly headless = isHeadlessRun();
@@ -64,6 +64,11 @@ export class Project {
   /** A second instance of the same project, started by OpenCode while this one drains. */
   attach(client: Client): void {
     this.client = client;
+  }
+
+  /** `opencode run` starts a second instance only while it ends the first. */
+  get outlivesInstance(): boolean {
+    return this.headless;
   }
 
   isFor(client: Client): boolean {
@@ -126,7 +131,7 @@ export class Project {
         await this.safelyAwait(() => this.onContinuing(sessionID, output));
       },
       dispose: async () => {
-        if (current() && !this.draining) await this.safelyAwait(() => this.dispose());
+        if ((current() || this.headless) && !this.draining) await this.safelyAwait(() => this.dispose());
       },
     };
   }
@@ -138,6 +143,7 @@ export class Project {
     this.becomeReady();
     const normalised = this.normaliser.normalise(event);
     if (normalised) this.deliver(normalised);
+    this.callbacks.onEvent(event);
     if (this.draining && event.type === "permission.asked") this.answerForNobody(event.properties["id"]);
   }
 
@@ -154,10 +160,7 @@ export class Project {
   ): void {
     this.becomeReady();
     const stored = parts.length === 0; // handed over again, without parts
-    if (stored || parts.some((part) => part.metadata?.[OUR_MARK] === true)) {
-      this.callbacks.promptAccepted(message.id);
-      return;
-    }
+    if (stored || parts.some((part) => part.metadata?.[OUR_MARK] === true)) return;
     const { providerID, modelID } = message.model ?? {};
     this.withEngine((o) =>
       o.handle({
@@ -211,7 +214,9 @@ export class Project {
   private async dispose(): Promise<void> {
     if (this.headless && this.isActive()) {
       this.draining = true;
+      await this.callbacks.reloadPlugins();
       await this.callbacks.settled();
+      await this.callbacks.stored();
       this.runtime.handle({ type: "shutdown", drain: true });
       while (this.isActive()) await pause(DRAIN_POLL_MS);
     }
@@ -226,14 +231,13 @@ export class Project {
     return this.runtime.call((o) => o.isActive(), false);
   }
 
-  /** `opencode run` ends with 0 when the missions of this run are complete, and with 1 and a line otherwise. */
+  /** `opencode run` ends with 0 when the missions of this run are complete, and with 1 otherwise. A verdict was told. */
   private report(): void {
     const own = this.views().filter(({ id, phase }) => !this.started.has(id) || phase !== "suspended");
     const last = own.at(-1);
     if (!last) return;
     process.exitCode = last.success ? 0 : 1;
-    if (!last.success)
-      process.stderr.write(`Mission ${last.id} is not complete: ${last.verdict ?? last.phase}\n`);
+    if (!last.verdict) process.stderr.write(`Mission ${last.id} is not complete: ${last.phase}\n`);
   }
 
   /** While `opencode run` drains, nobody answers its permission requests any more; it refuses them, or allows with --auto. */
@@ -285,8 +289,4 @@ function commandOf(name: string, text: string): Command {
 export function unwrap(text: string): string {
   const inner = /^"((?:[^"\\]|\\[\s\S])*)"$/.exec(text.trim())?.[1];
   return inner === undefined ? text : inner.replace(/\\(["\\])/g, "$1");
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, ms));
 }

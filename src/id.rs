@@ -58,7 +58,7 @@ host_id!(
     RequestId
 );
 core_id!(
-    /// A mission, counted from 1 within a project's journal folder.
+    /// A mission, counted from 1 above the unfinished ones that the process found.
     MissionId
 );
 core_id!(

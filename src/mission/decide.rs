@@ -1,8 +1,8 @@
 //! What follows a turn: gates, the completion check, the class of the turn, the ladder, the ceilings.
 
-use super::controller::{Check, Context, Mission, Next, Purpose, Request};
 use super::phase::{Phase, Rule, StopReason};
 use super::progress::{Class, finished};
+use super::state::{Check, Context, Mission, Next, Purpose, Request};
 use crate::effect::{Effect, Level};
 use crate::event::{Fingerprint, Outcome, Payload, Todo};
 use crate::fault::Fault;

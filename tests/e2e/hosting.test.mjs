@@ -63,7 +63,11 @@ async function mission(client, script, objective = "Do it.") {
   return { id, sent };
 }
 const toast = (client, pattern, from = 0) =>
-  client.events.waitFor((e) => e.type === "tui.toast.show" && pattern.test(e.properties.message), 30_000, from);
+  client.events.waitFor(
+    (e) => e.type === "tui.toast.show" && pattern.test(e.properties.message),
+    30_000,
+    from,
+  );
 const toasts = (client) => client.events.of("tui.toast.show").map((e) => e.properties.message);
 const asked = async (client, id) => (await client.messages(id)).filter((m) => m.info.role === "user").length;
 
@@ -131,7 +135,10 @@ for (const [when, options, script, asks] of [
 test("what the user defined under our names wins, field by field", async () => {
   const client = await project("mine", {
     config: {
-      agent: { commander: { description: "My own.", color: "#ff0000" }, worker: { permission: { bash: "deny" } } },
+      agent: {
+        commander: { description: "My own.", color: "#ff0000" },
+        worker: { permission: { bash: "deny" } },
+      },
       command: { task: { description: "My words." }, mission: { template: "Tell me about $ARGUMENTS." } },
     },
   });

@@ -34,7 +34,11 @@ const files = async () => {
   return path ? (await readdir(path, { recursive: true })).sort() : [];
 };
 const toast = (server, pattern, from = 0) =>
-  server.events.waitFor((e) => e.type === "tui.toast.show" && pattern.test(e.properties.message), 40_000, from);
+  server.events.waitFor(
+    (e) => e.type === "tui.toast.show" && pattern.test(e.properties.message),
+    40_000,
+    from,
+  );
 const requests = () => model.turns.filter((r) => r.session === mission);
 
 /** Starts a server and a mission in it. */
@@ -97,7 +101,8 @@ test("peers 11: kill -9 in a turn; nothing happens by itself; the next message r
   assert.match(await ask(second, "mission"), /mission 1 in session ses_\w+: interrupted by a restart/);
   assert.equal(requests().at(-1).turn, 2, "it went on by itself");
   const left = await files();
-  for (const name of ["empty", "foreign", "older"]) assert.ok(left.includes(`${name}.ndjson.unreadable`), `${left}`);
+  for (const name of ["empty", "foreign", "older"])
+    assert.ok(left.includes(`${name}.ndjson.unreadable`), `${left}`);
   assert.ok(left.includes("notes.txt"));
 
   script = steps(3);
@@ -155,7 +160,10 @@ test("the user's folder stays as it was; without a journal a mission works and l
   assert.equal((await history(server)).length, 4);
   await server.stop();
   assert.deepEqual(await files(), before);
-  const changed = execFileSync("git", ["status", "--porcelain", "--ignored"], { cwd: box.project, encoding: "utf8" });
+  const changed = execFileSync("git", ["status", "--porcelain", "--ignored"], {
+    cwd: box.project,
+    encoding: "utf8",
+  });
   assert.equal(changed.trim(), "M opencode.json"); // by this test
 });
 

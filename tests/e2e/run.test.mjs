@@ -2,18 +2,29 @@
 // it goes on inside the `dispose` hook (the drain). With `settleMs` all of it does.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { cp, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { failing, steps, stuck } from "../model/scripts.mjs";
-import { forever, malformed, rateLimited, startModel, text, textOf, todos, tool, unauthorized } from "../model/server.mjs";
+import {
+  forever,
+  malformed,
+  rateLimited,
+  startModel,
+  text,
+  textOf,
+  todos,
+  tool,
+  unauthorized,
+} from "../model/server.mjs";
 import { ourPlugin, sandbox } from "./opencode.mjs";
 
 const DRAIN = { mission: { settleMs: 200 } };
-/** A plugin that keeps each of our prompts from being stored for a while: it comes after the idle. */
+/** Another plugin that keeps each of our prompts from being stored for a while: it is there only after the idle. */
 const SLOW = `export const Slow = async () => ({
   "chat.message": async (_input, { parts }) => {
-    if (parts.some((p) => p.metadata?.orchestrator)) await new Promise((done) => setTimeout(done, 150));
+    if (parts.some((p) => p.metadata?.orchestrator)) await new Promise((done) => setTimeout(done, 400));
   },
 });`;
 
@@ -26,9 +37,10 @@ after(async () => {
 let projects = 0;
 
 /** `opencode run` with these arguments, in a project of its own or the given one. */
-async function run(args, script, { options = {}, config = {}, files = {}, cwd = undefined } = {}) {
+async function run(args, script, setup = {}) {
+  const { options = {}, plugin = [ourPlugin(options)], config = {}, files = {}, cwd = undefined } = setup;
   const path = cwd ?? join(box.dir, `project-${(projects += 1)}`);
-  if (!cwd) await box.makeProject(path, { plugin: [ourPlugin(options)], config, files });
+  if (!cwd) await box.makeProject(path, { plugin, config, files });
   const from = model.turns.length;
   model.script = script;
   const child = box.run(args, { cwd: path });
@@ -38,20 +50,20 @@ async function run(args, script, { options = {}, config = {}, files = {}, cwd = 
     /** The model requests of this run. */
     requests: () => model.turns.slice(from),
     /** The user messages in the order in which the model saw them. */
-    prompts: () => (model.turns.slice(from).at(-1)?.messages ?? []).filter((m) => m.role === "user").map(textOf),
+    prompts: () =>
+      (model.turns.slice(from).at(-1)?.messages ?? []).filter((m) => m.role === "user").map(textOf),
     asked: (turn) => model.waitFor(() => model.turns.slice(from).find((r) => r.turn === turn), 30_000),
   };
 }
-const task = (script, setup = {}) => run(["--command", "task", setup.objective ?? "do the things"], script, setup);
+const task = (script, setup = {}) =>
+  run(["--command", "task", setup.objective ?? "do the things"], script, setup);
 
 /** The journals of a project, by name; those of ended missions are in `done`. */
 async function journals(cwd) {
   const folders = join(box.xdg.state, "opencode/orchestrator");
   const all = existsSync(folders) ? await readdir(folders, { recursive: true }) : [];
   const own = all.filter((name) => name.startsWith(`${cwd.split("/").at(-1)}-`) && name.endsWith(".ndjson"));
-  return Promise.all(
-    own.map(async (name) => ({ name, text: await readFile(join(folders, name), "utf8") })),
-  );
+  return Promise.all(own.map(async (name) => ({ name, text: await readFile(join(folders, name), "utf8") })));
 }
 
 /** A mission of `n` todos went its way: a turn to plan and one for each todo, each asked for once. */
@@ -68,7 +80,9 @@ test("peers 5, 6, 9: a mission ends complete with code 0; its progress is printe
   assert.equal(code, 0, stderr);
   assertExact(it, 3);
   assert.ok(
-    it.requests()[0].user.includes("<objective>First &quot;line&quot; \\ one\n- second &lt;line&gt;</objective>"),
+    it
+      .requests()[0]
+      .user.includes("<objective>First &quot;line&quot; \\ one\n- second &lt;line&gt;</objective>"),
     it.requests()[0].user,
   );
   assert.ok(it.requests().every((r) => r.agent === "commander"));
@@ -80,8 +94,10 @@ test("peers 5, 6, 9: a mission ends complete with code 0; its progress is printe
   assert.doesNotMatch(stdout, /Mission 1/);
 });
 
-test("peers 5: a mission that misses every margin is carried to its end inside `dispose`", async () => {
-  const it = await task(steps(3), { options: DRAIN });
+test("peers 5: a mission that misses every margin is carried to its end inside `dispose`, also by two copies", async () => {
+  await cp(fileURLToPath(ourPlugin()), join(box.dir, "copy"), { recursive: true });
+  const plugin = [ourPlugin(DRAIN), [pathToFileURL(join(box.dir, "copy")).href, DRAIN]];
+  const it = await task(steps(3), { plugin });
   const { code, stderr } = await it.exited;
   assert.equal(code, 0, stderr);
   assertExact(it, 3);
@@ -133,7 +149,9 @@ test("401: ends with code 1 and the provider's reason", async () => {
 });
 
 test("peers 4: a rate limit that outlives OpenCode's retries is waited for inside the drain", async () => {
-  const it = await task(failing(() => rateLimited(1), { inner: steps(1), when: (ctx) => ctx.turn === 2, times: 99 }));
+  const it = await task(
+    failing(() => rateLimited(1), { inner: steps(1), when: (ctx) => ctx.turn === 2, times: 99 }),
+  );
   const { code, stderr } = await it.exited;
   assert.equal(code, 0, stderr);
   assert.match(stderr, /Rate limit reached.*Next try in 1\d s/);
@@ -142,9 +160,12 @@ test("peers 4: a rate limit that outlives OpenCode's retries is waited for insid
 });
 
 test("peers 4: a malformed answer inside the drain is followed by another try", async () => {
-  const it = await task(failing(() => malformed(), { inner: steps(2), when: (ctx) => ctx.turn === 2 }), {
-    options: DRAIN,
-  });
+  const it = await task(
+    failing(() => malformed(), { inner: steps(2), when: (ctx) => ctx.turn === 2 }),
+    {
+      options: DRAIN,
+    },
+  );
   const { code, stderr } = await it.exited;
   assert.equal(code, 0, stderr);
   assert.equal(it.prompts().length, 4);

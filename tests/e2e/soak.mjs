@@ -25,10 +25,7 @@ const TODOS = 3;
 const folder = await mkdtemp(join(tmpdir(), "soak-"));
 const pkg = resolve(dirname(fileURLToPath(import.meta.url)), "../../pkg");
 await cp(pkg, join(folder, "pkg"), { recursive: true });
-const plugin = [
-  pathToFileURL(join(folder, "pkg")).href,
-  { mission: { settleMs: Number(values.settle) } },
-];
+const plugin = [pathToFileURL(join(folder, "pkg")).href, { mission: { settleMs: Number(values.settle) } }];
 
 const busy = values["quiet-machine"]
   ? []

@@ -1,0 +1,218 @@
+//! Timers, restarts, the end of the host, and the end of the mission.
+
+use super::phase::{Phase, Rule, StopReason};
+use crate::effect::{Effect, Level};
+use crate::event::{RestoreCause, clip};
+use crate::policy::{PROMPT_GRACE_MS, WATCH_MS};
+
+use super::state::{Activity, Check, Context, Mission, Purpose, Request};
+
+impl Mission {
+    pub(super) fn on_alarm(&mut self, cx: &mut Context) {
+        while !self.is_ended() {
+            let Some((_, purpose)) = self.resources.take_due(cx.now) else {
+                break;
+            };
+            self.on_timer(cx, purpose);
+        }
+    }
+
+    pub(super) fn on_timer(&mut self, cx: &mut Context, purpose: Purpose) {
+        match (purpose, self.phase) {
+            (Purpose::Watch, Phase::Working) => self.on_watch(cx),
+            (Purpose::Watch, Phase::Held) => {
+                let child = self
+                    .children
+                    .iter()
+                    .find(|(_, busy)| **busy)
+                    .map(|(child, _)| child.clone());
+                match child {
+                    Some(child) => self.request(cx, Request::ProbeChild(child)),
+                    None if self.turn_may_be_lost(cx) => self.look_up_turn(cx),
+                    None => self.arm(cx.now.plus(WATCH_MS), Purpose::Watch),
+                }
+            }
+            (Purpose::Retry, Phase::Prompting) => match self.gate() {
+                Some(gate) => self.hold(cx, gate), // its turn may have begun in spite of the error
+                None => self.hand_over(cx, true),
+            },
+            (Purpose::Retry, Phase::Reading) => {
+                let lookup = self.retry.take().unwrap_or(Request::ReadTurn);
+                self.request(cx, lookup);
+            }
+            (Purpose::Grace, Phase::Working) if self.turn.handed.is_some() => self.look_up_turn(cx),
+            (Purpose::Grace, Phase::Working) if self.in_flight.is_none() => {
+                self.request(cx, Request::Probe)
+            }
+            (Purpose::Settle, Phase::Settling) => self.proceed_settled(cx),
+            (Purpose::BackOff, Phase::BackingOff) => {
+                self.log(cx, Rule::OutageOver, "the wait is over".to_owned());
+                self.proceed_settled(cx);
+            }
+            (Purpose::Deadline, phase) => self.on_deadline(cx, phase),
+            _ => {}
+        }
+    }
+
+    /// Whether a turn is what the mission waits for, and nothing was heard of it for a while.
+    pub(super) fn turn_may_be_lost(&self, cx: &Context) -> bool {
+        self.turn.activity == Activity::InTurn
+            && self.blocked.is_empty()
+            && !self.compacting
+            && cx.now.since(self.turn.last_event) >= WATCH_MS
+    }
+
+    pub(super) fn on_watch(&mut self, cx: &mut Context) {
+        let quiet = cx.now.since(self.turn.last_event);
+        if quiet < WATCH_MS {
+            let at = self.turn.last_event.plus(WATCH_MS);
+            self.arm(at, Purpose::Watch);
+        } else if self.in_flight.is_none() {
+            self.request(cx, Request::Probe);
+        }
+    }
+
+    pub(super) fn on_deadline(&mut self, cx: &mut Context, phase: Phase) {
+        let Some(reason) = self.budget.spent(cx.now, &cx.policy.mission) else {
+            self.arm_deadline(cx);
+            return;
+        };
+        // a turn, a lookup or a check under way is followed by a decision, and that one looks at the ceilings
+        if matches!(
+            phase,
+            Phase::Held | Phase::Settling | Phase::BackingOff | Phase::Prompting
+        ) {
+            self.end(cx, Rule::Ceiling, reason);
+        }
+    }
+
+    pub(super) fn on_restored(&mut self, cx: &mut Context, cause: RestoreCause) {
+        match cause {
+            RestoreCause::Restart => {
+                self.in_flight = None;
+                self.blocked.clear();
+                self.children.clear();
+                self.compacting = false;
+                self.draining = false;
+                self.check = Check::Unknown;
+                self.roadmap_stale = true;
+                self.turn.activity = Activity::Idle;
+                self.turn.handed = None;
+                self.turn.side = false;
+                self.budget.set_active(cx.now, false);
+                self.log(cx, Rule::Restart, "OpenCode was restarted".to_owned());
+                self.enter(cx, Phase::Suspended);
+                let text = format!(
+                    "\"{}\" is unfinished. Write in its session, or type /task, to go on; /stop ends it",
+                    clip(&self.objective, 60)
+                );
+                self.notify(cx, Level::Info, &text);
+            }
+            RestoreCause::Trap => {
+                self.log(cx, Rule::Trap, "a fresh instance took over".to_owned());
+                if matches!(self.check, Check::Running { .. }) {
+                    self.check = Check::Unknown;
+                }
+                match self.phase {
+                    Phase::Checking => self.proceed(cx),
+                    Phase::Held => {
+                        self.in_flight = None;
+                        self.arm(cx.now.plus(WATCH_MS), Purpose::Watch);
+                        self.proceed(cx);
+                    }
+                    Phase::Reading if self.reads_todos() => self.proceed(cx),
+                    Phase::Prompting => {
+                        // the prompt may still be on its way: looked at too early it would be sent twice
+                        self.turn.handed = Some(cx.now);
+                        self.enter(cx, Phase::Working);
+                        self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);
+                    }
+                    Phase::Reading => {
+                        self.turn.handed = Some(cx.now);
+                        self.look_up_turn(cx);
+                    }
+                    Phase::Working => {
+                        self.in_flight = None;
+                        self.request(cx, Request::Probe);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Whether the lookup under way, or about to be tried again, is of the todo list: the turn's end is known then.
+    pub(super) fn reads_todos(&self) -> bool {
+        let request = self.in_flight.as_ref().map(|(_, request)| request);
+        request.or(self.retry.as_ref()) == Some(&Request::ReadTodos)
+    }
+
+    pub(super) fn on_shutdown(&mut self, cx: &mut Context, drain: bool) {
+        if !self.phase.is_active() {
+            return;
+        }
+        if !drain {
+            self.budget.set_active(cx.now, false);
+            self.enter(cx, Phase::Suspended);
+            return;
+        }
+        self.draining = true;
+        self.log(
+            cx,
+            Rule::Drain,
+            "the host is ending; the mission goes on inside it".to_owned(),
+        );
+        if self.phase == Phase::Working {
+            self.turn.handed = self.turn.handed.or(Some(cx.now));
+            self.look_up_turn(cx);
+        }
+    }
+
+    /// Ends the mission. Everything it owns is released.
+    pub(crate) fn end(&mut self, cx: &mut Context, rule: Rule, reason: StopReason) {
+        let text = reason.to_string();
+        self.log(cx, rule, text.clone());
+        self.budget.set_active(cx.now, false);
+        if rule == Rule::UserStop && self.may_have_turn() {
+            let id = self.mint();
+            cx.out.push(Effect::Abort {
+                id,
+                session: self.session.clone(),
+            });
+        }
+        let level = match &reason {
+            StopReason::Complete { .. } => Level::Success,
+            StopReason::StoppedByUser | StopReason::Replaced | StopReason::SessionDeleted => {
+                Level::Info
+            }
+            _ => Level::Error,
+        };
+        self.reason = Some(reason);
+        self.enter(cx, Phase::Ended);
+        if let Some(root) = self.root.take() {
+            self.resources.release(root);
+        }
+        self.phase_node = None;
+        self.notify(cx, level, &text);
+    }
+
+    /// The clock of active time runs, and the deadline with it.
+    pub(super) fn activate(&mut self, cx: &mut Context) {
+        self.budget.set_active(cx.now, true);
+        self.arm_deadline(cx);
+    }
+
+    pub(super) fn arm_deadline(&mut self, cx: &mut Context) {
+        let armed = self
+            .resources
+            .timers()
+            .any(|(_, purpose)| purpose == Purpose::Deadline);
+        if let Some(root) = self.root
+            && !armed
+            && self.phase.is_active()
+        {
+            let at = self.budget.deadline(cx.now, &cx.policy.mission);
+            self.resources.arm(root, at, Purpose::Deadline);
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! What a mission is: its state, what it waits for, and the small steps that all of its parts share.
+//!
+//! Liveness law: after every event the mission has an action under way, a timer armed, a named event it waits for, or
+//! a stop reason. [`Mission::waiting`] says which; the tests ask it after every step.
+
+use super::budget::Budget;
+use super::phase::{Phase, Rule, StopReason, allowed};
+use super::progress::Progress;
+use super::stagnation::Detectors;
+use crate::effect::{Effect, Level};
+use crate::event::{Blocker, Fingerprint, Model, Todo};
+use crate::fault::Fault;
+use crate::id::{EffectId, MessageId, MissionId, RequestId, SessionId};
+use crate::policy::{DECISIONS_KEPT, Policy, WATCH_MS};
+use crate::prompt::PromptKind;
+use crate::resource::{NodeId, ResourceTracker};
+use crate::time::Instant;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Purpose {
+    /// No event came from a working session for a while.
+    Watch,
+    /// A lookup or a prompt failed and is tried again.
+    Retry,
+    Settle,
+    BackOff,
+    /// The session is idle although a prompt was accepted.
+    Grace,
+    /// The mission's active time is used up.
+    Deadline,
+}
+
+/// What the request in flight is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Request {
+    ReadTodos,
+    ReadTurn,
+    /// A lookup beside the phase, because nothing was heard for a while.
+    Probe,
+    ProbeChild(SessionId),
+    Prompt,
+    Check,
+}
+
+/// Where the session is, as far as the events tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Activity {
+    InTurn,
+    /// The turn's last message came; the session is not idle yet.
+    TurnDone,
+    Idle,
+}
+
+/// Facts about the newest turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Turn {
+    pub activity: Activity,
+    /// The newest message that was acted on: no message is acted on twice.
+    pub acted: Option<MessageId>,
+    pub fault: Option<Fault>,
+    /// A prompt was handed over at this time and no sign of its turn was seen.
+    pub handed: Option<Instant>,
+    /// The first idle after a failed turn, and whether its echo came.
+    pub failed_idle: Option<(Instant, bool)>,
+    pub rejected: bool,
+    /// The turn only shows something to the person; it is not the mission's.
+    pub side: bool,
+    pub last_event: Instant,
+    /// A turn was seen since the lookup of its end was asked for: an answer without it is out of date.
+    pub seen_since_lookup: bool,
+}
+
+/// The completion command's state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) enum Check {
+    #[default]
+    Unknown,
+    /// Running for the work tree as it was at this count of changes.
+    Running { id: EffectId, changes: u64 },
+    Known {
+        exit: Option<i32>,
+        output: String,
+        changes: u64,
+    },
+}
+
+/// What follows once the gates are open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Next {
+    /// Judge the turn.
+    Decide,
+    /// The judgement stands: send this.
+    Send(PromptKind),
+}
+
+/// A decision and the rule that made it, for `/mission`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+pub struct Decision {
+    pub at: Instant,
+    pub rule: Rule,
+    pub text: String,
+}
+
+/// What keeps a mission alive (the liveness law).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    Action,
+    Timer(Instant),
+    Event(&'static str),
+    Stopped,
+}
+
+/// A mission. See the module for its laws.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mission {
+    pub(crate) id: MissionId,
+    pub(crate) session: SessionId,
+    pub(crate) agent: Option<String>,
+    pub(crate) model: Option<Model>,
+    pub(crate) objective: String,
+    pub(crate) phase: Phase,
+    pub(crate) reason: Option<StopReason>,
+    pub(crate) roadmap: Option<Vec<Todo>>,
+    /// The roadmap may have changed unseen: read it before the next decision.
+    pub(super) roadmap_stale: bool,
+    pub(crate) budget: Budget,
+    pub(crate) decisions: VecDeque<Decision>,
+    pub(super) progress: Progress,
+    pub(super) detectors: Detectors,
+    pub(super) rung: u32,
+    pub(super) weak_run: u32,
+    pub(super) turn: Turn,
+    pub(super) next: Next,
+    pub(super) check: Check,
+    /// Tool calls that may have changed the work tree.
+    pub(super) changes: u64,
+    pub(super) asked_for_plan: bool,
+    pub(super) text: Option<Fingerprint>,
+    pub(super) blocked: BTreeMap<RequestId, (SessionId, Blocker)>,
+    pub(super) children: BTreeMap<SessionId, bool>,
+    pub(super) compacting: bool,
+    pub(super) in_flight: Option<(EffectId, Request)>,
+    /// The aborted turn of the mission before is still ending; this one's own has not begun.
+    #[serde(default)]
+    pub(super) behind_another: bool,
+    /// Failed turns in a row, and those of them since the last backpressure.
+    pub(super) failures: u32,
+    pub(super) odd_failures: u32,
+    pub(super) retries: u32,
+    /// Prompts in a row that were accepted and got no turn.
+    pub(super) redrives: u32,
+    /// The lookup that failed, for the retry timer.
+    pub(super) retry: Option<Request>,
+    pub(super) draining: bool,
+    pub(super) sequence: u32,
+    pub(super) resources: ResourceTracker<Purpose>,
+    pub(super) root: Option<NodeId>,
+    pub(super) phase_node: Option<NodeId>,
+}
+
+/// The surroundings of a step: time, rules, and where effects go.
+pub(crate) struct Context<'a> {
+    pub now: Instant,
+    pub policy: &'a Policy,
+    pub out: &'a mut Vec<Effect>,
+}
+
+impl Mission {
+    /// A mission whose first turn is the `/task` command's own.
+    pub(crate) fn start(
+        cx: &mut Context,
+        id: MissionId,
+        session: SessionId,
+        objective: String,
+    ) -> Self {
+        let mut resources = ResourceTracker::default();
+        let root = resources.open(None);
+        let mut mission = Self {
+            id,
+            session,
+            agent: None,
+            model: None,
+            objective,
+            phase: Phase::Working,
+            reason: None,
+            roadmap: None,
+            roadmap_stale: true,
+            budget: Budget::default(),
+            decisions: VecDeque::new(),
+            progress: Progress::default(),
+            detectors: Detectors::default(),
+            rung: 0,
+            weak_run: 0,
+            turn: Turn {
+                activity: Activity::InTurn,
+                acted: None,
+                fault: None,
+                handed: None,
+                failed_idle: None,
+                rejected: false,
+                side: false,
+                last_event: cx.now,
+                seen_since_lookup: false,
+            },
+            next: Next::Decide,
+            check: Check::Unknown,
+            changes: 0,
+            asked_for_plan: false,
+            text: None,
+            blocked: BTreeMap::new(),
+            children: BTreeMap::new(),
+            compacting: false,
+            in_flight: None,
+            behind_another: false,
+            failures: 0,
+            odd_failures: 0,
+            retries: 0,
+            redrives: 0,
+            retry: None,
+            draining: false,
+            sequence: 0,
+            resources,
+            root,
+            phase_node: None,
+        };
+        mission.log(cx, Rule::Start, "the person gave an objective".to_owned());
+        mission.activate(cx);
+        mission.enter(cx, Phase::Working);
+        mission
+    }
+
+    /// Whether a session's events concern this mission: its own session or a child of it.
+    pub(crate) fn knows(&self, session: &SessionId) -> bool {
+        self.session == *session || self.children.contains_key(session)
+    }
+
+    /// Whether a turn runs, or may be about to: a prompt of ours may have one of which nothing was seen yet.
+    pub(crate) fn may_have_turn(&self) -> bool {
+        self.turn.activity != Activity::Idle
+            || self.turn.handed.is_some()
+            || self.phase == Phase::Prompting
+    }
+
+    /// The turn of the mission that this one replaces is being aborted.
+    pub(crate) fn start_behind_another(&mut self) {
+        self.behind_another = true;
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Whether a check runs that the host should hold the turn for.
+    pub(crate) fn holds(&self) -> bool {
+        self.phase == Phase::Working && matches!(self.check, Check::Running { .. })
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.resources.next_deadline()
+    }
+
+    /// Whether nothing is owned any more.
+    #[must_use]
+    pub fn owns_nothing(&self) -> bool {
+        self.resources.is_empty()
+    }
+
+    /// What keeps the mission alive, for the liveness law.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
+        let timer = self
+            .resources
+            .timers()
+            .find(|(_, purpose)| *purpose != Purpose::Deadline)
+            .map(|(at, _)| at);
+        match self.phase {
+            Phase::Ended => Waiting::Stopped,
+            Phase::Paused | Phase::Suspended => Waiting::Event("the person"),
+            Phase::Held => Waiting::Event(self.gate().unwrap_or("nothing")),
+            _ if self.in_flight.is_some() => Waiting::Action,
+            _ => timer.map_or(Waiting::Event("nothing"), Waiting::Timer),
+        }
+    }
+
+    /// The gate that is closed, by the name of what opens it.
+    pub(crate) fn gate(&self) -> Option<&'static str> {
+        if self.compacting {
+            Some("the end of the compaction")
+        } else if let Some((_, by)) = self.blocked.values().next() {
+            Some(match by {
+                Blocker::Permission => "the person's answer to a permission request",
+                Blocker::Question => "the person's answer to a question",
+            })
+        } else if self.children.values().any(|busy| *busy) {
+            Some("the end of a child session's turn")
+        } else if self.turn.activity == Activity::InTurn {
+            Some("the end of the turn under way")
+        } else {
+            None
+        }
+    }
+
+    /// Goes to a phase: what the phase before owned is released and its request is superseded.
+    pub(super) fn enter(&mut self, cx: &mut Context, phase: Phase) {
+        debug_assert!(
+            phase == self.phase || allowed(self.phase, phase),
+            "{:?} -> {phase:?} is not in the table",
+            self.phase
+        );
+        if let Some(node) = self.phase_node.take() {
+            self.resources.release(node);
+        }
+        self.in_flight = None;
+        self.phase = phase;
+        self.phase_node = self.resources.open(self.root);
+        if matches!(phase, Phase::Working | Phase::Held) {
+            self.arm(cx.now.plus(WATCH_MS), Purpose::Watch);
+        }
+    }
+
+    /// Arms a timer of the phase; it takes the place of one for the same purpose.
+    pub(super) fn arm(&mut self, at: Instant, purpose: Purpose) {
+        if let Some(node) = self.phase_node {
+            self.resources.disarm_all(|other| *other == purpose);
+            self.resources.arm(node, at, purpose);
+        }
+    }
+
+    pub(super) fn mint(&mut self) -> EffectId {
+        self.sequence = self.sequence.wrapping_add(1);
+        EffectId::new(self.id, self.sequence)
+    }
+
+    pub(super) fn seed(&self, cx: &Context) -> u64 {
+        (u64::from(cx.policy.seed) << 32) | u64::from(self.id.0)
+    }
+
+    /// Sends a lookup. Prompts go through [`Mission::hand_over`], checks through `run_check`.
+    pub(super) fn request(&mut self, cx: &mut Context, request: Request) {
+        let id = self.mint();
+        if matches!(request, Request::ReadTurn | Request::Probe) {
+            self.turn.seen_since_lookup = false;
+        }
+        cx.out.push(match &request {
+            Request::ReadTodos => Effect::ReadTodos {
+                id,
+                session: self.session.clone(),
+            },
+            Request::ProbeChild(child) => Effect::ReadTurn {
+                id,
+                session: child.clone(),
+            },
+            _ => Effect::ReadTurn {
+                id,
+                session: self.session.clone(),
+            },
+        });
+        self.in_flight = Some((id, request));
+    }
+
+    pub(super) fn log(&mut self, cx: &mut Context, rule: Rule, text: String) {
+        cx.out.push(Effect::Log {
+            level: Level::Info,
+            message: format!("mission {}: {}: {text}", self.id, rule.name()),
+        });
+        self.decisions.push_back(Decision {
+            at: cx.now,
+            rule,
+            text,
+        });
+        if self.decisions.len() > DECISIONS_KEPT {
+            self.decisions.pop_front();
+        }
+    }
+
+    pub(crate) fn notify(&self, cx: &mut Context, level: Level, message: &str) {
+        cx.out.push(Effect::Notify {
+            session: self.session.clone(),
+            level,
+            message: format!("Mission {}: {message}", self.id),
+        });
+    }
+}

@@ -1,0 +1,359 @@
+//! The mission's own session: messages, the ends of turns, the person's words and aborts.
+
+use super::phase::{Phase, Rule, StopReason};
+use crate::effect::{Effect, Level};
+use crate::event::{Ending, Event, Model, Origin, clip};
+use crate::fault::Fault;
+use crate::id::MessageId;
+use crate::policy::{IDLE_ECHO_MS, PROMPT_GRACE_MS};
+use crate::prompt::PromptKind;
+
+use super::state::{Activity, Context, Mission, Next, Purpose, Request};
+
+impl Mission {
+    pub(super) fn on_own(&mut self, cx: &mut Context, event: &Event) {
+        self.turn.last_event = cx.now;
+        if self.behind_another
+            && matches!(
+                event,
+                Event::SessionError { .. } | Event::Assistant { .. } | Event::Idle { .. }
+            )
+        {
+            return;
+        }
+        match event {
+            Event::Busy { .. } => {
+                if self.turn.activity == Activity::Idle {
+                    self.turn_seen();
+                }
+            }
+            Event::Retrying {
+                attempt, message, ..
+            } => {
+                self.turn_seen();
+                cx.out.push(Effect::Log {
+                    level: Level::Info,
+                    message: format!(
+                        "mission {}: the host retries (attempt {attempt}): {}",
+                        self.id,
+                        clip(message, 120)
+                    ),
+                });
+            }
+            Event::UserMessage {
+                origin,
+                agent,
+                model,
+                ..
+            } => self.on_user_message(cx, *origin, agent.as_ref(), model.as_ref()),
+            Event::Assistant {
+                message,
+                ending,
+                summary,
+                tokens,
+                cost,
+                ..
+            } => {
+                self.budget.charge(&self.session.0, message, *tokens, *cost);
+                self.on_assistant(cx, message, ending, *summary);
+            }
+            Event::AssistantText { text, .. } => {
+                self.turn_seen();
+                self.text = Some(text.clone());
+            }
+            Event::Todos { todos, .. } => {
+                self.roadmap = Some(todos.clone());
+                self.roadmap_stale = false;
+                self.turn_seen();
+                self.check_early(cx);
+            }
+            Event::Tool { call, .. } => {
+                self.turn_seen();
+                if matches!(
+                    call.kind,
+                    crate::event::ToolKind::Edit | crate::event::ToolKind::Run
+                ) {
+                    self.changes += 1;
+                }
+                self.progress.on_tool(call);
+                self.detectors.on_tool(call);
+            }
+            Event::SessionError { fault, .. } => self.on_session_error(cx, fault),
+            Event::Idle { .. } => self.on_idle(cx),
+            Event::Deleted { .. } => self.end(cx, Rule::SessionDeleted, StopReason::SessionDeleted),
+            _ => {}
+        }
+    }
+
+    /// A sign of a turn under way.
+    pub(super) fn turn_seen(&mut self) {
+        self.turn.activity = Activity::InTurn;
+        if self.turn.handed.take().is_some() {
+            self.resources
+                .disarm_all(|purpose| *purpose == Purpose::Grace); // the prompt got its turn: nothing to look up
+        }
+        self.turn.failed_idle = None;
+        self.turn.seen_since_lookup = true;
+        self.redrives = 0;
+    }
+
+    pub(super) fn on_user_message(
+        &mut self,
+        cx: &mut Context,
+        origin: Origin,
+        agent: Option<&String>,
+        model: Option<&Model>,
+    ) {
+        self.behind_another = false;
+        self.turn.activity = Activity::InTurn;
+        if origin == Origin::Person || self.agent.is_none() {
+            self.model = model.cloned().or(self.model.take());
+        }
+        if origin == Origin::Command {
+            if self.agent.is_none() {
+                self.agent = agent.cloned();
+            }
+            return; // the command itself was an event before
+        }
+        self.turn.side = false;
+        let was = self.phase;
+        self.fresh_start();
+        if was == Phase::Working {
+            return;
+        }
+        self.log(
+            cx,
+            Rule::PersonSpoke,
+            format!("your message comes first (was {})", was.words()),
+        );
+        self.activate(cx);
+        self.enter(cx, Phase::Working);
+    }
+
+    /// The person said something new: earlier signs of being stuck no longer count.
+    pub(super) fn fresh_start(&mut self) {
+        self.rung = 0;
+        self.weak_run = 0;
+        self.budget.without_progress = 0;
+        self.detectors.reset();
+        self.failures = 0;
+        self.odd_failures = 0;
+        self.retries = 0;
+        self.turn.fault = None;
+        self.turn.rejected = false;
+        self.next = Next::Decide;
+    }
+
+    /// `/mission` and its like: the turn that follows is not the mission's.
+    pub(crate) fn side_turn(&mut self) {
+        if !matches!(self.phase, Phase::Working) {
+            self.turn.side = true;
+        }
+    }
+
+    /// `/task` without an objective, in the mission's own session: the command's turn is the next turn.
+    pub(crate) fn resume_here(&mut self, cx: &mut Context) -> String {
+        self.fresh_start();
+        self.turn.side = false;
+        self.turn.activity = Activity::InTurn;
+        self.log(cx, Rule::Resume, "resumed by /task".to_owned());
+        self.activate(cx);
+        self.enter(cx, Phase::Working);
+        let todos = self.roadmap.clone().unwrap_or_default();
+        crate::prompt::continuation(self.id, self.budget.iterations, &todos, &PromptKind::Resume)
+    }
+
+    /// `/task` without an objective, from another session: the mission is prompted in its own.
+    pub(crate) fn resume_there(&mut self, cx: &mut Context) {
+        self.fresh_start();
+        self.turn.side = false;
+        self.log(
+            cx,
+            Rule::Resume,
+            "resumed by /task in another session".to_owned(),
+        );
+        self.activate(cx);
+        self.next = Next::Send(PromptKind::Resume);
+        self.enter(cx, Phase::Reading);
+        self.request(cx, Request::ReadTodos);
+    }
+
+    pub(super) fn on_assistant(
+        &mut self,
+        cx: &mut Context,
+        message: &MessageId,
+        ending: &Ending,
+        summary: bool,
+    ) {
+        if summary || self.turn.acted.as_ref() == Some(message) {
+            return;
+        }
+        match ending {
+            Ending::Step => {
+                self.turn_seen();
+                self.turn.fault = None;
+            }
+            Ending::Natural => self.on_natural_end(cx, message),
+            Ending::Failed { fault } => self.on_session_error(cx, fault),
+            Ending::Unfinished => {}
+        }
+    }
+
+    pub(super) fn on_natural_end(&mut self, cx: &mut Context, message: &MessageId) {
+        self.turn.acted = Some(message.clone());
+        self.turn.activity = Activity::TurnDone;
+        self.turn.handed = None;
+        self.turn.failed_idle = None;
+        self.turn.fault = None;
+        self.failures = 0;
+        self.odd_failures = 0;
+        self.redrives = 0;
+        let side = std::mem::take(&mut self.turn.side);
+        match self.phase {
+            // the phases that wait for this message judge it, whoever asked for it
+            Phase::Held if side => self.on_gate(cx),
+            Phase::Working | Phase::Reading | Phase::Prompting => {
+                self.retries = 0;
+                self.next = Next::Decide;
+                self.in_flight = None;
+                self.proceed(cx);
+            }
+            Phase::Held => {
+                self.next = Next::Decide;
+                self.on_gate(cx);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_session_error(&mut self, cx: &mut Context, fault: &Fault) {
+        match fault {
+            Fault::Cancelled => self.on_user_abort(cx, "you aborted the turn"),
+            Fault::ContextOverflow => {} // the host compacts and replays: no end
+            fault => {
+                if matches!(
+                    self.phase,
+                    Phase::Working | Phase::Prompting | Phase::Reading
+                ) {
+                    self.turn.fault = Some(fault.clone());
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_user_abort(&mut self, cx: &mut Context, why: &str) {
+        self.turn.side = false;
+        if matches!(self.phase, Phase::Paused | Phase::Suspended) {
+            return;
+        }
+        self.log(cx, Rule::UserAbort, why.to_owned());
+        self.pause(cx);
+    }
+
+    pub(super) fn pause(&mut self, cx: &mut Context) {
+        self.budget.set_active(cx.now, false);
+        self.enter(cx, Phase::Paused);
+        self.notify(
+            cx,
+            Level::Warning,
+            "paused. It goes on after your next message; /stop ends it",
+        );
+    }
+
+    pub(super) fn on_idle(&mut self, cx: &mut Context) {
+        let was = std::mem::replace(&mut self.turn.activity, Activity::Idle);
+        self.nothing_pends();
+        match self.phase {
+            Phase::Working | Phase::Prompting => {
+                if let Some(fault) = self.turn.fault.take() {
+                    self.on_fault(cx, &fault);
+                } else if was == Activity::Idle && self.turn.handed.is_some() && !self.draining {
+                    self.on_user_abort(cx, "you aborted between two turns");
+                } else if self.phase == Phase::Prompting || self.turn.handed.is_some() {
+                    self.on_idle_after_prompt(cx);
+                } else {
+                    self.look_up_turn(cx);
+                }
+            }
+            Phase::Held if was == Activity::InTurn => {
+                self.turn.side = false;
+                self.look_up_turn(cx);
+            }
+            Phase::BackingOff | Phase::Held | Phase::Settling | Phase::Checking
+                if was == Activity::Idle =>
+            {
+                if let Some((first, echoed)) = self.turn.failed_idle
+                    && !echoed
+                    && cx.now.since(first) <= IDLE_ECHO_MS
+                {
+                    self.turn.failed_idle = Some((first, true));
+                    self.on_gate(cx);
+                    return;
+                }
+                self.on_user_abort(cx, "you aborted while nothing ran");
+            }
+            Phase::Reading
+                if matches!(self.in_flight, Some((_, Request::ReadTodos)))
+                    && was == Activity::Idle =>
+            {
+                self.on_user_abort(cx, "you aborted between two turns");
+            }
+            _ => {
+                if was == Activity::InTurn {
+                    self.turn.side = false;
+                    self.turn.failed_idle = Some((cx.now, false)); // no natural end: an echo may follow
+                }
+                self.on_gate(cx);
+            }
+        }
+    }
+
+    /// An idle session waits for no answer and compacts nothing, even if no event told the end of it: a request dies
+    /// with an aborted turn, a compaction may fail.
+    pub(super) fn nothing_pends(&mut self) {
+        self.compacting = false;
+        self.blocked.retain(|_, (owner, _)| *owner != self.session);
+    }
+
+    /// Idle although a prompt was handed over: either that idle belongs to the turn before, or the prompt fell between
+    /// OpenCode's last look at its messages and the end of its loop, or the person aborted. Look in a moment.
+    pub(super) fn on_idle_after_prompt(&mut self, cx: &mut Context) {
+        if self.phase == Phase::Prompting {
+            return; // the reply decides
+        }
+        if self.draining && self.redrives == 0 {
+            self.look_up_turn(cx);
+        } else {
+            self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);
+        }
+    }
+
+    pub(super) fn look_up_turn(&mut self, cx: &mut Context) {
+        self.enter(cx, Phase::Reading);
+        self.request(cx, Request::ReadTurn);
+    }
+
+    /// The history is new: the mission is told whole, in place of the host's own "continue". A prompt that was handed
+    /// over before the compaction is part of the summary and gets no turn.
+    pub(super) fn on_continuing(&mut self, cx: &mut Context) {
+        if !matches!(self.phase, Phase::Working | Phase::Prompting | Phase::Held)
+            || !self.blocked.is_empty()
+        {
+            return;
+        }
+        if self.budget.exhausted(cx.now, &cx.policy.mission).is_some() {
+            return; // the end of the host's own turn decides
+        }
+        self.log(
+            cx,
+            Rule::Compaction,
+            "the mission is told again after the compaction".to_owned(),
+        );
+        self.compacting = false;
+        self.turn.fault = None;
+        self.next = Next::Send(PromptKind::Compacted(self.objective.clone()));
+        self.budget.iterations += 1;
+        self.enter(cx, Phase::Prompting);
+        self.hand_over(cx, false);
+    }
+}
