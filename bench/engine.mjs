@@ -30,7 +30,7 @@ const host = {
   setAlarm() {},
   notify() {},
   log() {},
-  journal: ({ text }) => void (journalBytes += text.length),
+  journal: (_mission, text) => void (journalBytes += text.length),
 };
 const options = {
   mission: { maxIterations: 10_000, maxMinutes: 100_000, maxTokens: 9e12 },

@@ -205,8 +205,8 @@ export class Callbacks implements EngineHost {
     this.later(() => this.settings.client().app.log({ body }));
   }
 
-  journal(request: Parameters<EngineHost["journal"]>[0]): void {
-    this.settings.journal.write(request);
+  journal(mission: number, text: string, replace: boolean, ended: boolean): void {
+    this.settings.journal.write({ mission, text, replace, ended });
   }
 
   /** Resolves when no prompt, abort or check is under way. */

@@ -36,7 +36,7 @@ function stage() {
     setAlarm: () => undefined,
     notify: (_session, _level, message) => void notices.push(message),
     log: () => undefined,
-    journal({ mission, text, replace, ended }) {
+    journal(mission, text, replace, ended) {
       if (ended) journals.delete(mission);
       else journals.set(mission, replace ? text : `${journals.get(mission)}${text}`);
     },

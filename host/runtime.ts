@@ -27,7 +27,7 @@ export interface EngineHost {
   setAlarm(at?: number): void;
   notify(session: string, level: string, message: string): void;
   log(level: string, message: string): void;
-  journal(request: { mission: number; text: string; replace: boolean; ended: boolean }): void;
+  journal(mission: number, text: string, replace: boolean, ended: boolean): void;
 }
 
 export interface RuntimeSettings {

@@ -1128,6 +1128,8 @@ fn a_refused_permission_pauses_when_a_person_is_there_and_is_gone_on_after_when_
             host.assert_silent();
         } else {
             host.assert_sent(1);
+            host.idle(); // OpenCode's echo of the first, after the prompt was accepted
+            host.assert_phase(Phase::Working);
         }
     }
 }

@@ -268,35 +268,37 @@ impl Mission {
                 if let Some(fault) = self.turn.fault.take() {
                     self.on_fault(cx, &fault);
                 } else if was == Activity::Idle && self.turn.handed.is_some() && !self.draining {
-                    self.on_user_abort(cx, "you aborted between two turns");
+                    if !self.is_echo(cx) {
+                        self.on_user_abort(cx, "you aborted between two turns");
+                    }
                 } else if self.phase == Phase::Prompting || self.turn.handed.is_some() {
                     self.on_idle_after_prompt(cx);
                 } else {
+                    self.turn.failed_idle = Some((cx.now, false));
                     self.look_up_turn(cx);
                 }
             }
             Phase::Held if was == Activity::InTurn => {
                 self.turn.side = false;
+                self.turn.failed_idle = Some((cx.now, false));
                 self.look_up_turn(cx);
             }
             Phase::BackingOff | Phase::Held | Phase::Settling | Phase::Checking
                 if was == Activity::Idle =>
             {
-                if let Some((first, echoed)) = self.turn.failed_idle
-                    && !echoed
-                    && cx.now.since(first) <= IDLE_ECHO_MS
-                {
-                    self.turn.failed_idle = Some((first, true));
+                if self.is_echo(cx) {
                     self.on_gate(cx);
-                    return;
+                } else {
+                    self.on_user_abort(cx, "you aborted while nothing ran");
                 }
-                self.on_user_abort(cx, "you aborted while nothing ran");
             }
             Phase::Reading
                 if matches!(self.in_flight, Some((_, Request::ReadTodos)))
                     && was == Activity::Idle =>
             {
-                self.on_user_abort(cx, "you aborted between two turns");
+                if !self.is_echo(cx) {
+                    self.on_user_abort(cx, "you aborted between two turns");
+                }
             }
             _ => {
                 if was == Activity::InTurn {
@@ -305,6 +307,17 @@ impl Mission {
                 }
                 self.on_gate(cx);
             }
+        }
+    }
+
+    /// Whether this idle is OpenCode's echo of the one that ended a turn without a natural end (a fault, a refusal).
+    fn is_echo(&mut self, cx: &Context) -> bool {
+        match self.turn.failed_idle {
+            Some((first, false)) if cx.now.since(first) <= IDLE_ECHO_MS => {
+                self.turn.failed_idle = Some((first, true));
+                true
+            }
+            _ => false,
         }
     }
 

@@ -198,20 +198,7 @@ impl Driver {
                 replace,
                 ended,
             } => {
-                #[derive(Serialize)]
-                struct Request {
-                    mission: crate::id::MissionId,
-                    text: String,
-                    replace: bool,
-                    ended: bool,
-                }
-                let request = object(&Request {
-                    mission,
-                    text,
-                    replace,
-                    ended,
-                });
-                self.told(host.journal(request));
+                self.told(host.journal(mission.0, &text, replace, ended));
             }
         }
     }
@@ -253,13 +240,18 @@ fn done(_: JsValue) -> Result<Payload, String> {
 }
 
 fn parse<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, String> {
-    read_js(value, &format!("the host's {what}"))
+    read_js(&value, &format!("the host's {what}"))
 }
 
 fn object(value: &impl Serialize) -> JsValue {
     to_js(value).unwrap_or(JsValue::NULL)
 }
 
-fn level_name(level: Level) -> JsValue {
-    object(&level)
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Info => "info",
+        Level::Success => "success",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    }
 }

@@ -18,7 +18,9 @@ const planned = (then) => (ctx) => (ctx.turn === 1 ? steps(2)(ctx) : [then(ctx)]
 const bash = (command) => tool("bash", { command, description: "Run it" });
 const question = () =>
   tool("question", {
-    questions: [{ question: "Which one?", header: "Choice", options: [{ label: "A", description: "the first" }] }],
+    questions: [
+      { question: "Which one?", header: "Choice", options: [{ label: "A", description: "the first" }] },
+    ],
   });
 
 /** Missions brought to a moment in which nothing is decided yet. */
@@ -36,7 +38,10 @@ const MOMENTS = {
   },
   async "while a tool runs"() {
     const mission = await it.mission(planned(() => bash("sleep 60")));
-    await mission.event("message.part.updated", (p) => p.part.tool === "bash" && p.part.state.status === "running");
+    await mission.event(
+      "message.part.updated",
+      (p) => p.part.tool === "bash" && p.part.state.status === "running",
+    );
     return mission;
   },
   async "during OpenCode's own retry"() {
@@ -122,13 +127,33 @@ describe("the person's words", { concurrency: 4 }, () => {
     await mission.turns();
   });
 
-  test("peers 5: a message in the middle of a turn is answered, and no prompt comes in between", async () => {
-    const mission = await it.mission(steps(3, { gapMs: 150 }));
-    await mission.event("message.part.delta", (p) => p.delta?.startsWith("Working"));
-    await mission.say("Use tabs.");
-    assert.equal(await mission.verdict(), "complete: all 3 todos are done");
-    assert.ok(mission.requests.some((r) => r.user.endsWith("Use tabs.")));
-    await mission.turns();
+  for (const [place, word] of /** @type {const} */ ([
+    ["in the middle", "Working"],
+    ["at the end", "Finished"],
+  ])) {
+    test(`peers 5: a message ${place} of a turn is answered before the mission goes on`, async () => {
+      const mission = await it.mission(steps(3, { gapMs: 200 }));
+      await mission.event("message.part.delta", (p) => p.delta?.startsWith(word));
+      await mission.say("Use tabs.");
+      assert.equal(await mission.verdict(), "complete: all 3 todos are done");
+      const prompts = await mission.prompts();
+      assert.equal(prompts[2], "Use tabs."); // the second turn was under way
+      assert.ok(mission.requests.some((r) => r.user.includes("Use tabs.")));
+      await mission.turns();
+    });
+  }
+
+  test("peers 9: /task in the middle of an ordinary turn starts when that is over", async () => {
+    const talk = text("I will tell you a long story about it.", { gapMs: 200 });
+    const session = await it.session((ctx) => (ctx.turn === 1 ? talk : steps(2)(ctx)));
+    await session.say("Tell me.");
+    await session.event("message.part.delta");
+    session.command("task", "Do the work.");
+    assert.equal(await session.verdict(), DONE);
+    const prompts = await session.prompts();
+    assert.match(prompts[1], /^<mission id="\d+">\n<objective>/);
+    assert.equal(prompts.length, 4);
+    await session.turns();
   });
 
   test("a message during the back-off ends the wait", async () => {
@@ -175,15 +200,19 @@ describe("the person's words", { concurrency: 4 }, () => {
       const mission = await MOMENTS[moment]();
       const old = await mission.number();
       const sent = mission.requests.length;
-      mission.script = (ctx) => (ctx.user.includes("Something else.") && ctx.step === 0 ? more(ctx) : steps(2)(ctx));
-      const more = (ctx) => (ctx.todos?.some((t) => t.status !== "completed") ? steps(2)(ctx) : text("Ready."));
+      mission.script = (ctx) =>
+        ctx.user.includes("Something else.") && ctx.step === 0 ? more(ctx) : steps(2)(ctx);
+      const more = (ctx) =>
+        ctx.todos?.some((t) => t.status !== "completed") ? steps(2)(ctx) : text("Ready.");
       mission.command("task", "Something else.");
       await mission.toast(/^replaced by a new \/task$/, { number: old });
       await mission.asked(sent + 1);
       const now = Number(/<mission id="(\d+)"/.exec(mission.requests[sent].user)?.[1]);
       assert.ok(now > old);
       await mission.toast(/^complete: /, { number: now });
-      assert.ok(mission.requests.slice(sent).every((r) => !r.user.includes(`<mission id="${old}" iteration`)));
+      assert.ok(
+        mission.requests.slice(sent).every((r) => !r.user.includes(`<mission id="${old}" iteration`)),
+      );
       await mission.turns();
     });
   }

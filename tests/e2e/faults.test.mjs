@@ -42,9 +42,9 @@ describe("faults", { concurrency: 8 }, () => {
   });
 
   for (const [name, fault] of Object.entries({
-    "429": () => rateLimited(1),
+    429: () => rateLimited(1),
     "429 of a used-up quota": outOfQuota,
-    "500": serverError,
+    500: serverError,
     "a reset connection": reset,
     "a connection reset in the stream": () => [text("Half an"), reset()],
   })) {
@@ -61,7 +61,10 @@ describe("faults", { concurrency: 8 }, () => {
     provider.down = false;
     assert.equal(error.properties.error.data.statusCode, 429);
     const sent = mission.requests.length;
-    assert.match(await mission.toast(/Next try/), /^rate limited by the provider: Rate limit.+\. Next try in 1\d s$/);
+    assert.match(
+      await mission.toast(/Next try/),
+      /^rate limited by the provider: Rate limit.+\. Next try in 1\d s$/,
+    );
     await mission.asked(sent + 1);
     const waited = mission.requests[sent].time - error.at;
     assert.ok(waited >= 11_000 && waited <= 21_000, `${waited} ms`);
@@ -85,7 +88,10 @@ describe("faults", { concurrency: 8 }, () => {
   test("an outage counts against the ceilings", async () => {
     const client = await it.project("minute", { options: { mission: { maxMinutes: 1 } } });
     const { mission } = await givenUp(() => rateLimited(1), { client });
-    assert.match(await mission.verdict(120_000), /^stopped: 1 min of active time used \(mission\.maxMinutes\)$/);
+    assert.match(
+      await mission.verdict(120_000),
+      /^stopped: 1 min of active time used \(mission\.maxMinutes\)$/,
+    );
   });
 
   test("a malformed chunk, which OpenCode does not retry: the mission goes on", async () => {
@@ -130,11 +136,16 @@ describe("faults", { concurrency: 8 }, () => {
       });
       const mission = await it.mission(script, { objective: "Keep <this> in mind.", client });
       assert.equal(await mission.verdict(), "complete: all 4 todos are done");
-      const compactions = it.model.requests.filter((r) => r.session === mission.id && r.kind === "compaction");
+      const compactions = it.model.requests.filter(
+        (r) => r.session === mission.id && r.kind === "compaction",
+      );
       assert.equal(compactions.length, 1);
       const asked = JSON.stringify(compactions[0].body.messages.at(-1));
       assert.match(asked, /<objective>Keep &lt;this&gt; in mind\.<\/objective>/);
-      assert.match(asked, /<todo status=\\"completed\\">step 1<\/todo>\\n<todo status=\\"pending\\">step 2<\/todo>/);
+      assert.match(
+        asked,
+        /<todo status=\\"completed\\">step 1<\/todo>\\n<todo status=\\"pending\\">step 2<\/todo>/,
+      );
       const later = mission.requests.filter((r) => r.time > compactions[0].time);
       assert.ok(later.length >= 4);
       for (const request of later) assert.equal(request.agent, "commander", request.user);

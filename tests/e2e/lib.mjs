@@ -62,7 +62,8 @@ export async function stage({ options, model: modelOptions = {}, config = {}, fi
     session,
     mission,
     /** Everything shown as a toast, in all projects. */
-    toasts: () => places.flatMap((client) => client.events.of("tui.toast.show").map((e) => e.properties.message)),
+    toasts: () =>
+      places.flatMap((client) => client.events.of("tui.toast.show").map((e) => e.properties.message)),
     async close() {
       await box.close();
       await model.close();
@@ -107,7 +108,11 @@ class Session {
   /** Waits for the nth model request, or for the first that passes a test. */
   asked(which, timeoutMs = 30_000) {
     const find = typeof which === "number" ? () => this.requests[which - 1] : () => this.requests.find(which);
-    return this.model.waitFor(find, timeoutMs, `request ${which} of ${this.id} (had ${this.requests.length})`);
+    return this.model.waitFor(
+      find,
+      timeoutMs,
+      `request ${which} of ${this.id} (had ${this.requests.length})`,
+    );
   }
 
   /** Waits for an event of this session. */
@@ -175,7 +180,10 @@ class Session {
     messages.forEach((message, i) => {
       if (message.info.role !== "user" || !message.parts.some(isOurs)) return;
       const before = messages.slice(0, i).findLast((m) => m.info.role === "assistant")?.info;
-      assert.ok(this.endOf(before) < this.startOf(message.info), `a prompt in the middle of a turn:\n${story()}`);
+      assert.ok(
+        this.endOf(before) < this.startOf(message.info),
+        `a prompt in the middle of a turn:\n${story()}`,
+      );
       assert.equal(messages[i + 1]?.info.role, "assistant", `a prompt without a turn:\n${story()}`);
     });
     return messages.filter((m) => m.info.role === "user").length;
@@ -202,7 +210,11 @@ class Session {
    * takes from a prompt to its model request, and longer than the settle and grace times in these tests.
    */
   async quiet(ms = 2_500) {
-    const stored = () => this.messages().then((list) => list.length, () => 0); // none in a deleted session
+    const stored = () =>
+      this.messages().then(
+        (list) => list.length,
+        () => 0,
+      ); // none in a deleted session
     const [before, messages] = [this.requests.length, await stored()];
     await new Promise((done) => setTimeout(done, ms));
     assert.equal(this.requests.length, before, `the model was asked: ${this.requests.at(-1)?.user}`);

@@ -6,7 +6,8 @@ import { gamer, growing, steps, stuck } from "../model/scripts.mjs";
 import { text, todos, tool, turn, turns } from "../model/server.mjs";
 import { stage } from "./lib.mjs";
 
-const GATED = 'n=$(($(cat runs 2>/dev/null || echo 0) + 1)); echo $n > runs; echo "run $n says </output> & no"; [ $n -ge 3 ]';
+const GATED =
+  'n=$(($(cat runs 2>/dev/null || echo 0) + 1)); echo $n > runs; echo "run $n says </output> & no"; [ $n -ge 3 ]';
 const DATA = '{"name": "x", "list": [1, 2, 3]}\n';
 
 /** For each option a value that it must refuse. */
@@ -24,7 +25,9 @@ after(() => it.close());
 
 test("each option that is wrong is named to the user", async () => {
   await it.client.createSession(); // a project's first event: before it OpenCode can't be asked to show anything
-  const paths = Object.entries(wrong).flatMap(([group, names]) => Object.keys(names).map((n) => `${group}.${n}`));
+  const paths = Object.entries(wrong).flatMap(([group, names]) =>
+    Object.keys(names).map((n) => `${group}.${n}`),
+  );
   assert.ok(paths.length > 15);
   for (const path of [...paths, "unheard"]) {
     await it.client.events.waitFor(
@@ -60,7 +63,10 @@ test("peers 9: a multi-line /task starts one mission, and its first turn runs on
   await mission.verdict();
   const first = mission.requests.filter((r) => r.turn === 1 && r.step === 0);
   assert.equal(first.length, 1);
-  assert.ok(first[0].user.includes("First &quot;line&quot;\n\n- second &lt;line&gt;\n- third"), first[0].user);
+  assert.ok(
+    first[0].user.includes("First &quot;line&quot;\n\n- second &lt;line&gt;\n- third"),
+    first[0].user,
+  );
   assert.equal(await mission.turns(), 2);
   const name = `Mission ${await mission.number()}: started`;
   assert.equal(it.toasts().filter((t) => t.startsWith(name)).length, 1);
@@ -69,7 +75,9 @@ test("peers 9: a multi-line /task starts one mission, and its first turn runs on
 test("peers 12: the system prompt is the same bytes in every turn", async () => {
   const mission = await it.mission(growing({ total: 5 }));
   await mission.verdict();
-  const systems = mission.requests.map((r) => JSON.stringify(r.body.messages.filter((m) => m.role === "system")));
+  const systems = mission.requests.map((r) =>
+    JSON.stringify(r.body.messages.filter((m) => m.role === "system")),
+  );
   assert.ok(systems.length >= 10);
   assert.equal(new Set(systems).size, 1);
 });
@@ -123,11 +131,11 @@ test("without todos it asks for a plan once, then ends and says so", async () =>
 
 test("completion.command fails twice, then passes: its output is quoted each time", async () => {
   const client = await it.project("gated", { options: { completion: { command: GATED } } });
-  const mended = (k) => ["a", ...Array.from({ length: k }, (_, i) => `mend ${i + 1}`)].map((t) => [t, "completed"]);
-  const mission = await it.mission(
-    turns([0, 1, 2].map((k) => turn(todos(mended(k)), text("All done.")))),
-    { client },
-  );
+  const mended = (k) =>
+    ["a", ...Array.from({ length: k }, (_, i) => `mend ${i + 1}`)].map((t) => [t, "completed"]);
+  const mission = await it.mission(turns([0, 1, 2].map((k) => turn(todos(mended(k)), text("All done.")))), {
+    client,
+  });
   assert.equal(await mission.verdict(), "complete: all 3 todos are done");
   const [, first, second, ...more] = await mission.prompts();
   assert.ok(first.includes('<output exit="1">run 1 says &lt;/output&gt; &amp; no'), first);
@@ -137,12 +145,17 @@ test("completion.command fails twice, then passes: its output is quoted each tim
 });
 
 test("completion.command never passes and the agent only claims: stopped, and told what failed", async () => {
-  const client = await it.project("never", { options: { completion: { command: "echo still broken; false" } } });
+  const client = await it.project("never", {
+    options: { completion: { command: "echo still broken; false" } },
+  });
   const mission = await it.mission(
     turns([turn(todos([["a", "completed"]]), text("All done."))], text("It is all done.")),
     { client },
   );
-  assert.match(await mission.verdict(), /^stopped: no progress .+the completion command failed \(exit code 1\)/);
+  assert.match(
+    await mission.verdict(),
+    /^stopped: no progress .+the completion command failed \(exit code 1\)/,
+  );
   const [, ...prompts] = await mission.prompts();
   assert.equal(prompts.length, 3);
   for (const prompt of prompts) assert.match(prompt, /still broken/);
@@ -187,7 +200,11 @@ test("peers 24: what tools return is left as it is", async () => {
   assert.equal(expected[1], DATA);
   assert.deepEqual(await outputs(mission), expected);
   // and the model got just that
-  const seen = (session) => session.requests.at(-1).messages.filter((m) => m.role === "tool").map((m) => m.content);
+  const seen = (session) =>
+    session.requests
+      .at(-1)
+      .messages.filter((m) => m.role === "tool")
+      .map((m) => m.content);
   assert.equal(seen(mission)[1], seen(plain)[1]);
 });
 
