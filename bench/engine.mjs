@@ -19,7 +19,6 @@ const { memory } = glue.initSync({ module });
 let now = 1_700_000_000_000;
 let events = 0;
 let prompts = 0;
-let journalBytes = 0;
 const host = {
   now: () => (now += 3),
   prompt() {
@@ -30,7 +29,7 @@ const host = {
   setAlarm() {},
   notify() {},
   log() {},
-  journal: (_mission, text) => void (journalBytes += text.length),
+  journal() {},
 };
 const options = {
   mission: { maxIterations: 10_000, maxMinutes: 100_000, maxTokens: 9e12 },
@@ -134,6 +133,5 @@ console.log(
     eventsPerCpuSecond: Math.round((events - first) / (spent.cpuMs / 1000)),
     wasmMemoryBytes: memory.buffer.byteLength,
     wasmMemoryGrowthBytes: memory.buffer.byteLength - before,
-    journalBytesPerEvent: Math.round(journalBytes / events),
   }),
 );
