@@ -1,6 +1,7 @@
 //! Timers, restarts, the end of the host, and the end of the mission.
 
 use super::phase::{Phase, Rule, StopReason};
+use super::progress::Progress;
 use crate::effect::{Effect, Level};
 use crate::event::{RestoreCause, clip};
 use crate::policy::{PROMPT_GRACE_MS, WATCH_MS};
@@ -193,6 +194,10 @@ impl Mission {
             self.resources.release(root);
         }
         self.phase_node = None;
+        // what is kept for `/mission` needs no memory of every file and call
+        self.progress = Progress::default();
+        self.detectors.reset();
+        self.check = Check::Unknown;
         self.notify(cx, level, &text);
     }
 

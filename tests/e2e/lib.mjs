@@ -2,7 +2,7 @@
 // several can run at a time. Used by the tests of what a mission does.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { startModel, text } from "../model/server.mjs";
+import { startModel, text, withCompaction } from "../model/server.mjs";
 import { ourPlugin, sandbox } from "./opencode.mjs";
 
 /** How a mission's last toast begins, after its name. */
@@ -27,7 +27,11 @@ export const textOf = (message) =>
 export async function stage({ options, model: modelOptions = {}, config = {}, files = {}, env = {} } = {}) {
   const scripts = /** @type {Map<string, import('../model/server.mjs').Script>} */ (new Map());
   const model = await startModel({ agents: { commander: /You are the Commander/ }, ...modelOptions });
-  model.script = (ctx) => scripts.get(ctx.session)?.(ctx) ?? text("There is no script for this session.");
+  model.script = withCompaction((ctx) =>
+    ctx.kind === "compaction"
+      ? summary(ctx)
+      : (scripts.get(ctx.session)?.(ctx) ?? text("There is no script for this session.")),
+  );
   const box = await sandbox({ model, plugin: [ourPlugin(options)], config, files, env });
   const server = await box.serve();
   const places = [server.client];
@@ -71,6 +75,13 @@ export async function stage({ options, model: modelOptions = {}, config = {}, fi
   };
 }
 
+/** A summary that remembers only what the plugin told it to: the todos, as the scripts find them again. */
+function summary({ messages }) {
+  const told = [...JSON.stringify(messages.at(-1)).matchAll(/<todo status=\\"(\w+)\\">(.*?)<\/todo>/g)];
+  const newest = new Map(told.map(([, status, content]) => [content, { content, status }]));
+  return text(`Summary so far.\n<kept-todos>${JSON.stringify([...newest.values()])}</kept-todos>`);
+}
+
 class Session {
   constructor(id, client, model, setScript) {
     this.id = id;
@@ -108,11 +119,12 @@ class Session {
   /** Waits for the nth model request, or for the first that passes a test. */
   asked(which, timeoutMs = 30_000) {
     const find = typeof which === "number" ? () => this.requests[which - 1] : () => this.requests.find(which);
-    return this.model.waitFor(
-      find,
-      timeoutMs,
-      `request ${which} of ${this.id} (had ${this.requests.length})`,
-    );
+    return this.model.waitFor(find, timeoutMs, `request ${which} of ${this.id}`).catch((error) => {
+      const toasts = this.events.of("tui.toast.show").map((e) => e.properties.message);
+      throw new Error(
+        `${error.message}\n${this.requests.length} were its own; toasts:\n${toasts.join("\n")}`,
+      );
+    });
   }
 
   /** Waits for an event of this session. */
