@@ -7,7 +7,7 @@ const anything = new Proxy(() => Promise.resolve({ data: [] }), {
   get: (_, name) => (name === "then" ? undefined : anything),
 });
 
-await import("data:text/javascript,"); // OpenCode's module loader is warm, too
+await import("./plugins/bare.mjs"); // OpenCode's module loader is warm, too
 const cpu = process.cpuUsage();
 const began = performance.now();
 const plugin = await import(pathToFileURL(path).href);

@@ -11,73 +11,87 @@ const TRACE = at("target", "bench-trace.txt");
 const LIMIT_MS = 240_000;
 
 /**
- * Plays one mission in a sandbox of its own; resolves to what the model was asked and who was called outside.
+ * OpenCode with these plugins, in a sandbox; `mission` plays one in a session of its own and resolves to what the model
+ * was asked in it.
  * @param {object} settings
- * @param {any} [settings.plugin] entry of opencode.json
+ * @param {any[]} [settings.plugin] entries of opencode.json
  * @param {object} [settings.config] more of opencode.json
- * @param {(project: string) => import('../tests/model/server.mjs').Script} settings.script
- * @param {(box: {client: any, session: string, events: any}) => Promise<any>} settings.start
- * @param {(requests: any[]) => boolean} settings.done
  */
-async function play({ plugin, config, script, start, done }) {
+async function open({ plugin = [], config }) {
   const model = await startModel();
-  const env = { BENCH_TRACE: TRACE };
-  const box = await sandbox({ model, plugin: plugin ? [plugin] : [], config, env });
-  try {
-    model.script = script(box.project);
-    const { client, events, stop } = await box.serve();
-    const { id } = await client.createSession();
-    // a request may still be open when the server is stopped
-    start({ client, session: id, events }).catch(() => {});
-    await model.waitFor(() => done(model.turns), LIMIT_MS);
-    await stop();
-    return { requests: model.turns, outside: [...box.outside] };
-  } finally {
+  const box = await sandbox({ model, plugin, config, env: { BENCH_TRACE: TRACE } });
+  const { client } = await box.serve();
+
+  /**
+   * @param {import('../tests/model/server.mjs').Script} script
+   * @param {(client: any, session: string) => Promise<any>} start
+   * @param {(requests: any[]) => any} done
+   */
+  async function mission(script, start, done, title = "bench") {
+    model.script = script;
+    const { id } = await client.createSession({ title });
+    const own = () => model.turns.filter(({ session }) => session === id);
+    start(client, id).catch(() => {}); // still open when OpenCode is stopped
+    await model.waitFor(() => done(own()), LIMIT_MS);
+    return own();
+  }
+  const close = async () => {
     await box.close();
     await model.close();
-  }
+  };
+  return { mission, close, project: box.project, outside: box.outside };
 }
 
-const task = ({ client, session }) => client.command(session, "task", "do the steps");
-/** The answer that ends a turn was sent in full. */
-const ended = (requests, turns) =>
+const task = (client, session) => client.command(session, "task", "do the steps");
+const prompt = (client, session) => client.promptAsync(session, "do the steps");
+/** So many answers that end a turn were sent in full. */
+const turnsEnded = (turns) => (requests) =>
   requests.filter((request) => request.ended && !callsTools(request)).length >= turns;
 const callsTools = (request) => request.reply?.some(({ kind }) => kind === "tool") ?? false;
 
 // ---- (a) how long a continuation takes -------------------------------------------------------------------------
 
+const TURNS_TIMED = 11;
+/** The peer waits for three seconds each time. */
+const PEER_TURNS_TIMED = 4;
+
 /**
- * From the last byte of a turn's answer to the next turn's request, in ms, for us, for a plugin that does no more than
- * prompt at idle, and for the upstream orchestrator: one mission each in turn, several rounds.
+ * From the last byte of a turn's answer to the next turn's request, in ms by round: us and a plugin that does no more
+ * than prompt at idle take turns in the same process; the upstream orchestrator has one of its own.
  */
 export async function continuations({ rounds, peer }) {
   rmSync(TRACE, { force: true });
-  const mission = (plugin, turns, start = task) => ({
-    plugin,
-    start,
-    script: () => steps(turns - 1),
-    done: (requests) => ended(requests, turns),
-  });
-  const prompt = ({ client, session }) => client.promptAsync(session, "do the steps");
-  const variants = {
-    ours: mission(url("bench/plugins/timed.mjs"), 11),
-    bare: mission(url("bench/plugins/bare.mjs"), 11, prompt),
-    // it waits for three seconds each time
-    ...(peer && { peer: mission(pathToFileURL(peer.root).href, 4) }),
-  };
-  const gaps = Object.fromEntries(Object.keys(variants).map((name) => [name, []]));
-  const outside = Object.fromEntries(Object.keys(variants).map((name) => [name, []]));
-  for (let round = 0; round < rounds; round += 1) {
-    const order = Object.keys(variants);
-    if (round % 2) order.reverse();
-    for (const name of order) {
-      const played = await play(variants[name]);
-      gaps[name].push(...gapsBetweenTurns(played.requests));
-      outside[name].push(...played.outside);
+  const gaps = { ours: [], bare: [], peer: [] };
+  const outside = {};
+  const both = await open({ plugin: [url("bench/plugins/timed.mjs"), url("bench/plugins/bare.mjs")] });
+  try {
+    const play = {
+      ours: () => both.mission(steps(TURNS_TIMED - 1), task, turnsEnded(TURNS_TIMED)),
+      bare: () => both.mission(steps(TURNS_TIMED - 1), prompt, turnsEnded(TURNS_TIMED), "bare"),
+    };
+    // the first round warms OpenCode up
+    for (let round = 0; round <= rounds; round += 1) {
+      for (const name of round % 2 ? ["ours", "bare"] : ["bare", "ours"]) {
+        const list = gapsBetweenTurns(await play[name]());
+        if (round > 0) gaps[name].push(list);
+      }
     }
+    outside.ours = [...both.outside];
+  } finally {
+    await both.close();
   }
   const own = existsSync(TRACE) ? readFileSync(TRACE, "utf8").trim().split("\n").map(Number) : [];
   rmSync(TRACE, { force: true });
+  if (peer) {
+    const theirs = await open({ plugin: [pathToFileURL(peer.root).href] });
+    try {
+      const requests = await theirs.mission(steps(TURNS_TIMED), task, turnsEnded(PEER_TURNS_TIMED));
+      gaps.peer.push(gapsBetweenTurns(requests));
+      outside.peer = [...theirs.outside];
+    } finally {
+      await theirs.close();
+    }
+  }
   return { gaps, own, outside };
 }
 
@@ -119,24 +133,24 @@ const PLAIN = { default_agent: "plain", agent: { plain: { mode: "primary", promp
  */
 export async function tokens({ peer }) {
   const count = TURNS * REQUESTS_A_TURN;
-  const mission = (plugin, start = task) => ({
-    plugin,
-    start,
-    script: tenTurns,
-    done: (requests) => requests.length >= count && requests[count - 1].ended,
-  });
-  const byHand = async ({ client, session }) => {
+  const byHand = async (client, session) => {
     await client.prompt(session, "do the steps");
     for (let turn = 1; turn < TURNS; turn += 1) await client.prompt(session, "Go on.");
   };
-  const sent = async (variant) => {
-    const { requests, outside } = await play(variant);
-    return { sizes: sizesOf(requests.slice(0, count)), outside };
+  const sent = async (start, settings) => {
+    const opened = await open(settings);
+    try {
+      const done = (requests) => requests.length >= count && requests[count - 1].ended;
+      const requests = await opened.mission(tenTurns(opened.project), start, done);
+      return { sizes: sizesOf(requests.slice(0, count)), outside: [...opened.outside] };
+    } finally {
+      await opened.close();
+    }
   };
-  const plain = await sent({ ...mission(undefined, byHand), config: PLAIN });
-  const opencode = await sent(mission(undefined, byHand));
-  const ours = await sent(mission(ourPlugin()));
-  const theirs = peer && (await sent(mission(pathToFileURL(peer.root).href)));
+  const plain = await sent(byHand, { config: PLAIN });
+  const opencode = await sent(byHand, {});
+  const ours = await sent(task, { plugin: [ourPlugin()] });
+  const theirs = peer && (await sent(task, { plugin: [pathToFileURL(peer.root).href] }));
   return {
     ours: beyond(ours.sizes, plain.sizes),
     peer: theirs && beyond(theirs.sizes, opencode.sizes),

@@ -12,6 +12,8 @@ import { toolCall } from "./tools";
 
 /** How often a held hook looks whether it may go on. Milliseconds. */
 const HOLD_POLL_MS = 20;
+/** OpenCode's instance is up by then, also when nothing happens in it. Milliseconds. */
+const READY_MS = 1_500;
 /** How often the drain of `opencode run` looks whether a mission is still active. Milliseconds. */
 const DRAIN_POLL_MS = 50;
 
@@ -57,6 +59,7 @@ export class Project {
     for (const message of this.runtime.call((o) => o.optionMessages(), [])) {
       this.callbacks.notify("", "warning", message);
     }
+    setTimeout(() => this.becomeReady(), READY_MS).unref();
     this.resumeUnfinished();
     this.started = new Set(this.views().map(({ id }) => id));
   }

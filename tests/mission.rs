@@ -120,6 +120,37 @@ fn a_new_task_replaces_the_mission_of_its_session() {
     assert_eq!(host.put_away, [MissionId(1)]);
 }
 
+#[test]
+fn the_aborted_turn_of_a_replaced_mission_does_not_pause_the_new_one() {
+    let mut host = Fake::started(plain);
+    host.turn_with(list(1, 3), "one");
+    host.busy();
+    host.command(
+        ROOT,
+        Command::Task {
+            objective: "something else".into(),
+        },
+    );
+    assert_eq!(host.aborts, 1);
+    host.send(Event::SessionError {
+        session: root(),
+        fault: Fault::Cancelled,
+    });
+    host.idle();
+    host.assistant(Ending::Failed {
+        fault: Fault::Cancelled,
+    });
+    host.idle();
+    host.assert_phase(Phase::Working);
+    host.command_message(ROOT);
+    host.busy();
+    host.send(Event::SessionError {
+        session: root(),
+        fault: Fault::Cancelled,
+    });
+    host.assert_phase(Phase::Paused);
+}
+
 // ---- PEERS 1–12, 26 -------------------------------------------------------------------------------------------
 
 #[test]
@@ -272,6 +303,15 @@ fn peers_02_stop_aborts_a_turn_under_way() {
     let mut host = Fake::started(plain);
     host.stop();
     assert_eq!(host.aborts, 1);
+    let mut host = Fake::started(plain);
+    host.todos(list(1, 3));
+    host.assistant(Ending::Natural);
+    host.assert_sent(1);
+    host.stop();
+    assert_eq!(
+        host.aborts, 1,
+        "its turn may run, although nothing was seen of it"
+    );
     let mut host = Fake::started(|p| p.mission.settle_ms = 1_000);
     host.turn_with(list(1, 3), "one");
     host.stop();
@@ -1277,12 +1317,17 @@ fn the_completion_command_that_never_passes_stops_the_mission() {
             host.turn_with(list(1, 1), "it is done, really");
         }
     }
+    let Some(StopReason::Stagnant { evidence, .. }) = host.reason() else {
+        panic!("{:?}", host.reason());
+    };
     assert!(
-        matches!(host.reason(), Some(StopReason::Stagnant { .. })),
-        "{:?}",
-        host.reason()
+        evidence.contains("the completion command failed (exit code 1)"),
+        "{evidence}"
     );
     assert!(host.prompts.len() <= 4);
+    for prompt in &host.prompts {
+        assert!(prompt.text.contains("the same failure"), "{}", prompt.text);
+    }
 }
 
 #[test]
@@ -1446,6 +1491,25 @@ fn a_malformed_answer_is_tried_again_soon_but_not_for_ever() {
         host.reason(),
         Some(StopReason::ProviderDown { .. })
     ));
+}
+
+#[test]
+fn a_failure_that_is_told_again_after_the_next_prompt_counts_once() {
+    let mut host = Fake::started(plain);
+    host.turn_fails_slowly(malformed());
+    host.assert_sent(1);
+    host.assistant(Ending::Failed { fault: malformed() }); // a busy machine tells it this late
+    host.idle();
+    host.assert_phase(Phase::Working);
+    let faults = |host: &Fake| {
+        let rules = host.rules();
+        rules.iter().filter(|r| **r == Rule::ProviderFault).count()
+    };
+    assert_eq!(faults(&host), 1);
+    host.busy();
+    host.assistant(Ending::Failed { fault: malformed() });
+    host.idle();
+    assert_eq!(faults(&host), 2);
 }
 
 #[test]

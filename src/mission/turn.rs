@@ -231,10 +231,15 @@ impl Mission {
             Fault::Cancelled => self.on_user_abort(cx, "you aborted the turn"),
             Fault::ContextOverflow => {} // the host compacts and replays: no end
             fault => {
-                if matches!(
-                    self.phase,
-                    Phase::Working | Phase::Prompting | Phase::Reading
-                ) {
+                // nothing was seen yet of the turn that our prompt asked for: the turn before is told again
+                let stale = self.turn.activity == Activity::Idle
+                    && (self.phase == Phase::Prompting || self.turn.handed.is_some());
+                if !stale
+                    && matches!(
+                        self.phase,
+                        Phase::Working | Phase::Prompting | Phase::Reading
+                    )
+                {
                     self.turn.fault = Some(fault.clone());
                 }
             }

@@ -140,9 +140,9 @@ impl Default for Policy {
     }
 }
 
-/// A second idle within this time after a failed turn is OpenCode's echo of the first (seen 40–90 ms apart); a later
-/// one is the person's abort. Milliseconds.
-pub const IDLE_ECHO_MS: u64 = 1_000;
+/// The second idle after a failed turn is OpenCode's echo of the first: 40–90 ms apart on a quiet machine, over a second
+/// on a busy one. One that comes later than this, or a third one, is the person's abort. Milliseconds.
+pub const IDLE_ECHO_MS: u64 = 10_000;
 /// A session that went idle after a prompt was accepted gets this long to become busy before its last turn is read.
 /// Idle to next request takes OpenCode some 200 ms. Milliseconds.
 pub const PROMPT_GRACE_MS: u64 = 1_500;

@@ -486,6 +486,16 @@ impl Fake {
         self.idle();
     }
 
+    /// The turn under way fails on a busy machine: the back-off is over before the second idle.
+    pub fn turn_fails_slowly(&mut self, fault: Fault) {
+        self.send(Event::SessionError {
+            session: root(),
+            fault,
+        });
+        self.idle();
+        self.wait(2_000);
+    }
+
     /// The turn under way fails as OpenCode shows it: an error, and two idles.
     pub fn turn_fails(&mut self, fault: Fault) {
         self.assistant(Ending::Failed {

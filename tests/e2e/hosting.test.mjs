@@ -33,7 +33,7 @@ after(async () => {
 /** The package as npm packs it, unpacked where nothing else is. */
 async function pack() {
   const { stdout } = await exec("npm", ["pack", join(root, "pkg"), "--json", "--pack-destination", box.dir], {
-    env: { ...box.env, npm_config_cache: join(box.dir, "npm") },
+    env: { ...box.env, npm_config_cache: join(box.dir, "npm"), npm_config_update_notifier: "false" },
   });
   const [{ filename, files }] = JSON.parse(stdout);
   assert.deepEqual(files.map((f) => f.path).sort(), [
@@ -104,7 +104,7 @@ test("peers 25: two projects in one server are kept apart", async () => {
     assert.equal(toasts(client).filter((t) => /started/.test(t)).length, 1);
   }
   const folders = await readdir(join(box.xdg.state, "opencode/orchestrator"));
-  assert.equal(folders.filter((f) => /^(one|two)-/.test(f)).length, 2);
+  assert.equal(folders.filter((f) => /^(one|two)-[0-9a-f]+$/.test(f)).length, 2);
 });
 
 for (const [when, options, script, asks] of [
@@ -113,13 +113,14 @@ for (const [when, options, script, asks] of [
 ]) {
   test(`peers 25: dispose and reload ${when}: the mission waits and is resumed`, async () => {
     const name = `disposed-${when.replaceAll(" ", "-")}`;
-    const client = await project(name, { plugin: [ourPlugin(options)] });
+    const client = await project(name, { plugin: [[packed, options]] });
     const { id } = await mission(client, script);
     if (asks === 4) await model.waitFor(() => model.turns.some((r) => r.session === id && r.turn === 2));
     else await client.events.idle(id);
     const before = model.turns.filter((r) => r.session === id).length;
     await client.dispose();
-    await writeFile(join(box.dir, name, "opencode.json"), JSON.stringify({ plugin: [ourPlugin({})] }));
+    await client.events.waitFor((e) => e.type === "server.instance.disposed");
+    await writeFile(join(box.dir, name, "opencode.json"), JSON.stringify({ plugin: [packed] }));
     client.events.close();
     const from = client.events.mark;
     await client.events.open();
@@ -139,7 +140,7 @@ test("what the user defined under our names wins, field by field", async () => {
         commander: { description: "My own.", color: "#ff0000" },
         worker: { permission: { bash: "deny" } },
       },
-      command: { task: { description: "My words." }, mission: { template: "Tell me about $ARGUMENTS." } },
+      command: { mission: { template: "Tell me about $ARGUMENTS.", description: "My words." } },
     },
   });
   const agents = Object.fromEntries((await client.agents()).map((a) => [a.name, a]));
@@ -147,7 +148,7 @@ test("what the user defined under our names wins, field by field", async () => {
   assert.equal(agents.commander.color, "#ff0000");
   assert.match(agents.commander.prompt, /You are the Commander/);
   const commands = Object.fromEntries((await client.commands()).map((c) => [c.name, c]));
-  assert.equal(commands.task.description, "My words.");
+  assert.equal(commands.mission.description, "My words.");
   assert.equal(commands.task.agent, "commander");
 
   const { id } = await client.createSession();

@@ -1,12 +1,12 @@
 // What is left of a mission when OpenCode dies, and how it goes on afterwards.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { appendFile, readdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, beforeEach, test } from "node:test";
 import { steps } from "../model/scripts.mjs";
-import { forever, rateLimited, startModel, text, textOf } from "../model/server.mjs";
+import { forever, rateLimited, startModel, text } from "../model/server.mjs";
 import { ourPlugin, sandbox } from "./opencode.mjs";
 
 const model = await startModel();
@@ -42,9 +42,9 @@ const toast = (server, pattern, from = 0) =>
 const requests = () => model.turns.filter((r) => r.session === mission);
 
 /** Starts a server and a mission in it. */
-async function begin(first) {
+async function begin(first, env = {}) {
   script = first;
-  const server = await box.serve();
+  const server = await box.serve({ env });
   mission = (await server.client.createSession()).id;
   server.client.command(mission, "task", "do the three things").catch(() => undefined);
   return server;
@@ -167,11 +167,14 @@ test("the user's folder stays as it was; without a journal a mission works and l
   assert.equal(changed.trim(), "M opencode.json"); // by this test
 });
 
-test("peers 11: a state folder that can't be written stops nobody", async () => {
+test("a journal that can't be written stops no mission", async () => {
   await configure({});
-  const state = join(box.dir, "blocked-state");
-  await writeFile(state, "a file where a folder should be");
-  const server = await box.serve({ env: { XDG_STATE_HOME: state } });
+  const state = join(box.dir, "other-state");
+  await mkdir(join(state, "opencode"), { recursive: true });
+  await writeFile(join(state, "opencode/orchestrator"), "a file where a folder should be");
+  const server = await begin(steps(3), { XDG_STATE_HOME: state });
+  await toast(server, /complete/);
+  assert.equal((await history(server)).length, 4);
   await server.stop();
 });
 
