@@ -1,5 +1,10 @@
 // In a fresh process: how long a plugin takes to be imported and, with --start, started (our wasm is compiled then), in
 // ms of the clock and of the processor. Usage: load.mjs <index.js> <folder> [--start]
+import "node:child_process";
+import "node:crypto";
+import "node:fs";
+import "node:os";
+import "node:path";
 import { pathToFileURL } from "node:url";
 
 const [path, folder, start] = process.argv.slice(2);
@@ -7,7 +12,8 @@ const anything = new Proxy(() => Promise.resolve({ data: [] }), {
   get: (_, name) => (name === "then" ? undefined : anything),
 });
 
-await import("./plugins/bare.mjs"); // OpenCode's module loader is warm, too
+// OpenCode has long loaded Node's modules above, and other files
+await import("./plugins/bare.mjs");
 const cpu = process.cpuUsage();
 const began = performance.now();
 const plugin = await import(pathToFileURL(path).href);

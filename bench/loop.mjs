@@ -123,8 +123,11 @@ const tenTurns = (project) => (ctx) => {
   ];
 };
 
-/** An agent's prompt replaces OpenCode's own: with this one what remains is what OpenCode sends in any case. */
-const PLAIN = { default_agent: "plain", agent: { plain: { mode: "primary", prompt: "." } } };
+/** What OpenCode sends in any case: all of its tools, and an agent whose prompt takes the place of OpenCode's. */
+const PLAIN = {
+  default_agent: "plain",
+  agent: { plain: { mode: "primary", prompt: ".", permission: { question: "allow" } } },
+};
 
 /**
  * Characters of the twenty requests of a ten-turn mission. `ours` and `peer` are what each sends beyond OpenCode: for

@@ -17,6 +17,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A prompt that is not stored by then is lost. Milliseconds. */
 const STORE_WAIT_MS = 20_000;
 const STORE_POLL_MS = 20;
+/** Of the notices from the start, so many are told again. */
+const EARLY_SHOWN = 4;
 /** How a prompt of ours is told from a person's. */
 export const OUR_MARK = "orchestrator";
 
@@ -35,6 +37,8 @@ export interface CallbackSettings {
   client(): Client;
   /** Runs once client calls are allowed; at once when they are already. */
   whenReady(action: () => void): void;
+  /** Client calls are not allowed yet. */
+  isStarting(): boolean;
   /** The process is ending and waits for the mission. */
   isDraining(): boolean;
   isHeadless: boolean;
@@ -48,6 +52,7 @@ export class Callbacks implements EngineHost {
   /** Called at the next sign of a turn, by session. */
   private readonly begun = new Map<string, () => void>();
   private readonly running = new Set<Promise<unknown>>();
+  private readonly early: string[] = [];
   private readonly checks = new AbortController();
   private aborts: Promise<unknown> = Promise.resolve();
   /** Prompts asked for so far. */
@@ -195,7 +200,28 @@ export class Callbacks implements EngineHost {
     if (this.settings.isHeadless) process.stderr.write(`${message}\n`);
     this.log(level, message);
     if (!this.settings.wantsToasts()) return;
-    const body = { title: "Orchestrator", message, variant: level };
+    if (this.settings.isStarting()) this.early.push(message);
+    this.toast(level, message);
+  }
+
+  /** Tells again what was told at the start: OpenCode's screen was probably not there yet. */
+  remind(): void {
+    if (this.early.length === 0) return;
+    const more = this.early.length - EARLY_SHOWN;
+    const lines = [
+      ...this.early.slice(0, EARLY_SHOWN),
+      ...(more > 0 ? [`… and ${more} more, in OpenCode's log`] : []),
+    ];
+    this.toast("warning", lines.join("\n"));
+  }
+
+  /** The person is there and has gone on. */
+  dismiss(): void {
+    this.early.length = 0;
+  }
+
+  private toast(variant: string, message: string): void {
+    const body = { title: "Orchestrator", message, variant };
     this.later(() => this.settings.client().tui.showToast({ body }));
   }
 
@@ -217,6 +243,7 @@ export class Callbacks implements EngineHost {
   /** Stops the alarm and whatever check runs. */
   close(): void {
     clearTimeout(this.alarm);
+    this.dismiss();
     this.checks.abort();
   }
 

@@ -14,6 +14,8 @@ import { toolCall } from "./tools";
 const HOLD_POLL_MS = 20;
 /** OpenCode's instance is up by then, also when nothing happens in it. Milliseconds. */
 const READY_MS = 1_500;
+/** When the notices from the start are told again: the TUI's screen takes a while to come up. Milliseconds. */
+const REMIND_MS = [5_000, 10_000];
 /** How often the drain of `opencode run` looks whether a mission is still active. Milliseconds. */
 const DRAIN_POLL_MS = 50;
 
@@ -42,6 +44,7 @@ export class Project {
       journal: this.journal,
       client: () => this.client,
       whenReady: (action) => (this.waiting ? void this.waiting.push(action) : action()),
+      isStarting: () => this.waiting !== undefined,
       isDraining: () => this.draining,
       isHeadless: this.headless,
       wantsToasts: () => this.runtime.call((o) => o.wantsToasts(), false),
@@ -60,6 +63,7 @@ export class Project {
       this.callbacks.notify("", "warning", message);
     }
     setTimeout(() => this.becomeReady(), READY_MS).unref();
+    if (!this.headless) for (const ms of REMIND_MS) setTimeout(() => this.callbacks.remind(), ms).unref();
     this.resumeUnfinished();
     this.started = new Set(this.views().map(({ id }) => id));
   }
@@ -162,6 +166,7 @@ export class Project {
     { message, parts }: Parameters<NonNullable<Hooks["chat.message"]>>[1],
   ): void {
     this.becomeReady();
+    this.callbacks.dismiss();
     const stored = parts.length === 0; // handed over again, without parts
     if (stored || parts.some((part) => part.metadata?.[OUR_MARK] === true)) return;
     const { providerID, modelID } = message.model ?? {};
@@ -225,6 +230,7 @@ export class Project {
     }
     if (this.headless) this.report();
     this.runtime.handle({ type: "shutdown", drain: false });
+    this.waiting = undefined; // a client call after this would start another instance
     this.callbacks.close();
     this.journal.close();
     this.onDisposed();

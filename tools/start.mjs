@@ -86,7 +86,7 @@ async function perform(story, stage, version) {
     `  ${state.turns} turns · ${state.continuations} continuations · ${teller.seconds()} s · ${requests} model requests · ` +
       `${box.outside.length} outside connections attempted`,
   );
-  for (const change of changes(box)) screen.print(dim(`  ${change}`));
+  screen.print(dim(`  ${changes(box)}`));
   const missing = story.rules.filter((rule) => !state.rules.has(rule));
   if (!story.verdict.test(state.verdict)) throw new Stop(`the story should have ended with ${story.verdict}`);
   if (missing.length > 0) throw new Stop(`the story should have had a decision by ${missing.join(", ")}`);
@@ -105,18 +105,11 @@ async function follow(events, teller, stage) {
   }
 }
 
-/** What the mission changed in its project. */
+/** What the mission changed in its project, in a line. */
 function changes(box) {
-  const { stdout } = spawnSync("git", ["diff", "--stat", "--", ".", ":!opencode.json"], {
-    cwd: box.project,
-    env: box.env,
-    encoding: "utf8",
-  });
-  return stdout
-    .trimEnd()
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => line.trim());
+  const args = ["diff", "--shortstat", "--", ".", ":!opencode.json"];
+  const { stdout } = spawnSync("git", args, { cwd: box.project, env: box.env, encoding: "utf8" });
+  return stdout.trim() || "no file changed";
 }
 
 async function closeAll(stage) {

@@ -10,7 +10,7 @@ const it = await stage({
   env: { OPENCODE_ENABLE_QUESTION_TOOL: "1" },
 });
 after(() => it.close());
-const settling = await it.project("settling", { options: { mission: { settleMs: 1_500 } } });
+const settling = await it.project("settling", { options: { mission: { settleMs: 2_000 } } });
 
 const DONE = "complete: all 2 todos are done";
 /** Plans in the first turn; what comes in the second and later ones is `then`. */

@@ -201,19 +201,23 @@ class Session {
     return messages.filter((m) => m.info.role === "user").length;
   }
 
-  /** The place among the events where a message first had an end that is the turn's. */
+  /** The place among the events where a message first had an end that is the turn's, or its turn failed. */
   endOf(message) {
-    const ended = (info) => (info.finish && info.finish !== "tool-calls") || info.error;
-    return this.at((info) => info.id === message?.id && ended(info));
+    const begun = message ? this.startOf(message) : Infinity;
+    return this.at(({ type, properties: { info, sessionID } }, place) => {
+      if (type === "session.error") return sessionID === this.id && place > begun;
+      const ended = (info?.finish && info.finish !== "tool-calls") || info?.error;
+      return type === "message.updated" && info.id === message?.id && ended;
+    });
   }
 
   startOf(message) {
-    return this.at((info) => info.id === message.id);
+    return this.at((e) => e.type === "message.updated" && e.properties.info.id === message.id);
   }
 
-  /** The place of the first message.updated that passes the test; later than all when there is none. */
+  /** The place of the first event that passes the test; later than all when there is none. */
   at(test) {
-    const place = this.events.list.findIndex((e) => e.type === "message.updated" && test(e.properties.info));
+    const place = this.events.list.findIndex(test);
     return place < 0 ? Infinity : place;
   }
 

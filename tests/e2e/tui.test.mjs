@@ -19,7 +19,8 @@ after(async () => {
   await model.close();
 });
 
-const screen = await box.tui([], { columns: 140, rows: 48 });
+const SIZE = { columns: 140, rows: 48 };
+let screen = await box.tui([], SIZE);
 await screen.waitForScreen(/Ask anything/);
 
 /** Types a line and sends it. */
@@ -81,7 +82,7 @@ test("peers 2: Esc twice while the answer streams pauses it: nothing is sent unt
   const before = model.turns.length;
   await showMission();
   await see(/Mission 2: paused/);
-  await see(/user-abort: you aborted the turn/);
+  await asked((r) => /user-abort: you aborted the turn/.test(r.user));
   assert.equal(model.turns.length, before + 1); // that command's own
 
   script = steps(3);
@@ -101,6 +102,22 @@ test("peers 2: /stop stops a mission in the middle of a turn", async () => {
   await asked((r) => r.session === streaming.session && /stopped by you/.test(r.user));
   await see(/user-stop: stopped by you/);
   assert.equal(model.turns.filter((r) => r.session === streaming.session).length, 2); // the turn, and that command's own
+});
+
+test("peers 11: after kill -9 the next start tells of the unfinished mission, and /task goes on with it", async () => {
+  script = (ctx) => (ctx.turn === 2 ? forever() : steps(3)(ctx));
+  await newSession();
+  await say("/task the last one");
+  await see(/word\d+ /);
+  process.kill(screen.pid, "SIGKILL");
+  const before = model.turns.length;
+  script = steps(3);
+  screen = await box.tui(["--continue"], SIZE);
+  await see(/Mission 4: "the last one" is unfinished/);
+  assert.equal(model.turns.length, before);
+  await command("/task", /Run a mission/);
+  await see(/Mission 4: complete: all 3 todos are done/);
+  assert.equal(model.turns.at(-1).turn, 5); // the plan, the killed turn, and one for each todo
 });
 
 test("nothing outside was asked for, and leaving takes no time", async () => {

@@ -14,11 +14,9 @@ const FRAME_MS = 100;
 
 /** @param {NodeJS.WriteStream} out */
 export function openScreen(out) {
-  const colour =
-    process.env.FORCE_COLOR || (out.isTTY && !process.env.NO_COLOR && process.env.TERM !== "dumb");
-  const live = out.isTTY && process.env.TERM !== "dumb";
-  const lines = /** @type {{ms: number, text: string}[]} */ ([]);
-  const started = performance.now();
+  const rich = out.isTTY && !process.env.NO_COLOR && process.env.TERM !== "dumb";
+  const colour = rich || process.env.FORCE_COLOR;
+  const lines = /** @type {string[]} */ ([]);
   let draw = () => /** @type {string[]} */ ([]);
   let drawn = 0;
 
@@ -28,21 +26,21 @@ export function openScreen(out) {
     drawn = 0;
   };
   const redraw = () => {
-    if (!live) return;
+    if (!rich) return;
     erase();
     const panel = draw().slice(0, Math.max((out.rows ?? 24) - 1, 1));
     for (const line of panel) out.write(`${shown(cut(line, (out.columns ?? 80) - 1))}\n`);
     drawn = panel.length;
   };
-  const timer = live ? setInterval(redraw, FRAME_MS).unref() : undefined;
-  if (live) out.write("\x1b[?25l");
+  const timer = rich ? setInterval(redraw, FRAME_MS).unref() : undefined;
+  if (rich) out.write("\x1b[?25l");
 
   return {
-    /** What was printed, with its time, for a picture of it. */
+    /** What was printed, for a picture of it. */
     lines,
     print(text = "") {
       erase();
-      lines.push({ ms: performance.now() - started, text });
+      lines.push(text);
       out.write(`${shown(text)}\n`);
       redraw();
     },
@@ -53,7 +51,7 @@ export function openScreen(out) {
     close() {
       clearInterval(timer);
       erase();
-      if (live) out.write("\x1b[?25h");
+      if (rich) out.write("\x1b[?25h");
     },
   };
 }
@@ -64,10 +62,10 @@ function cut(text, width) {
   return text.replace(/\x1b\[[\d;]*m|./gsu, (piece) => (piece[0] === "\x1b" || left-- > 0 ? piece : ""));
 }
 
-/** Printed lines as an SVG picture; each appears when it was printed. */
+/** Printed lines as an SVG picture. */
 export function toSvg(lines, title) {
   const size = { char: 7.83, line: 19, left: 20, top: 58 };
-  const columns = Math.max(...lines.map(({ text }) => plain(text).length));
+  const columns = Math.max(...lines.map((text) => plain(text).length));
   const width = Math.round(columns * size.char + 2 * size.left);
   const height = size.top + lines.length * size.line;
   const classes = { 1: "b", 2: "d", 31: "r", 32: "g", 33: "y", 36: "c" };
@@ -77,14 +75,12 @@ export function toSvg(lines, title) {
       code ? `<tspan class="${classes[code]}">${escaped(inside)}</tspan>` : escaped(outside),
     );
   const rows = lines.map(
-    ({ ms, text }, row) =>
-      `<text x="${size.left}" y="${size.top + row * size.line}" style="animation-delay:${Math.round(ms)}ms">${spans(text)}</text>`,
+    (text, row) => `<text x="${size.left}" y="${size.top + row * size.line}">${spans(text)}</text>`,
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(title)}">
 <style>
 text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #d0d7de; white-space: pre }
 .b { font-weight: 700; fill: #fff } .d { fill: #8b949e } .r { fill: #ff7b72 } .g { fill: #56d364 } .y { fill: #e3b341 } .c { fill: #79c0ff }
-@media (prefers-reduced-motion: no-preference) { text { animation: show .15s both } @keyframes show { from { opacity: 0 } } }
 </style>
 <rect width="100%" height="100%" rx="9" fill="#0d1117"/>
 <circle cx="20" cy="20" r="6" fill="#ff5f57"/><circle cx="40" cy="20" r="6" fill="#febc2e"/><circle cx="60" cy="20" r="6" fill="#28c840"/>

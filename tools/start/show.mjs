@@ -58,7 +58,12 @@ export function narrator({ screen, project, session, quote }) {
       : sent
         ? cyan("↻")
         : yellow("!");
-    timed(`${mark} ${stop ? bold(said) : said} ${made ? rule(made.rule) : ""}`.trimEnd());
+    const what = stop
+      ? bold(said)
+      : sent
+        ? `${bold(`turn ${state.turns + 1}:`)} ${said.replace(/^is /, "")}`
+        : said;
+    timed(`${mark} ${what} ${made ? rule(made.rule) : ""}`.trimEnd());
     for (const reason of why ? why.split("; ") : []) line(yellow(`“${reason}”`));
     if (sent) {
       state.continuations = Number(sent[1]);
@@ -110,7 +115,7 @@ export function narrator({ screen, project, session, quote }) {
     for (const found of new Set([...quoted, ...((quote && output.match(quote)) ?? [])]))
       line(yellow(`“${unescape(found)}”`));
     state.turns += 1;
-    timed(bold(`turn ${state.turns}`));
+    if (iteration === 0) timed(`${cyan("·")} ${bold(`turn ${state.turns}`)}`);
   }
 
   function onRetry({ attempt, message, next }) {

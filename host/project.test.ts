@@ -1,0 +1,126 @@
+// The plugin as OpenCode loads it, with a client that does nothing good.
+import assert from "node:assert/strict";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, test } from "node:test";
+import plugin from "./index";
+import type { Client, Hooks } from "./opencode";
+
+// the bundle looks for the module beside itself
+copyFileSync(resolve("target/wasm-pkg/engine_bg.wasm"), new URL("./engine.wasm", import.meta.url));
+
+const state = mkdtempSync(join(tmpdir(), "project-"));
+process.env["XDG_STATE_HOME"] = state;
+after(() => rmSync(state, { recursive: true, force: true }));
+
+/** A client whose every call ends as `call` says; `calls` names them. */
+function client(call: () => unknown): { client: Client; calls: string[] } {
+  const calls: string[] = [];
+  const group = (path: string): unknown =>
+    new Proxy(() => undefined, {
+      get: (_, name) => group(`${path}.${String(name)}`),
+      apply: () => {
+        calls.push(path);
+        return call();
+      },
+    });
+  return { client: group("client") as Client, calls };
+}
+const rejects = () => client(() => Promise.reject(new Error("the client is broken")));
+let folders = 0;
+const load = (use: Client, options?: unknown, directory = `/project-${++folders}`): Promise<Hooks> =>
+  plugin.server({ client: use, directory }, options);
+
+const GARBAGE = [
+  undefined,
+  null,
+  3,
+  "text",
+  [],
+  {},
+  { info: null, part: 3, status: [], id: {}, sessionID: 7 },
+];
+
+test("no hook throws, whatever it is given and whatever the client does", async () => {
+  for (const call of [
+    () => Promise.reject(new Error("broken")),
+    () => {
+      throw new Error("broken at once");
+    },
+    () => Promise.resolve({ error: { name: "UnknownError" } }),
+    () => Promise.resolve(undefined),
+  ]) {
+    const hooks = await load(client(call).client);
+    const types = ["session.idle", "session.status", "message.updated", "todo.updated", "permission.asked"];
+    types.push("session.error", "session.deleted", "session.created", "message.part.updated");
+    for (const garbage of GARBAGE) {
+      const any = garbage as never;
+      await hooks.config?.({ agent: any, command: any });
+      for (const type of types) await hooks.event?.({ event: { type, properties: any } });
+      await hooks["chat.message"]?.({ sessionID: any }, any);
+      for (const command of ["task", "stop", "mission", "unheard"]) {
+        await hooks["command.execute.before"]?.({ command, sessionID: any, arguments: any }, any);
+      }
+      await hooks["tool.execute.after"]?.({ tool: any, sessionID: any, callID: any, args: any }, any);
+      await hooks["experimental.text.complete"]?.({ sessionID: any, messageID: any }, { text: any });
+      await hooks["experimental.session.compacting"]?.({ sessionID: any }, { context: any });
+    }
+    await hooks.dispose?.();
+  }
+});
+
+test("options that are no options still give a plugin", async () => {
+  for (const options of GARBAGE) {
+    const hooks = await load(rejects().client, options);
+    assert.ok(hooks.config);
+    await hooks.dispose?.();
+  }
+});
+
+test("peers 5: configured twice for one OpenCode instance, the second time adds nothing", async () => {
+  const { client: one } = rejects();
+  const first = await load(one, {}, "/twice");
+  assert.deepEqual(await load(one, {}, "/twice"), {});
+  await first.dispose?.();
+});
+
+test("peers 25: each folder is a project; disposed and loaded again it is a new one", async () => {
+  const sent = (hooks: Hooks, sessionID: string) => {
+    const output = { parts: [{ type: "text", text: "" }] };
+    const input = { command: "mission", sessionID, arguments: "" };
+    return hooks["command.execute.before"]?.(input, output).then(() => output.parts[0]?.text);
+  };
+  const { client: shared } = client(() => Promise.resolve({ data: [] }));
+  const [one, two] = [await load(shared, {}, "/one"), await load(shared, {}, "/two")];
+  for (const hooks of [one, two]) await hooks.config?.({});
+  await one["command.execute.before"]?.(
+    { command: "task", sessionID: "ses_1", arguments: "go" },
+    { parts: [{ type: "text", text: "" }] },
+  );
+  assert.match((await sent(one, "ses_1")) ?? "", /^Mission 1: working/);
+  assert.match((await sent(two, "ses_1")) ?? "", /^No mission in this session/);
+  assert.doesNotMatch((await sent(two, "ses_2")) ?? "", /Also/);
+  await one.dispose?.();
+  const again = await load(rejects().client, {}, "/one");
+  await again.config?.({});
+  assert.match((await sent(again, "ses_1")) ?? "", /^Mission 1: interrupted by a restart/);
+  await again.dispose?.();
+  await two.dispose?.();
+});
+
+test("the client is not called before OpenCode has told anything, and not after the end", async () => {
+  const { client: use, calls } = rejects();
+  const hooks = await load(use, { unheard: 1 });
+  await hooks.config?.({});
+  await new Promise(setImmediate);
+  assert.equal(calls.length, 0);
+  await hooks.event?.({ event: { type: "session.idle", properties: { sessionID: "ses_1" } } });
+  await new Promise(setImmediate);
+  assert.ok(calls.includes("client.tui.showToast"), calls.join());
+  await hooks.dispose?.();
+  const before = calls.length;
+  await hooks.event?.({ event: { type: "session.idle", properties: { sessionID: "ses_1" } } });
+  await new Promise(setImmediate);
+  assert.equal(calls.length, before);
+});
