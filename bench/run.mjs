@@ -10,7 +10,7 @@ import { opencodeBin } from "../tools/opencode-bin.mjs";
 import { continuations, tokens } from "./loop.mjs";
 import { peers } from "./peers.mjs";
 
-const HELP = `npm run bench                           everything, some ten minutes
+const HELP = `npm run bench                           everything, some five minutes
 npm run bench -- --only ${"size,load,engine,loop,tokens"}
 npm run bench -- --json                 the figures as JSON, on standard output alone
 npm run bench -- --quick                fewer repetitions`;
@@ -220,7 +220,7 @@ function quantile(list, part) {
 }
 const median = (list) => quantile(list, 0.5);
 const ms = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
-const kb = (bytes) => `${Math.round(bytes / 1000)} kB`;
+const kb = (bytes) => (bytes < 2e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 const times = (value, base) => `× ${(value / base).toFixed(1)}`;
 const thousands = (value) => Math.round(value).toLocaleString("en");
 const est = (characters) => thousands(characters / 4);

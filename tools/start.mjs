@@ -22,7 +22,9 @@ const INTERRUPTED = 130;
 /** A story that takes longer has failed. */
 const LIMIT_MS = 180_000;
 /** How often it is looked whether that is so, or the person left. */
-const LOOK_MS = 500;
+const LOOK_MS = 100;
+const LOG_LAG_MS = 60;
+const SAME_KEY_MS = 300;
 
 /** Plays a story; throws what went otherwise than it should, in words. */
 async function play(name, svg) {
@@ -71,7 +73,8 @@ async function perform(story, stage, version) {
   const { id } = await server.client.createSession();
 
   const teller = narrator({ screen, project: box.project, session: id, quote: story.quote });
-  server.child.stderr.on("data", teller.log);
+  // the log is the faster of the two: what led to a decision is told first
+  server.child.stderr.on("data", (text) => setTimeout(teller.log, LOG_LAG_MS, text));
   // resolves at the end of the first turn only; the events tell the rest
   const command = server.client.command(id, "task", story.objective).then(() => new Promise(() => {}));
   const exited = server.exited.then(({ code, signal }) => {
@@ -119,24 +122,23 @@ async function closeAll(stage) {
   for (const close of stage.closers.reverse()) await close();
 }
 
-/** Resolves at Ctrl-C, so that what was started is stopped; a second one ends at once. */
+/** Resolves at Ctrl-C, so that what was started is stopped; another one ends at once. */
 function interruption(stage) {
   return new Promise((done) => {
+    let since = Infinity;
     const interrupt = () => {
+      // npm passes on what its child got already: that is no second Ctrl-C
+      if (performance.now() - since > SAME_KEY_MS) {
+        stage.screen.close();
+        if (stage.box) rmSync(stage.box.dir, { recursive: true, force: true });
+        process.exit();
+      }
+      since = Math.min(since, performance.now());
       process.exitCode = INTERRUPTED;
       done();
     };
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-      process.once(signal, () => {
-        interrupt();
-        process.once(signal, () => {
-          stage.screen.close();
-          if (stage.box) rmSync(stage.box.dir, { recursive: true, force: true });
-          process.exit();
-        });
-      });
-    }
-    process.stdout.on("error", interrupt); // `npm start | head`
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, interrupt);
+    process.stdout.once("error", interrupt).on("error", () => {}); // `npm start | head`
   });
 }
 

@@ -44,6 +44,8 @@ async function run(args, script, setup = {}) {
   const from = model.turns.length;
   model.script = script;
   const child = box.run(args, { cwd: path });
+  const limit = setTimeout(() => child.kill("SIGKILL"), 90_000); // what hangs has failed
+  child.exited.then(() => clearTimeout(limit));
   return {
     ...child,
     cwd: path,

@@ -55,8 +55,10 @@ process.exitCode = failed > 0 || done.length < times ? 1 : 0;
 /** One mission, and all that is wrong with it. */
 async function once(nth) {
   const from = model.turns.length;
-  const { code, signal, ms, stderr } = await box.run(["--command", "task", `do the three things, ${nth}`])
-    .exited;
+  const child = box.run(["--command", "task", `do the three things, ${nth}`]);
+  const limit = setTimeout(() => child.kill("SIGKILL"), 180_000); // what hangs has failed
+  const { code, signal, ms, stderr } = await child.exited;
+  clearTimeout(limit);
   const requests = model.turns.slice(from);
   const asked = (requests.at(-1)?.messages ?? []).filter((m) => m.role === "user").map(textOf);
   const drainedAt = await drainStart();

@@ -19,13 +19,14 @@ export function narrator({ screen, project, session, quote }) {
   const told = new Set(); // parts that were shown
   let todos = /** @type {{content: string, status: string}[]} */ ([]);
   let decision = /** @type {{rule: string, text: string} | undefined} */ (undefined);
+  let torn = ""; // the log's last line, while it is not whole
   let early = ""; // a prompt whose continuation was not told yet
   let pause = /** @type {{what: string, until: number} | undefined} */ (undefined);
   const state = { turns: 0, continuations: 0, rules: new Set(), verdict: "" };
 
   const seconds = () => ((performance.now() - started) / 1000).toFixed(1);
   const line = (text) => screen.print(`       ${text}`);
-  const timed = (text) => screen.print(`${dim(`${seconds().padStart(5)}s`)} ${text}`);
+  const timed = (text) => screen.print(`${dim(`${seconds().padStart(5)}s`)} ${text.trimEnd()}`);
 
   /** A decision waits for the notice it leads to, so that both are one line. */
   function flush() {
@@ -41,31 +42,15 @@ export function narrator({ screen, project, session, quote }) {
   }
 
   function onNotice(text) {
-    if (text.startsWith("started:")) {
-      decision = undefined;
-      return;
-    }
-    const made = decision;
+    const why = decision && rule(decision.rule);
     decision = undefined;
-    const wait = /next try in (?:(\d+) min ?)?(?:(\d+) s)?/i.exec(text);
     const sent = /^(?:continues|is stuck|asks|resumes).*\((\d+) of at most/.exec(text);
-    const stop = /^(?:complete|stopped|ended)/.test(text);
-    const [, said, why] = /^([^(]*) \((.*)\)$/s.exec(stop ? text : "") ?? ["", text, ""];
-    const mark = stop
-      ? text.startsWith("complete")
-        ? green("✔")
-        : red("■")
-      : sent
-        ? cyan("↻")
-        : yellow("!");
-    const what = stop
-      ? bold(said)
-      : sent
-        ? `${bold(`turn ${state.turns + 1}:`)} ${said.replace(/^is /, "")}`
-        : said;
-    timed(`${mark} ${what} ${made ? rule(made.rule) : ""}`.trimEnd());
-    for (const reason of why ? why.split("; ") : []) line(yellow(`“${reason}”`));
+    const wait = /next try in (?:(\d+) min ?)?(?:(\d+) s)?/i.exec(text);
+    if (text.startsWith("started:")) return;
+    if (/^(?:complete|stopped|ended)/.test(text)) return onVerdict(text, why);
+    if (!sent) timed(`${yellow("!")} ${text} ${why ?? ""}`);
     if (sent) {
+      timed(`${cyan("↻")} ${bold(`turn ${state.turns + 1}:`)} ${text.replace(/^is /, "")} ${why ?? ""}`);
       state.continuations = Number(sent[1]);
       if (early) onPrompt(early);
       early = "";
@@ -74,7 +59,13 @@ export function narrator({ screen, project, session, quote }) {
       const ms = (Number(wait[1] ?? 0) * 60 + Number(wait[2] ?? 0)) * 1000;
       pause = { what: "waiting for the provider", until: performance.now() + ms };
     }
-    if (stop) state.verdict = text;
+  }
+
+  function onVerdict(text, why) {
+    const [, verdict, evidence = ""] = /^(.*?)(?: \((.*)\))?$/s.exec(text);
+    timed(`${text.startsWith("complete") ? green("✔") : red("■")} ${bold(verdict)} ${why ?? ""}`);
+    for (const reason of evidence.split("; ").filter(Boolean)) line(yellow(`“${reason}”`));
+    state.verdict = text;
   }
 
   function onTodos(next) {
@@ -153,12 +144,14 @@ export function narrator({ screen, project, session, quote }) {
     },
     /** Some of OpenCode's log. */
     log(text) {
-      for (const [, message] of text.matchAll(/message="((?:[^"\\]|\\.)*)"/g)) {
-        const clean = message.replace(/\\(.)/g, "$1");
-        const made = /^mission \d+: ([a-z-]+): (.*)$/.exec(clean);
-        if (made) onDecision(made[1], made[2]);
-        const notice = /^Mission \d+: (.*)$/.exec(clean);
-        if (notice) onNotice(notice[1]);
+      const lines = (torn + text).split("\n");
+      torn = lines.pop() ?? "";
+      for (const [, quoted] of lines.join("\n").matchAll(/message="((?:[^"\\]|\\.)*)"/g)) {
+        const message = quoted.replace(/\\(.)/g, "$1");
+        const [, name, made] = /^mission \d+: ([a-z-]+): (.*)$/.exec(message) ?? [];
+        const [, notice] = /^Mission \d+: (.*)$/.exec(message) ?? [];
+        if (made) onDecision(name, made);
+        if (notice) onNotice(notice);
       }
     },
   };
