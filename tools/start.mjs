@@ -81,6 +81,7 @@ async function perform(story, stage, version) {
     throw new Stop(`OpenCode ended early (${signal ?? `exit code ${code}`})`);
   });
   await Promise.race([exited, command, follow(server.events, teller, stage)]);
+  if (stage.closed) return;
 
   const { state } = teller;
   const requests = model.turns.length;

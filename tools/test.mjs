@@ -16,6 +16,7 @@ const STAGES = {
   async fmt() {
     await run("cargo", ["fmt", "--check"]);
     await run("prettier", ["--check", "--log-level=warn", ...formatted()]);
+    await run(process.execPath, ["tools/readme.mjs", "--check"]);
   },
   async lint() {
     await run("cargo", ["clippy", "--all-targets", "--all-features", ...CLIPPY]);
@@ -37,7 +38,7 @@ const COUNTED = ["native", "host", "wasm-node", "wasm-chrome", "e2e"];
 
 /** What prettier checks: written by people, so not what Rust generates. */
 const formatted = () =>
-  ["host", "tests", "tools"]
+  ["host", "tests", "tools", "bench"]
     .flatMap(filesBelow)
     .filter((path) => /\.(ts|mjs|js)$/.test(path) && !path.startsWith("host/generated/"));
 

@@ -50,6 +50,7 @@ export function openScreen(out) {
     },
     close() {
       clearInterval(timer);
+      draw = () => [];
       erase();
       if (rich) out.write("\x1b[?25h");
     },
