@@ -1,6 +1,6 @@
 // The callbacks that the engine imports, carried out with OpenCode's client. They decide nothing.
 import { runCheck } from "./check";
-import { callFault } from "./fault";
+import { callFault, messageOf } from "./fault";
 import type { Fault, LastTurn, Todo } from "./generated/contract";
 import type { JournalFolder } from "./journal";
 import { endingOf, todosOf } from "./normalise";
@@ -17,6 +17,9 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A prompt that is not stored by then is lost. Milliseconds. */
 const STORE_WAIT_MS = 20_000;
 const STORE_POLL_MS = 20;
+/** Attempts to get our agents back for the drain, and the wait between two. Milliseconds. */
+const RELOAD_MAX = 20;
+const RELOAD_PAUSE_MS = 100;
 /** Of the notices from the start, so many are told again. */
 const EARLY_SHOWN = 4;
 /** How a prompt of ours is told from a person's. */
@@ -51,6 +54,9 @@ export class Callbacks implements EngineHost {
   private readonly handed = new Map<string, Handed>();
   /** Called at the next sign of a turn, by session. */
   private readonly begun = new Map<string, () => void>();
+  private readonly idle = new Set<string>();
+  private beginDrain: (() => void) | undefined;
+  private readonly drainBegun = new Promise<void>((resolve) => (this.beginDrain = resolve));
   private readonly running = new Set<Promise<unknown>>();
   private readonly early: string[] = [];
   private readonly checks = new AbortController();
@@ -65,7 +71,24 @@ export class Callbacks implements EngineHost {
     return performance.timeOrigin + performance.now(); // no step of the system's clock can stop the timers
   }
 
-  prompt({ session, agent, model, text, redrive }: Parameters<EngineHost["prompt"]>[0]): Promise<unknown> {
+  async prompt(request: Parameters<EngineHost["prompt"]>[0]): Promise<unknown> {
+    if (this.isHeld(request.session)) await this.drainBegun;
+    return this.promptNow(request);
+  }
+
+  /** At the idle `opencode run` begins to end, and what is sent meanwhile is lost in it: it waits for the drain. */
+  private isHeld(session: string): boolean {
+    const { isHeadless, isDraining } = this.settings;
+    return isHeadless && this.beginDrain !== undefined && (isDraining() || this.idle.has(session));
+  }
+
+  private promptNow({
+    session,
+    agent,
+    model,
+    text,
+    redrive,
+  }: Parameters<EngineHost["prompt"]>[0]): Promise<unknown> {
     this.prompts += 1;
     const before = redrive ? this.handed.get(session) : undefined;
     const messageID = before?.id ?? newMessageId();
@@ -110,9 +133,12 @@ export class Callbacks implements EngineHost {
       const { id, sessionID } = (properties["info"] ?? {}) as MessageInfo;
       const last = this.handed.get(sessionID ?? "");
       if (last && last.id === id) last.coming = false;
+    } else if (type === "session.idle") {
+      this.idle.add(properties["sessionID"] as string);
     } else if (type === "session.status") {
       const session = properties["sessionID"] as string;
       if ((properties["status"] as { type?: string } | undefined)?.type !== "busy") return;
+      this.idle.delete(session);
       if (this.isComing(session)) return; // that is still the turn before
       this.begun.get(session)?.();
       this.begun.delete(session);
@@ -132,10 +158,27 @@ export class Callbacks implements EngineHost {
 
   /**
    * Makes OpenCode load the plugins again. While it disposes an instance it forgets what they added, and reads its
-   * agents anew at the first prompt: ours would not be among them.
+   * agents anew when they are first asked for: perhaps without ours. Disposed of once more it does both in order.
    */
-  async reloadPlugins(): Promise<void> {
-    await within(this.settings.client().provider.auth()).catch(() => undefined);
+  async reloadPlugins(agents: readonly string[]): Promise<void> {
+    const { client } = this.settings;
+    for (let attempt = 0; attempt < RELOAD_MAX; attempt++) {
+      try {
+        await within(client().provider.auth());
+        const known = new Set((await checked(client().app.agents()))?.map(({ name }) => name));
+        if (agents.every((name) => known.has(name))) return;
+        await within(client().instance.dispose());
+      } catch (error) {
+        this.log("warning", `plugins could not be reloaded: ${messageOf(error)}`);
+      }
+      await pause(RELOAD_PAUSE_MS);
+    }
+  }
+
+  /** The process ends and OpenCode is ready for the mission's last turns: held prompts go out. */
+  drain(): void {
+    this.beginDrain?.();
+    this.beginDrain = undefined;
   }
 
   async todos(session: string): Promise<Todo[]> {

@@ -59,12 +59,16 @@ export interface Client {
   provider: {
     auth(): Promise<Answer<unknown>>;
   };
+  instance: {
+    dispose(): Promise<Answer<unknown>>;
+  };
   tui: {
     showToast(request: {
       body: { title?: string; message: string; variant: string };
     }): Promise<Answer<unknown>>;
   };
   app: {
+    agents(): Promise<Answer<{ name?: string }[]>>;
     log(request: { body: { service: string; level: string; message: string } }): Promise<Answer<unknown>>;
   };
   /** The client below, for routes that the v1 client has no method for. */

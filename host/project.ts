@@ -31,6 +31,7 @@ export class Project {
   /** Actions that wait until client calls are allowed; undefined when they are. */
   private waiting: (() => void)[] | undefined = [];
   private ourCommands = new Set<string>();
+  private ourAgents: string[] = [];
   /** Sessions whose next user message is the text of a command of ours. */
   private readonly commanded = new Set<string>();
   private readonly started: Set<number>;
@@ -106,7 +107,9 @@ export class Project {
     return {
       config: async (config) => {
         this.safely(() => {
-          this.ourCommands = configure(config, load().agents() as Parameters<typeof configure>[1]);
+          const agents = load().agents() as Parameters<typeof configure>[1];
+          this.ourCommands = configure(config, agents);
+          this.ourAgents = agents.map(({ name }) => name).filter((name) => !config.agent?.[name]?.disable);
         });
       },
       event: async ({ event }) => {
@@ -222,10 +225,11 @@ export class Project {
   private async dispose(): Promise<void> {
     if (this.headless && this.isActive()) {
       this.draining = true;
-      await this.callbacks.reloadPlugins();
+      await this.callbacks.reloadPlugins(this.ourAgents);
       await this.callbacks.settled();
       await this.callbacks.stored();
       this.runtime.handle({ type: "shutdown", drain: true });
+      this.callbacks.drain();
       while (this.isActive()) await pause(DRAIN_POLL_MS);
     }
     if (this.headless) this.report();

@@ -532,6 +532,7 @@ impl Rig {
             }
         );
         if cancelled
+            && self.engine.policy().interactive // else nobody is there to abort
             && let Some(session) = &subject
             && !self.references.get(session).is_some_and(|r| r.behind)
             && let Some(mission) = self.engine.mission_of(session)

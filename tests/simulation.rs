@@ -127,6 +127,8 @@ struct Sim {
     silenced: bool,
     /// The person aborted since the last message.
     aborted: bool,
+    /// Turns that the host itself may still cut off: where nobody is there it is the only one to do so.
+    cuts: u32,
     /// Counts the engine's instances, and the program's processes.
     instance: u32,
     process: u32,
@@ -176,6 +178,7 @@ impl Sim {
             known_busy: false,
             silenced: false,
             aborted: false,
+            cuts: 2,
             trace: Vec::new(),
         }
     }
@@ -248,7 +251,7 @@ impl Sim {
             Event::SessionError {
                 fault: Fault::Cancelled,
                 ..
-            } => self.silenced = true,
+            } => self.silenced |= self.policy.interactive, // else the host itself cut the turn off
             Event::UserMessage {
                 origin: Origin::Person,
                 ..
@@ -591,9 +594,11 @@ impl Sim {
         ));
         let session = self.root();
         match action {
+            Action::Abort if !self.policy.interactive && self.cuts == 0 => {}
             Action::Abort => {
+                self.cuts = self.cuts.saturating_sub(1);
                 self.run += 1;
-                self.aborted = true;
+                self.aborted |= self.policy.interactive;
                 match self.state {
                     Loop::Idle => self.tell(Event::Idle { session }),
                     Loop::Starting => {

@@ -251,6 +251,17 @@ impl Mission {
         if matches!(self.phase, Phase::Paused | Phase::Suspended) {
             return;
         }
+        if !cx.policy.interactive {
+            // nobody is there to abort: the host cut the turn off as it ended
+            if matches!(
+                self.phase,
+                Phase::Working | Phase::Prompting | Phase::Reading
+            ) {
+                let message = "it was cut off".to_owned();
+                self.on_fault(cx, &Fault::AgentFailed { message });
+            }
+            return;
+        }
         self.log(cx, Rule::UserAbort, why.to_owned());
         self.pause(cx);
     }
@@ -316,7 +327,11 @@ impl Mission {
     }
 
     /// Whether this idle is OpenCode's echo of the one that ended a turn without a natural end (a fault, a refusal).
+    /// Where nobody is there to abort there is no other kind.
     fn is_echo(&mut self, cx: &Context) -> bool {
+        if !cx.policy.interactive {
+            return true;
+        }
         match self.turn.failed_idle {
             Some((first, false)) if cx.now.since(first) <= IDLE_ECHO_MS => {
                 self.turn.failed_idle = Some((first, true));
