@@ -1,7 +1,7 @@
 //! Everything the engine can ask of the host. The host performs; it decides nothing.
 
 use crate::event::Model;
-use crate::id::{EffectId, MissionId, SessionId};
+use crate::id::{CallId, EffectId, MissionId, SessionId};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
 
@@ -43,12 +43,16 @@ pub enum Effect {
     ReadTurn { id: EffectId, session: SessionId },
     /// Stop the session's turn. Answered by `Payload::Done`.
     Abort { id: EffectId, session: SessionId },
-    /// Create a child session. Answered by `Payload::Session`.
+    /// Read the text of the session's last assistant message. Answered by `Payload::Text`.
+    ReadResult { id: EffectId, session: SessionId },
+    /// Create a child session. Answered by `Payload::Session`. Without `may_delegate` the tools that would start
+    /// further sessions are denied to it.
     CreateSession {
         id: EffectId,
         parent: SessionId,
         agent: String,
         title: String,
+        may_delegate: bool,
     },
     /// Delete a session once it is quiet. Answered by `Payload::Done`.
     DeleteSession { id: EffectId, session: SessionId },
@@ -63,6 +67,20 @@ pub enum Effect {
     SetAlarm { at: Option<Instant> },
     /// The text that takes the place of a slash command's template. Always emitted while that command is handled.
     AnswerCommand { session: SessionId, text: String },
+    /// What a task tool's call returns. With `failed` it is an error that the model reads.
+    AnswerTool {
+        session: SessionId,
+        call: CallId,
+        text: String,
+        failed: bool,
+    },
+    /// As `Journal`, for the tasks of a parent session.
+    JournalTasks {
+        session: SessionId,
+        text: String,
+        replace: bool,
+        ended: bool,
+    },
     /// Tell the person.
     Notify {
         session: SessionId,

@@ -2,7 +2,7 @@
 //! changes orchestration state.
 
 use crate::fault::Fault;
-use crate::id::{CallId, EffectId, MessageId, RequestId, SessionId};
+use crate::id::{CallId, EffectId, MessageId, RequestId, SessionId, TaskId};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -292,6 +292,36 @@ pub struct LastAssistant {
     pub summary: bool,
 }
 
+/// A tool of ours for delegation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum TaskTool {
+    DelegateTask,
+    GetTaskResult,
+    ListTasks,
+    CancelTask,
+}
+
+/// An agent as OpenCode lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+pub struct AgentInfo {
+    pub name: String,
+    /// Tasks may be given to it: it is no primary agent.
+    pub delegable: bool,
+    /// The model it is bound to.
+    pub model: Option<Model>,
+}
+
+/// Results of tasks that the agent has not seen, as text for its next prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+pub struct TaskNews {
+    pub tasks: Vec<TaskId>,
+    pub text: String,
+}
+
 /// A successful answer of the host to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
@@ -312,6 +342,10 @@ pub enum Payload {
     },
     Session {
         session: SessionId,
+    },
+    /// The text of a session's last assistant message, without its reasoning.
+    Text {
+        text: String,
     },
 }
 
@@ -360,11 +394,19 @@ pub enum Event {
     Busy {
         session: SessionId,
     },
-    /// The host waits before it asks the provider again. This is work, not idleness.
+    /// The host waits before it asks the provider again. This is work, not idleness. `retryAfterMs` is what the
+    /// provider asked for, where that is known.
     Retrying {
         session: SessionId,
         attempt: u32,
         message: String,
+        #[serde(default)]
+        #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number | null"))]
+        retry_after_ms: Option<u64>,
+    },
+    /// The first output of a turn came from the provider.
+    FirstOutput {
+        session: SessionId,
     },
     /// The session does nothing. OpenCode's doubled idles may be passed on as they come.
     Idle {
@@ -427,6 +469,47 @@ pub enum Event {
     Child {
         parent: SessionId,
         session: SessionId,
+        #[serde(default)]
+        title: String,
+    },
+    /// The model called one of the task tools; answered by an effect `AnswerTool`. `args` is the arguments' JSON text
+    /// as the model wrote them, `agents` are those that OpenCode knows.
+    TaskTool {
+        session: SessionId,
+        call: CallId,
+        tool: TaskTool,
+        args: String,
+        agent: Option<String>,
+        model: Option<Model>,
+        agents: Vec<AgentInfo>,
+    },
+    /// The turn that called a task tool was aborted.
+    ToolAborted {
+        session: SessionId,
+        call: CallId,
+    },
+    /// The limiter lets a task's attempt go. From the engine itself; the journal keeps it so that a replay needs no
+    /// limiter.
+    Granted {
+        #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number"))]
+        ticket: u64,
+    },
+    /// From the executor of the session to its mission: how many tasks are open, and the results that the agent has
+    /// not seen once none is.
+    Tasks {
+        session: SessionId,
+        open: u32,
+        news: Option<TaskNews>,
+    },
+    /// From the mission of the session to the executor: these results went to the agent.
+    ResultsSeen {
+        session: SessionId,
+        tasks: Vec<TaskId>,
+    },
+    /// From the engine to the executor of the session: a mission began there, went on after a restart, or ended.
+    MissionOpen {
+        session: SessionId,
+        open: bool,
     },
     Deleted {
         session: SessionId,

@@ -66,25 +66,58 @@ core_id!(
     EffectId
 );
 core_id!(
-    /// A timer of a mission, unique within it.
+    /// A timer, unique within its [`crate::resource::ResourceTracker`].
     TimerId
 );
+core_id!(
+    /// A delegated task, counted from 1 within its parent session. The model sees it as `t3`.
+    TaskId
+);
+core_id!(
+    /// The executor of one parent session's tasks, counted from 1 within the process.
+    ExecutorId
+);
 
-/// Bits of an [`EffectId`] that number the requests of one mission.
+/// Bits of an [`EffectId`] that number the requests of one owner.
 const SEQUENCE_BITS: u32 = 20;
+/// Set in the ids of executors' requests, clear in those of missions.
+const EXECUTOR_BIT: u32 = 1 << 31;
+/// Bits that name the owner, above the sequence.
+const OWNER_MASK: u32 = (EXECUTOR_BIT >> SEQUENCE_BITS) - 1;
 
+/// An id packs a bit for the kind of its owner, the owner's low 11 bits and a 20-bit sequence number. An owner numbers
+/// its own requests, so its journal replays to the same ids whatever runs beside it. The sequence wraps after a million
+/// requests, when the earlier ones have long been answered.
 impl EffectId {
-    /// Packs the mission's low 12 bits above a 20-bit sequence number. A mission numbers its own requests, so its
-    /// journal replays to the same ids whatever other missions run beside it. The sequence wraps after a million
-    /// requests, when the earlier ones have long been answered.
+    /// The id of a mission's request.
     #[must_use]
     pub fn new(mission: MissionId, sequence: u32) -> Self {
-        Self((mission.0 << SEQUENCE_BITS) | (sequence & ((1 << SEQUENCE_BITS) - 1)))
+        Self(pack(mission.0, sequence))
+    }
+
+    /// The id of an executor's request.
+    #[must_use]
+    pub fn of_executor(executor: ExecutorId, sequence: u32) -> Self {
+        Self(EXECUTOR_BIT | pack(executor.0, sequence))
     }
 
     /// Whether a request with this id can belong to `mission`.
     #[must_use]
     pub fn belongs_to(self, mission: MissionId) -> bool {
-        self.0 >> SEQUENCE_BITS == mission.0 & ((1 << (32 - SEQUENCE_BITS)) - 1)
+        self.0 & EXECUTOR_BIT == 0 && self.owner() == mission.0 & OWNER_MASK
     }
+
+    /// Whether a request with this id can belong to `executor`.
+    #[must_use]
+    pub fn belongs_to_executor(self, executor: ExecutorId) -> bool {
+        self.0 & EXECUTOR_BIT != 0 && self.owner() == executor.0 & OWNER_MASK
+    }
+
+    fn owner(self) -> u32 {
+        (self.0 & !EXECUTOR_BIT) >> SEQUENCE_BITS
+    }
+}
+
+fn pack(owner: u32, sequence: u32) -> u32 {
+    ((owner & OWNER_MASK) << SEQUENCE_BITS) | (sequence & ((1 << SEQUENCE_BITS) - 1))
 }

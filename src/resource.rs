@@ -2,6 +2,7 @@
 //!
 //! A node is a mission, a phase of it, or a task. Releasing a node releases everything below it, once; releasing it
 //! again is a no-op. Timers are data here: the host owns one alarm, set to [`ResourceTracker::next_deadline`].
+//! No call costs more than what it touches, whatever else is owned.
 
 use crate::id::{SessionId, TimerId};
 use crate::time::Instant;
@@ -20,12 +21,20 @@ struct Timer<P> {
     purpose: P,
 }
 
+/// An owner's place in the tree, and what it owns itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Node {
+    parent: Option<NodeId>,
+    children: BTreeSet<NodeId>,
+    sessions: BTreeSet<SessionId>,
+    timers: BTreeSet<TimerId>,
+}
+
 /// The ownership tree. `P` says what a timer is for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResourceTracker<P> {
     next: u32,
-    parents: BTreeMap<NodeId, Option<NodeId>>,
-    children: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    nodes: BTreeMap<NodeId, Node>,
     sessions: BTreeMap<SessionId, NodeId>,
     timers: BTreeMap<TimerId, Timer<P>>,
     deadlines: BTreeSet<(Instant, TimerId)>,
@@ -35,8 +44,7 @@ impl<P> Default for ResourceTracker<P> {
     fn default() -> Self {
         Self {
             next: 0,
-            parents: BTreeMap::new(),
-            children: BTreeMap::new(),
+            nodes: BTreeMap::new(),
             sessions: BTreeMap::new(),
             timers: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -44,7 +52,7 @@ impl<P> Default for ResourceTracker<P> {
     }
 }
 
-/// What a release gave back, in order of creation. The sessions are for the caller to delete.
+/// What a release gave back, sorted by id. The sessions are for the caller to delete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Released {
     pub sessions: Vec<SessionId>,
@@ -60,22 +68,31 @@ impl<P: Copy> ResourceTracker<P> {
     /// A new owner below `parent`, or a root. `None` when `parent` was released already.
     pub fn open(&mut self, parent: Option<NodeId>) -> Option<NodeId> {
         if let Some(parent) = parent
-            && !self.parents.contains_key(&parent)
+            && !self.nodes.contains_key(&parent)
         {
             return None;
         }
-        let node = NodeId(self.mint());
-        self.parents.insert(node, parent);
-        if let Some(parent) = parent {
-            self.children.entry(parent).or_default().insert(node);
+        let id = NodeId(self.mint());
+        if let Some(parent) = parent.and_then(|parent| self.nodes.get_mut(&parent)) {
+            parent.children.insert(id);
         }
-        Some(node)
+        let node = Node {
+            parent,
+            ..Node::default()
+        };
+        self.nodes.insert(id, node);
+        Some(id)
     }
 
-    /// Gives `owner` a session. False when the owner was released already: the caller must release the session itself.
+    /// Gives `owner` a session; whoever owned it before does no longer. False when the owner was released already: the
+    /// caller must release the session itself.
     pub fn own_session(&mut self, owner: NodeId, session: SessionId) -> bool {
-        if !self.parents.contains_key(&owner) {
+        if !self.nodes.contains_key(&owner) {
             return false;
+        }
+        self.forget_session(&session);
+        if let Some(node) = self.nodes.get_mut(&owner) {
+            node.sessions.insert(session.clone());
         }
         self.sessions.insert(session, owner);
         true
@@ -83,15 +100,24 @@ impl<P: Copy> ResourceTracker<P> {
 
     /// The session is gone or given away.
     pub fn forget_session(&mut self, session: &SessionId) -> bool {
-        self.sessions.remove(session).is_some()
+        let Some(owner) = self.sessions.remove(session) else {
+            return false;
+        };
+        if let Some(node) = self.nodes.get_mut(&owner) {
+            node.sessions.remove(session);
+        }
+        true
     }
 
     /// Arms a timer of `owner`. `None` when the owner was released already.
     pub fn arm(&mut self, owner: NodeId, at: Instant, purpose: P) -> Option<TimerId> {
-        if !self.parents.contains_key(&owner) {
+        if !self.nodes.contains_key(&owner) {
             return None;
         }
         let id = TimerId(self.mint());
+        if let Some(node) = self.nodes.get_mut(&owner) {
+            node.timers.insert(id);
+        }
         self.timers.insert(id, Timer { at, owner, purpose });
         self.deadlines.insert((at, id));
         Some(id)
@@ -99,9 +125,16 @@ impl<P: Copy> ResourceTracker<P> {
 
     /// Takes a timer away before it is due.
     pub fn disarm(&mut self, id: TimerId) -> bool {
-        self.timers
-            .remove(&id)
-            .is_some_and(|timer| self.deadlines.remove(&(timer.at, id)))
+        self.take_timer(id).is_some()
+    }
+
+    fn take_timer(&mut self, id: TimerId) -> Option<P> {
+        let timer = self.timers.remove(&id)?;
+        self.deadlines.remove(&(timer.at, id));
+        if let Some(node) = self.nodes.get_mut(&timer.owner) {
+            node.timers.remove(&id);
+        }
+        Some(timer.purpose)
     }
 
     /// Takes away every timer whose purpose `matches`.
@@ -123,8 +156,7 @@ impl<P: Copy> ResourceTracker<P> {
         if at > now {
             return None;
         }
-        self.deadlines.pop_first();
-        self.timers.remove(&id).map(|timer| (id, timer.purpose))
+        self.take_timer(id).map(|purpose| (id, purpose))
     }
 
     /// When the next timer is due.
@@ -143,47 +175,35 @@ impl<P: Copy> ResourceTracker<P> {
     /// Releases `node` and all below it.
     pub fn release(&mut self, node: NodeId) -> Released {
         let mut released = Released::default();
-        let mut gone = BTreeSet::new();
         let mut stack = vec![node];
-        while let Some(node) = stack.pop() {
-            let Some(parent) = self.parents.remove(&node) else {
+        while let Some(id) = stack.pop() {
+            let Some(node) = self.nodes.remove(&id) else {
                 continue;
             };
-            if let Some(parent) = parent
-                && let Some(siblings) = self.children.get_mut(&parent)
-            {
-                siblings.remove(&node);
-                if siblings.is_empty() {
-                    self.children.remove(&parent);
+            if let Some(parent) = node.parent.and_then(|parent| self.nodes.get_mut(&parent)) {
+                parent.children.remove(&id);
+            }
+            stack.extend(node.children);
+            for timer in node.timers {
+                if let Some(gone) = self.timers.remove(&timer) {
+                    self.deadlines.remove(&(gone.at, timer));
                 }
+                released.timers.push(timer);
             }
-            stack.extend(self.children.remove(&node).unwrap_or_default());
-            gone.insert(node);
-        }
-        self.sessions.retain(|session, owner| {
-            let keep = !gone.contains(owner);
-            if !keep {
-                released.sessions.push(session.clone());
+            for session in node.sessions {
+                self.sessions.remove(&session);
+                released.sessions.push(session);
             }
-            keep
-        });
-        let timers: Vec<TimerId> = self
-            .timers
-            .iter()
-            .filter(|(_, timer)| gone.contains(&timer.owner))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in timers {
-            self.disarm(id);
-            released.timers.push(id);
         }
+        released.timers.sort_unstable();
+        released.sessions.sort_unstable();
         released
     }
 
     /// Whether nothing is owned by anyone.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.parents.is_empty() && self.sessions.is_empty() && self.timers.is_empty()
+        self.nodes.is_empty() && self.sessions.is_empty() && self.timers.is_empty()
     }
 }
 

@@ -127,10 +127,17 @@ pub(crate) fn session_of(event: &Event) -> Option<&SessionId> {
         | Event::Compacting { session }
         | Event::Compacted { session }
         | Event::Continuing { session }
-        | Event::Deleted { session } => Some(session),
+        | Event::Deleted { session }
+        | Event::FirstOutput { session }
+        | Event::Tasks { session, .. }
+        | Event::ResultsSeen { session, .. }
+        | Event::MissionOpen { session, .. }
+        | Event::TaskTool { session, .. }
+        | Event::ToolAborted { session, .. } => Some(session),
         Event::Child { parent, .. } => Some(parent),
         Event::Reply { .. }
         | Event::Alarm
+        | Event::Granted { .. }
         | Event::Restored { .. }
         | Event::Shutdown { .. }
         | Event::Trapped { .. } => None,

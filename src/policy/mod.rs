@@ -199,6 +199,41 @@ pub const OBJECTIVE_CHARS: usize = 20_000;
 /// Ended missions kept for `/mission`.
 pub const ENDED_KEPT: usize = 16;
 
+/// Tasks of one `delegate_task` call, and open tasks of a session.
+pub const TASKS_PER_CALL: usize = 32;
+pub const TASKS_OPEN: u32 = 2_000;
+/// Ended tasks whose results are kept for reading, and the bytes of all of them. The oldest that were read go first.
+pub const TASKS_KEPT: usize = 500;
+pub const RESULTS_BYTES: usize = 8 << 20;
+/// Longest prompt of a task, and longest title, in characters.
+pub const TASK_PROMPT_CHARS: usize = 100_000;
+pub const DESCRIPTION_CHARS: usize = 80;
+/// Longest result kept, in bytes.
+pub const RESULT_BYTES: usize = 128_000;
+/// Bytes of a result in one page, and of all results in one answer: below OpenCode's cut of 50 KiB.
+pub const PAGE_BYTES: usize = 24_000;
+pub const ANSWER_BYTES: usize = 32_000;
+/// Longest wait of `get_task_result`. Milliseconds.
+pub const WAIT_MAX_MS: u64 = 600_000;
+/// How often a call that waits for several tasks looks whether some of them have gone silent, and after how long
+/// without progress those are left to run in the background, so that their siblings' results arrive. Milliseconds.
+pub const PATIENCE_LOOK_MS: u64 = 30_000;
+pub const PATIENCE_MS: u64 = 300_000;
+/// Child sessions that rest for a follow-up, in all and of one agent, and for how long. Milliseconds.
+pub const POOL_RESTING: usize = 8;
+pub const POOL_RESTING_PER_AGENT: usize = 4;
+pub const POOL_REST_MS: u64 = 600_000;
+/// Tasks carried out in one session, and the context (in tokens) from which on a follow-up gets a fresh one.
+pub const REUSE_MAX: u32 = 8;
+pub const REUSE_TOKENS: u64 = 120_000;
+/// A child session is deleted once it has been idle for this long: OpenCode's second idle after an abort comes 40–90 ms
+/// after the first, and deleting a session that still writes makes database errors. Milliseconds.
+pub const QUIET_MS: u64 = 400;
+/// An aborted session that does not fall idle for this long is aborted again. Milliseconds.
+pub const CLOSING_MS: u64 = 3_000;
+/// Attempts to abort or to delete a session before it is given up.
+pub const CLOSING_TRIES: u32 = 4;
+
 /// A wait of `first_ms * 2^attempt`, at most `cap_ms`, with deterministic jitter. `attempt` counts from 0.
 #[must_use]
 pub fn back_off(seed: u64, first_ms: u64, cap_ms: u64, attempt: u32) -> u64 {

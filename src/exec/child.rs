@@ -1,0 +1,244 @@
+//! Child sessions: what their events mean for their task, and how they go out.
+
+use super::executor::{Context, Owner, Purpose, UnifiedTaskExecutor};
+use super::pool::Use;
+use super::task::TaskState;
+use crate::concurrency::Verdict;
+use crate::effect::{Effect, Level};
+use crate::event::{Event, Outcome};
+use crate::fault::Fault;
+use crate::id::{SessionId, TaskId};
+use crate::policy::{CLOSING_MS, CLOSING_TRIES, QUIET_MS};
+use crate::time::Instant;
+
+impl UnifiedTaskExecutor {
+    pub(super) fn on_child(&mut self, cx: &mut Context, session: &SessionId, event: &Event) {
+        let Some(child) = self.pool.get_mut(session) else {
+            return;
+        };
+        match event {
+            Event::Deleted { .. } => {
+                self.on_child_deleted(cx, session);
+                return;
+            }
+            Event::Idle { .. } => child.busy = false,
+            Event::Busy { .. } | Event::Retrying { .. } | Event::FirstOutput { .. } => {
+                child.busy = true;
+            }
+            Event::Assistant { tokens, .. } => child.context = *tokens,
+            _ => {}
+        }
+        match child.usage {
+            Use::Task(task) => self.on_task_event(cx, task, event),
+            Use::Resting => {} // the person talks to it
+            Use::Closing => self.on_closing(cx, session, event),
+        }
+    }
+
+    fn on_child_deleted(&mut self, cx: &mut Context, session: &SessionId) {
+        let usage = self.pool.get(session).map(|child| child.usage);
+        self.forget_child(cx, session);
+        if let Some(Use::Task(task)) = usage {
+            let message = "its session was deleted".to_owned();
+            self.on_fault(cx, task, &Fault::SessionLost { message });
+        }
+    }
+
+    /// The session is gone: its slot and its timers with it.
+    pub(super) fn forget_child(&mut self, cx: &mut Context, session: &SessionId) {
+        let Some(child) = self.pool.remove(session) else {
+            return;
+        };
+        self.resources.release(child.node);
+        if let Some(ticket) = child.ticket {
+            cx.notes
+                .push(super::Note::Release(ticket, Verdict::Cancelled));
+        }
+    }
+
+    /// A session that OpenCode created is the one that was asked for, even if the reply is lost in a crash.
+    pub(super) fn on_session_created(
+        &mut self,
+        cx: &mut Context,
+        parent: &SessionId,
+        session: &SessionId,
+        title: &str,
+    ) {
+        if self.is_child(session) || *session == self.root {
+            return;
+        }
+        let named = title.rsplit_once(" t").and_then(|(_, id)| {
+            let id = id.strip_suffix(')')?.parse().ok()?;
+            self.tasks.get(&TaskId(id))
+        });
+        if let Some(task) = named
+            && task.state == TaskState::Leasing
+            && task.session.is_none()
+            && task.parent == *parent
+            && task.title() == title
+        {
+            let (id, agent) = (task.id, task.agent.clone());
+            self.add_child(cx, session.clone(), agent, Use::Task(id));
+            if let Some(task) = self.tasks.get_mut(&id) {
+                task.session = Some(session.clone());
+            }
+        }
+    }
+
+    pub(super) fn add_child(
+        &mut self,
+        cx: &mut Context,
+        session: SessionId,
+        agent: String,
+        usage: Use,
+    ) {
+        let top = self.top();
+        let Some(node) = self.resources.open(top) else {
+            return;
+        };
+        self.resources.own_session(node, session.clone());
+        self.pool.add(session, agent, node, usage, cx.now);
+    }
+
+    pub(super) fn arm_seat(&mut self, session: &SessionId, at: Instant) {
+        let Some(child) = self.pool.get_mut(session) else {
+            return;
+        };
+        if let Some(old) = child.timer.take() {
+            self.resources.disarm(old);
+        }
+        child.timer = self
+            .resources
+            .arm(child.node, at, Purpose::Seat(child.seat));
+    }
+
+    // ---- going out --------------------------------------------------------------------------------------------
+
+    pub(super) fn close_if_resting(&mut self, cx: &mut Context, session: Option<&SessionId>) {
+        if let Some(session) = session
+            && self
+                .pool
+                .get(session)
+                .is_some_and(|child| child.usage == Use::Resting)
+        {
+            self.close(cx, session);
+        }
+    }
+
+    pub(super) fn close_resting(&mut self, cx: &mut Context) {
+        for session in self.pool.resting().to_vec() {
+            self.close(cx, &session);
+        }
+    }
+
+    /// The session is not needed any more. With `keepSessions` it is only made quiet.
+    pub(super) fn close(&mut self, cx: &mut Context, session: &SessionId) {
+        let resting = self
+            .pool
+            .get(session)
+            .is_some_and(|child| child.usage == Use::Resting);
+        self.pool.assign(session, Use::Closing, cx.now);
+        let busy = self.pool.get(session).is_some_and(|child| child.busy);
+        if busy && resting {
+            // the person talks to it: it is theirs
+            self.forget_child(cx, session);
+        } else if busy {
+            self.abort_child(cx, session);
+        } else {
+            self.arm_seat(session, cx.now.plus(QUIET_MS));
+        }
+    }
+
+    fn abort_child(&mut self, cx: &mut Context, session: &SessionId) {
+        let Some(child) = self.pool.get_mut(session) else {
+            return;
+        };
+        child.tries += 1;
+        if child.tries > CLOSING_TRIES {
+            self.log(cx, &format!("session {session} could not be stopped"));
+            self.forget_child(cx, session);
+            return;
+        }
+        let id = self.mint(Owner::Session(session.clone()));
+        cx.out.push(Effect::Abort {
+            id,
+            session: session.clone(),
+        });
+        self.arm_seat(session, cx.now.plus(CLOSING_MS));
+    }
+
+    fn on_closing(&mut self, cx: &mut Context, session: &SessionId, event: &Event) {
+        match event {
+            Event::Idle { .. } => {
+                let ticket = self
+                    .pool
+                    .get_mut(session)
+                    .and_then(|child| child.ticket.take());
+                if let Some(ticket) = ticket {
+                    cx.notes
+                        .push(super::Note::Release(ticket, Verdict::Cancelled));
+                }
+                if let Some(child) = self.pool.get_mut(session) {
+                    child.tries = 0;
+                }
+                self.arm_seat(session, cx.now.plus(QUIET_MS));
+            }
+            // a prompt that was on its way when its task ended
+            Event::Busy { .. } => self.abort_child(cx, session),
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_seat_timer(&mut self, cx: &mut Context, seat: u32) {
+        let Some(session) = self.pool.session_at(seat) else {
+            return;
+        };
+        let Some(child) = self.pool.get_mut(&session) else {
+            return;
+        };
+        child.timer = None;
+        match child.usage {
+            Use::Task(_) => {}
+            Use::Resting => self.close(cx, &session),
+            Use::Closing if child.busy => self.abort_child(cx, &session),
+            Use::Closing if cx.policy.tasks.keep_sessions => self.forget_child(cx, &session),
+            Use::Closing => {
+                let id = self.mint(Owner::Session(session.clone()));
+                cx.out.push(Effect::DeleteSession { id, session });
+            }
+        }
+    }
+
+    /// The session was aborted or deleted, or not.
+    pub(super) fn on_close_reply(
+        &mut self,
+        cx: &mut Context,
+        session: &SessionId,
+        outcome: &Outcome,
+    ) {
+        let Some(child) = self.pool.get_mut(session) else {
+            return;
+        };
+        if child.usage != Use::Closing {
+            return;
+        }
+        if child.busy {
+            return; // an abort: the idle that follows decides, or the timer
+        }
+        match outcome {
+            Outcome::Err(Fault::SessionLost { .. }) => self.forget_child(cx, session),
+            Outcome::Ok(_) if child.timer.is_none() => self.forget_child(cx, session),
+            Outcome::Ok(_) => {} // the answer to an abort whose idle came first
+            Outcome::Err(fault) => {
+                child.tries += 1;
+                if child.tries >= CLOSING_TRIES {
+                    let message = format!("The session {session} of a task could not be deleted: {fault}");
+                    self.forget_child(cx, session);
+                    self.notify(cx, Level::Warning, message);
+                } else {
+                    self.arm_seat(session, cx.now.plus(CLOSING_MS));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Timers, restarts, the mission's end, the host's end.
+
+use super::executor::{Context, Owner, UnifiedTaskExecutor};
+use super::pool::Use;
+use super::results;
+use super::task::{Ask, TaskState, Wait};
+use super::tools::timeout_ms;
+use super::turn::blocker;
+use crate::concurrency::Verdict;
+use crate::effect::Level;
+use crate::event::RestoreCause;
+use crate::id::TaskId;
+use crate::policy::WATCH_MS;
+use crate::time::spoken;
+
+impl UnifiedTaskExecutor {
+    pub(super) fn on_task_timer(&mut self, cx: &mut Context, id: TaskId, wait: Wait) {
+        let Some(task) = self.tasks.get_mut(&id) else {
+            return;
+        };
+        if matches!(wait, Wait::Watch | Wait::BackOff) {
+            task.watch = None;
+        }
+        match (wait, task.state) {
+            (Wait::Timeout, state) if !state.is_ended() => self.on_timeout(cx, id),
+            (Wait::Watch, TaskState::Running) => {
+                let quiet = cx.now.since(task.last_event);
+                if task.in_flight.is_some() {
+                    // the reply decides
+                } else if quiet >= WATCH_MS || task.turn.handed {
+                    self.request(cx, id, Ask::Look);
+                } else {
+                    let at = task.last_event.plus(WATCH_MS);
+                    self.arm_task(id, at, Wait::Watch);
+                }
+            }
+            (Wait::BackOff, TaskState::BackingOff) => {
+                self.enter(id, TaskState::Queued);
+                self.ask_slot(cx, id);
+            }
+            // a request of ours failed and is made again
+            (Wait::BackOff, TaskState::Collecting) => self.request(cx, id, Ask::Result),
+            (Wait::BackOff, TaskState::Prompting) => {
+                self.enter(id, TaskState::Queued); // keeps its slot: straight on
+                self.prompt(cx, id, true);
+            }
+            (Wait::BackOff, TaskState::Running | TaskState::Adopting) => {
+                self.request(cx, id, Ask::Look);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_timeout(&mut self, cx: &mut Context, id: TaskId) {
+        let limit = timeout_ms(cx);
+        let Some(task) = self.tasks.get_mut(&id) else {
+            return;
+        };
+        let waits = task.state == TaskState::Queued && task.outages == 0;
+        let since = if waits {
+            self.last_progress.max(task.created) // nothing moves at all
+        } else {
+            task.last_progress
+        };
+        if task.delegating > 0 || cx.now.since(since) < limit {
+            task.last_progress = if task.delegating > 0 { cx.now } else { since };
+            self.arm_timeout(cx, id);
+            return;
+        }
+        let mut text = format!("No progress for {} (tasks.timeoutMin).", spoken(limit));
+        if let Some(by) = task.blocked.values().next() {
+            text.push_str(&format!(
+                " It waited for the person's answer to {}.",
+                blocker(*by)
+            ));
+        } else if let Some(fault) = &task.turn.fault {
+            text.push_str(&format!(" Last: {fault}."));
+        } else if waits {
+            text.push_str(" It never got a slot.");
+        }
+        self.finish(cx, id, TaskState::TimedOut, &text);
+    }
+
+    pub(super) fn cancel_all(&mut self, cx: &mut Context, why: &str) {
+        let open: Vec<TaskId> = self
+            .tasks
+            .values()
+            .filter(|task| !task.state.is_ended())
+            .map(|task| task.id)
+            .collect();
+        for id in open {
+            self.finish(cx, id, TaskState::Cancelled, why);
+        }
+    }
+
+    /// A batch has ended: one toast for all of it.
+    pub(super) fn tell_end(&mut self, cx: &mut Context) {
+        let first = self.batch;
+        self.batch = self.last_task + 1;
+        let batch = || self.tasks.range(TaskId(first)..).map(|(_, task)| task);
+        let all_done = batch().all(|task| task.state == TaskState::Done);
+        let level = if all_done {
+            Level::Success
+        } else {
+            Level::Warning
+        };
+        let text = match batch().count() {
+            1 => batch()
+                .next()
+                .map_or_else(String::new, |task| results::headline(task, cx.now)),
+            count => format!("{count} tasks ended: {}", results::tally(batch())),
+        };
+        self.notify(cx, level, format!("Task {text}").replacen("Task ", if batch().count() == 1 { "Task " } else { "" }, 1));
+    }
+
+    // ---- the mission ------------------------------------------------------------------------------------------
+
+    pub(super) fn on_mission(&mut self, cx: &mut Context, open: bool) {
+        if self.parent.mission == open {
+            return;
+        }
+        self.parent.mission = open;
+        if open {
+            self.told = (0, Vec::new());
+        } else {
+            self.cancel_all(cx, "Its mission ended.");
+            let unseen: Vec<TaskId> = self.unseen.iter().copied().collect();
+            self.mark_seen(&unseen); // they stay readable; nobody is woken for them
+            self.close_resting(cx);
+        }
+    }
+
+    // ---- restarts ---------------------------------------------------------------------------------------------
+
+    pub(super) fn on_restored(&mut self, cx: &mut Context, cause: RestoreCause) {
+        self.requests.clear();
+        self.tickets.clear();
+        let open: Vec<TaskId> = self
+            .tasks
+            .values()
+            .filter(|task| !task.state.is_ended())
+            .map(|task| task.id)
+            .collect();
+        for session in self.pool.sessions() {
+            if let Some(child) = self.pool.get_mut(&session) {
+                child.ticket = None;
+            }
+        }
+        if cause == RestoreCause::Restart {
+            // the turns that made the calls are gone: their results go to the parent like those of the background
+            for number in self.calls.keys().copied().collect::<Vec<_>>() {
+                if let Some(call) = self.calls.remove(&number)
+                    && let Some(node) = call.node
+                {
+                    self.resources.release(node);
+                }
+            }
+            self.parent.after_restart();
+        }
+        for id in open {
+            if let Some(task) = self.tasks.get_mut(&id) {
+                task.in_flight = None;
+                task.ticket = None;
+                if cause == RestoreCause::Restart {
+                    task.blocked.clear();
+                    task.waiters.clear();
+                    task.background |= task.call.take().is_some();
+                    task.answer = None;
+                    task.delegating = 0;
+                    task.background |= task.depth == 1;
+                }
+                task.last_progress = cx.now;
+            }
+            self.disarm_watch(id);
+            self.enter(id, TaskState::Queued);
+        }
+        self.last_progress = cx.now;
+        self.suspended = true;
+        if cause == RestoreCause::Trap {
+            self.resume(cx);
+        }
+    }
+
+    /// The session is used again: what was interrupted goes on.
+    pub(super) fn resume(&mut self, cx: &mut Context) {
+        if !std::mem::take(&mut self.suspended) {
+            return;
+        }
+        let open: Vec<TaskId> = self
+            .tasks
+            .values()
+            .filter(|task| !task.state.is_ended())
+            .map(|task| task.id)
+            .collect();
+        for id in open {
+            let in_doubt = self.tasks.get_mut(&id).is_some_and(|task| {
+                task.last_progress = cx.now;
+                task.last_event = cx.now;
+                task.session.is_some()
+            });
+            if in_doubt {
+                self.enter(id, TaskState::Adopting);
+                self.request(cx, id, Ask::Look);
+            } else {
+                self.ask_slot(cx, id);
+            }
+        }
+        for session in self.pool.sessions() {
+            let usage = self.pool.get(&session).map(|child| child.usage);
+            if usage == Some(Use::Closing) {
+                self.close(cx, &session);
+            }
+        }
+    }
+
+    pub(super) fn on_shutdown(&mut self, cx: &mut Context, drain: bool) {
+        if drain {
+            self.parent.idle();
+            return;
+        }
+        for id in self
+            .tasks
+            .values()
+            .filter(|task| !task.state.is_ended())
+            .map(|task| task.id)
+            .collect::<Vec<_>>()
+        {
+            self.release_slot(cx, id, Verdict::Cancelled);
+            self.disarm_watch(id);
+        }
+        self.requests.retain(|_, owner| matches!(owner, Owner::Session(_)));
+        self.suspended = true;
+    }
+}

@@ -1,0 +1,162 @@
+//! The child sessions of one parent: which task has which, which rest for a follow-up, which are on their way out.
+//!
+//! A session goes out in steps: its turn is aborted, it falls idle, it stays quiet for a moment (OpenCode answers the
+//! deletion of a busy session with database errors), it is deleted. Only then is it forgotten.
+
+use crate::concurrency::Ticket;
+use crate::id::{SessionId, TaskId, TimerId};
+use crate::policy::{POOL_RESTING, POOL_RESTING_PER_AGENT, REUSE_MAX, REUSE_TOKENS};
+use crate::resource::NodeId;
+use crate::time::Instant;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a session is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Use {
+    Task(TaskId),
+    /// Its task has ended; a follow-up may go on in it.
+    Resting,
+    Closing,
+}
+
+/// A child session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Child {
+    pub seat: u32,
+    pub agent: String,
+    pub node: NodeId,
+    pub usage: Use,
+    /// A turn runs, or a prompt may still start one.
+    pub busy: bool,
+    /// The slot of its last attempt, held until its turn has ended.
+    pub ticket: Option<Ticket>,
+    /// Tasks that were carried out in it.
+    pub uses: u32,
+    /// Tokens of its newest answer: what its context has grown to.
+    pub context: u64,
+    /// When its task ended.
+    pub rested: Instant,
+    pub timer: Option<TimerId>,
+    /// Attempts to abort or to delete it.
+    pub tries: u32,
+}
+
+/// The child sessions of one parent session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SessionPool {
+    children: BTreeMap<SessionId, Child>,
+    seats: BTreeMap<u32, SessionId>,
+    last_seat: u32,
+    /// Those that rest, the longest first. Few, so that looking through them costs the same however many work.
+    resting: Vec<SessionId>,
+}
+
+impl SessionPool {
+    /// A session is new and has its first task, or is on its way out when nobody wants it any more.
+    pub(super) fn add(
+        &mut self,
+        session: SessionId,
+        agent: String,
+        node: NodeId,
+        usage: Use,
+        now: Instant,
+    ) {
+        self.last_seat += 1;
+        self.seats.insert(self.last_seat, session.clone());
+        let child = Child {
+            seat: self.last_seat,
+            agent,
+            node,
+            usage,
+            busy: false,
+            ticket: None,
+            uses: 1,
+            context: 0,
+            rested: now,
+            timer: None,
+            tries: 0,
+        };
+        self.children.insert(session, child);
+    }
+
+    pub(super) fn get(&self, session: &SessionId) -> Option<&Child> {
+        self.children.get(session)
+    }
+
+    pub(super) fn get_mut(&mut self, session: &SessionId) -> Option<&mut Child> {
+        self.children.get_mut(session)
+    }
+
+    pub(super) fn session_at(&self, seat: u32) -> Option<SessionId> {
+        self.seats.get(&seat).cloned()
+    }
+
+    pub(super) fn remove(&mut self, session: &SessionId) -> Option<Child> {
+        let child = self.children.remove(session)?;
+        self.seats.remove(&child.seat);
+        self.resting.retain(|other| other != session);
+        Some(child)
+    }
+
+    pub(super) fn sessions(&self) -> Vec<SessionId> {
+        self.children.keys().cloned().collect()
+    }
+
+    pub(super) fn resting(&self) -> &[SessionId] {
+        &self.resting
+    }
+
+    /// Changes what a session is used for.
+    pub(super) fn assign(&mut self, session: &SessionId, usage: Use, now: Instant) {
+        let Some(child) = self.children.get_mut(session) else {
+            return;
+        };
+        self.resting.retain(|other| other != session);
+        child.usage = usage;
+        child.tries = 0;
+        match usage {
+            Use::Resting => {
+                child.rested = now;
+                self.resting.push(session.clone());
+            }
+            Use::Task(_) => child.uses += 1,
+            Use::Closing => {}
+        }
+    }
+
+    /// Whether a follow-up may go on in the session: it rests, and neither its age nor its context is used up.
+    pub(super) fn may_reuse(&self, session: &SessionId) -> bool {
+        self.children.get(session).is_some_and(|child| {
+            child.usage == Use::Resting
+                && !child.busy
+                && child.uses < REUSE_MAX
+                && child.context < REUSE_TOKENS
+        })
+    }
+
+    /// The session that rests longest, when more rest than the bounds allow.
+    pub(super) fn surplus(&self) -> Option<SessionId> {
+        let agent = |session: &SessionId| self.children.get(session).map(|child| &child.agent);
+        let crowded = |session: &&SessionId| {
+            let own = agent(session);
+            let same = self.resting.iter().filter(|other| agent(other) == own);
+            same.count() > POOL_RESTING_PER_AGENT
+        };
+        let full = self.resting.len() > POOL_RESTING;
+        let first = self.resting.first().filter(|_| full);
+        first.or_else(|| self.resting.iter().find(crowded)).cloned()
+    }
+
+    /// Whether no session is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.children.is_empty()
+    }
+
+    /// How many sessions there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.children.len()
+    }
+}
