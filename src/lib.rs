@@ -25,6 +25,7 @@
 //! | [`policy`] | every tuning number; the user's options |
 //! | [`mission`] | the mission loop: state machine, progress, stagnation, budget |
 //! | [`resource`] | who owns which session and timer |
+//! | [`concurrency`] | how many sub-agents may work at a time: waiters, leases, limits that learn |
 //! | [`prompt`] | every text that goes to the model |
 //! | [`journal`] | record and replay |
 //! | [`view`] | `/mission` and other displays |
@@ -46,6 +47,7 @@
     clippy::struct_excessive_bools
 )]
 
+pub mod concurrency;
 pub mod effect;
 pub mod engine;
 pub mod event;

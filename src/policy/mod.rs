@@ -2,6 +2,7 @@
 //!
 //! The fields in [`Policy`]'s option groups come from the user ([`options`]); the rest are fixed here.
 
+pub mod concurrency;
 pub mod options;
 
 use serde::{Deserialize, Serialize};
@@ -246,7 +247,7 @@ pub fn back_off(seed: u64, first_ms: u64, cap_ms: u64, attempt: u32) -> u64 {
 }
 
 /// One step of `SplitMix64` (Steele, Lea, Flood 2014).
-fn split_mix(state: u64) -> u64 {
+pub(crate) fn split_mix(state: u64) -> u64 {
     let mut z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -1,0 +1,507 @@
+//! The limiter that learns: as many in flight as the provider takes, and few refusals on the way.
+//!
+//! ```text
+//! state     on                                      then
+//! open      top launch answered (limit reached)     raise again, by twice the step: the speculative streak
+//! open      waiter, limit reached, probe due        raise by one, if the credit pays for a refusal
+//! open      refused                                 its slot is retired; pause; the next raise later, by one
+//! open      refused for the third time in a row     half
+//! open      refused, nothing healthy in flight      breaker
+//! open      answers slower than chance explains     cut; undone if that doesn't make them faster
+//! breaker   its wait is over, somebody waits        probing: one launch
+//! probing   refused                                 breaker, for longer
+//! probing   answered                                open, at half the remembered peak, raising freely
+//! ```
+//!
+//! Growth follows the *first output* of a launch, not its success: a provider that refuses does so within seconds, so
+//! that minutes of work needn't pass to learn that one more is welcome. What a raise can waste is bounded twice: by
+//! the step, and by a credit that only successes earn. Sources: AIMD (Chiu and Jain 1989), slow start with a remembered
+//! threshold (Jacobson 1988), circuit breakers (Nygard 2007), latency as a signal as in TCP Vegas (Brakmo 1994) and
+//! Netflix's concurrency-limits; the parameters are in [`crate::policy::concurrency`].
+
+use super::latency::{Finding, Latency};
+use super::limiter::{Answer, Flight, Limiter, LimiterState};
+use crate::fault::Fault;
+use crate::policy::{back_off, concurrency as tuned, split_mix};
+use crate::time::{Instant, spoken};
+
+/// One rule of [`Adaptive`], to be switched off by an ablation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Wait a little after a refusal.
+    Pause,
+    /// A refusal retires its own slot.
+    Retire,
+    /// Refusals in a row halve the limit.
+    Halve,
+    /// Stop when everything failed, then probe.
+    Breaker,
+    /// Resume at half the peak, not at one.
+    Peak,
+    /// A raise follows an accepted one at once, by twice the step.
+    Streak,
+    /// Learn from first outputs, not from successes.
+    FirstOutput,
+    /// Wait longer after each refused raise.
+    BackOff,
+    /// Only successes pay for refusals.
+    Credit,
+    /// Look more often below the remembered peak.
+    Below,
+    /// Cut the limit when answers get slower.
+    Latency,
+}
+
+impl Rule {
+    pub const ALL: &[Self] = &[
+        Self::Pause,
+        Self::Retire,
+        Self::Halve,
+        Self::Breaker,
+        Self::Peak,
+        Self::Streak,
+        Self::FirstOutput,
+        Self::BackOff,
+        Self::Credit,
+        Self::Below,
+        Self::Latency,
+    ];
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Open,
+    Broken { tries: u32 },
+    Probing { tries: u32 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Start,
+    Trying,
+    Accepted,
+    Refused { level: u32 },
+    Halved { attempts: u32 },
+    Broken { tries: u32 },
+    Recovered { peak: u32 },
+    Slower { percent: u32 },
+    NotOurs,
+}
+
+/// See the module's table.
+#[derive(Clone, Debug)]
+pub struct Adaptive {
+    seed: u64,
+    without: Option<Rule>,
+    ceiling: u32,
+    limit: u32,
+    in_flight: u32,
+    /// Of those in flight, refused and not yet given up by the host.
+    refused: u32,
+    mode: Mode,
+    /// No launch before.
+    until: Instant,
+    /// Refused launches in a row, counting a volley as one.
+    attempts: u32,
+    last_refusal: Option<Instant>,
+    /// The highest limit that worked, slowly forgotten.
+    peak: u32,
+    /// What the next raise adds.
+    step: u32,
+    /// The limit was reached and the launch that reached it was accepted.
+    proven: bool,
+    /// Nothing was refused since the search began: raises are free.
+    searching: bool,
+    /// Accepted raises in a row.
+    grown: u32,
+    /// No raise before.
+    probe_at: Instant,
+    failed_probes: u32,
+    /// In thousandths of a launch.
+    credit: u32,
+    draws: u64,
+    latency: Latency,
+    why: Why,
+}
+
+impl Adaptive {
+    /// A limiter of a key about which nothing is known.
+    #[must_use]
+    pub fn new(ceiling: u32, seed: u64) -> Self {
+        let limit = tuned::START.min(ceiling.max(1));
+        Self {
+            seed,
+            without: None,
+            ceiling: ceiling.max(1),
+            limit,
+            in_flight: 0,
+            refused: 0,
+            mode: Mode::Open,
+            until: Instant::default(),
+            attempts: 0,
+            last_refusal: None,
+            peak: limit,
+            step: 1,
+            proven: false,
+            searching: true,
+            grown: 0,
+            probe_at: Instant::default(),
+            failed_probes: 0,
+            credit: tuned::CREDIT_START,
+            draws: 0,
+            latency: Latency::default(),
+            why: Why::Start,
+        }
+    }
+
+    /// The same with one rule switched off.
+    #[must_use]
+    pub fn without(mut self, rule: Rule) -> Self {
+        self.without = Some(rule);
+        self
+    }
+
+    fn has(&self, rule: Rule) -> bool {
+        self.without != Some(rule)
+    }
+
+    /// Whether time alone, or nothing, stands between a reached limit and a raise.
+    fn may_raise(&self) -> bool {
+        self.proven
+            && self.in_flight == self.limit
+            && self.limit < self.ceiling
+            && (self.searching || !self.has(Rule::Credit) || self.credit >= tuned::CREDIT_PRICE)
+            && !(self.has(Rule::Latency) && self.latency.holds())
+    }
+
+    fn raise(&mut self) {
+        self.limit = self.limit.saturating_add(self.step).min(self.ceiling);
+        self.proven = false;
+        self.why = Why::Trying;
+    }
+
+    fn accepted(&mut self, now: Instant, flight: Flight) {
+        self.attempts = 0;
+        if self.mode != Mode::Open {
+            self.close(now);
+        } else if !self.proven && flight.level >= self.limit {
+            self.proven = true;
+            self.grown += 1;
+            self.peak = self.peak.max(self.limit);
+            if self.grown >= tuned::STREAK {
+                self.failed_probes = 0;
+            }
+            if self.has(Rule::Streak) {
+                self.searching = true;
+                self.probe_at = now;
+                self.step = (self.step * 2).clamp(1, (self.limit / tuned::STEP_SHARE).max(1));
+            } else {
+                self.probe_at = now.plus(tuned::PROBE_FIRST_MS);
+            }
+            self.why = Why::Accepted;
+        }
+    }
+
+    fn refuse(&mut self, now: Instant, flight: Flight, retry_after: Option<u64>) {
+        let level = self.in_flight;
+        let healthy = self.in_flight.saturating_sub(self.refused);
+        // one volley is one attempt: its later refusals were on their way before the first was known
+        let attempt = self
+            .last_refusal
+            .is_none_or(|refused| flight.launched_at > refused);
+        if attempt {
+            self.attempts += 1;
+        }
+        self.last_refusal = Some(now);
+        if let Mode::Probing { tries } | Mode::Broken { tries } = self.mode {
+            if attempt {
+                self.break_off(now, tries + 1, retry_after);
+            }
+            return;
+        }
+        let pause = self.pause(retry_after);
+        self.until = self.until.max(now.plus(pause));
+        if flight.answer == Answer::Pending {
+            self.credit = self.credit.saturating_sub(tuned::CREDIT_PRICE);
+        }
+        if attempt {
+            self.put_off(now, retry_after);
+        }
+        self.peak = self.peak.max(if self.proven { self.limit } else { 1 });
+        if self.has(Rule::Retire) {
+            self.limit = (self.limit - 1).min(healthy).max(1);
+            self.why = Why::Refused { level };
+        }
+        if attempt && self.attempts >= tuned::HALVE_AFTER && self.has(Rule::Halve) {
+            self.limit = (self.limit / 2).max(1);
+            self.failed_probes = 0;
+            self.why = Why::Halved {
+                attempts: self.attempts,
+            };
+        }
+        self.proven = true;
+        self.searching = false;
+        self.grown = 0;
+        self.step = 1;
+        if healthy == 0 && self.has(Rule::Breaker) {
+            self.break_off(now, 0, retry_after);
+        }
+    }
+
+    fn pause(&mut self, retry_after: Option<u64>) -> u64 {
+        if let Some(asked) = retry_after {
+            return asked;
+        }
+        if !self.has(Rule::Pause) {
+            return 0;
+        }
+        let spread = tuned::PAUSE_MAX_MS - tuned::PAUSE_MIN_MS + 1;
+        let doublings = self.attempts.saturating_sub(1).min(tuned::PAUSE_DOUBLINGS);
+        (tuned::PAUSE_MIN_MS + self.draw() % spread) << doublings
+    }
+
+    /// Puts the next raise off, after a refusal.
+    fn put_off(&mut self, now: Instant, retry_after: Option<u64>) {
+        let below = self.limit < self.peak && self.has(Rule::Below);
+        let cap = if below {
+            tuned::PROBE_CAP_BELOW_MS
+        } else {
+            tuned::PROBE_CAP_MS
+        };
+        let tries = if self.has(Rule::BackOff) {
+            self.failed_probes
+        } else {
+            0
+        };
+        let wait = back_off(self.draw(), tuned::PROBE_FIRST_MS, cap, tries);
+        let costly = retry_after
+            .unwrap_or(0)
+            .saturating_mul(tuned::PROBE_PER_PAUSE);
+        self.probe_at = now.plus(wait.max(costly));
+        self.failed_probes += 1;
+        self.peak -= self
+            .peak
+            .saturating_sub(self.limit)
+            .div_ceil(tuned::PEAK_DECAY);
+    }
+
+    fn break_off(&mut self, now: Instant, tries: u32, retry_after: Option<u64>) {
+        let wait = back_off(
+            self.draw(),
+            tuned::BREAKER_FIRST_MS,
+            tuned::BREAKER_CAP_MS,
+            tries,
+        );
+        // an answer to the second is better than a guess
+        self.until = self.until.max(now.plus(retry_after.unwrap_or(wait)));
+        self.limit = 1;
+        self.mode = Mode::Broken { tries };
+        self.why = Why::Broken { tries };
+    }
+
+    /// The provider is back.
+    fn close(&mut self, now: Instant) {
+        self.mode = Mode::Open;
+        self.until = now;
+        self.limit = if self.has(Rule::Peak) {
+            (self.peak / 2).clamp(1, self.ceiling)
+        } else {
+            1
+        };
+        self.proven = self.in_flight >= self.limit;
+        self.searching = true;
+        self.grown = 0;
+        self.step = 1;
+        self.failed_probes = 0;
+        self.probe_at = now;
+        self.latency.restart(now);
+        self.why = Why::Recovered { peak: self.peak };
+    }
+
+    fn slow(&mut self, now: Instant, ms: u64, flight: Flight, kind: &str) {
+        match self
+            .latency
+            .sample(flight.launched_at, ms, kind, self.limit)
+        {
+            Finding::Nothing => {}
+            Finding::Slower { share, percent } => {
+                let used = self.limit.min(self.in_flight);
+                self.limit = ((f64::from(used) * share) as u32).max(1);
+                self.proven = true;
+                self.searching = false;
+                self.grown = 0;
+                self.step = 1;
+                self.put_off(now, None);
+                self.latency.cut_done(now);
+                self.why = Why::Slower { percent };
+            }
+            Finding::NotOurs { limit } => {
+                self.limit = limit.clamp(self.limit, self.ceiling);
+                self.proven = false;
+                self.why = Why::NotOurs;
+            }
+        }
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.draws = self.draws.wrapping_add(1);
+        split_mix(self.seed ^ self.draws.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+}
+
+impl Limiter for Adaptive {
+    fn room(&mut self, now: Instant) -> bool {
+        if now < self.until {
+            return false;
+        }
+        match self.mode {
+            Mode::Probing { .. } => false,
+            Mode::Broken { .. } => self.in_flight == 0,
+            Mode::Open => {
+                if self.in_flight >= self.limit && self.may_raise() && now >= self.probe_at {
+                    self.raise();
+                }
+                self.in_flight < self.limit
+            }
+        }
+    }
+
+    fn look_at(&self) -> Option<Instant> {
+        match self.mode {
+            Mode::Probing { .. } => None,
+            Mode::Broken { .. } => (self.in_flight == 0).then_some(self.until),
+            Mode::Open if self.in_flight < self.limit => Some(self.until),
+            Mode::Open => self.may_raise().then_some(self.until.max(self.probe_at)),
+        }
+    }
+
+    fn launched(&mut self, now: Instant) -> Flight {
+        self.in_flight += 1;
+        if let Mode::Broken { tries } = self.mode {
+            self.mode = Mode::Probing { tries };
+        }
+        Flight::new(now, self.in_flight)
+    }
+
+    fn adopted(&mut self, now: Instant) -> Flight {
+        self.in_flight += 1;
+        Flight::new(now, 0)
+    }
+
+    fn first_output(&mut self, now: Instant, flight: &mut Flight, kind: &str) {
+        match flight.answer {
+            Answer::Accepted => return,
+            // another attempt, by the host: its time and its level are not those of the launch
+            Answer::Refused => {
+                self.refused = self.refused.saturating_sub(1);
+                flight.level = 0;
+            }
+            Answer::Pending => {}
+        }
+        flight.answer = Answer::Accepted;
+        if !self.has(Rule::FirstOutput) {
+            return;
+        }
+        self.accepted(now, *flight);
+        if flight.level > 0 && self.has(Rule::Latency) {
+            self.slow(now, now.since(flight.launched_at), *flight, kind);
+        }
+    }
+
+    fn fault(&mut self, now: Instant, flight: &mut Flight, fault: &Fault) {
+        if !fault.is_backpressure() {
+            return;
+        }
+        let retry_after = match fault {
+            Fault::RateLimited { retry_after_ms, .. } => *retry_after_ms,
+            _ => None,
+        };
+        if flight.answer == Answer::Refused {
+            // the host tried again: its slot is retired already
+            self.until = self.until.max(now.plus(retry_after.unwrap_or(0)));
+            return;
+        }
+        self.refused += 1;
+        self.refuse(now, *flight, retry_after);
+        flight.answer = Answer::Refused;
+    }
+
+    fn success(&mut self, now: Instant, mut flight: Flight, _kind: &str) {
+        if flight.answer == Answer::Refused {
+            self.refused = self.refused.saturating_sub(1);
+            flight.level = 0;
+        }
+        if flight.answer != Answer::Accepted || !self.has(Rule::FirstOutput) {
+            self.accepted(now, flight);
+        }
+        self.credit = (self.credit + tuned::CREDIT_EARNED).min(tuned::CREDIT_MAX);
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    fn released(&mut self, now: Instant, flight: Flight) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if flight.answer == Answer::Refused {
+            self.refused = self.refused.saturating_sub(1);
+        } else if let Mode::Probing { tries } = self.mode
+            && flight.level > 0
+        {
+            // the probe left without a word: another one, at once
+            self.mode = Mode::Broken { tries };
+            self.until = now;
+        }
+    }
+
+    fn set_ceiling(&mut self, now: Instant, ceiling: u32) {
+        let ceiling = ceiling.max(1);
+        if ceiling > self.ceiling && self.limit == self.ceiling {
+            self.probe_at = now;
+        }
+        self.ceiling = ceiling;
+        self.limit = self.limit.min(ceiling);
+        self.peak = self.peak.min(ceiling);
+    }
+
+    fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    fn state(&self, now: Instant) -> (LimiterState, Option<Instant>) {
+        let wait = (now < self.until).then_some(self.until);
+        match self.mode {
+            Mode::Probing { .. } => (LimiterState::Probing, None),
+            Mode::Broken { .. } => (LimiterState::Breaker, wait),
+            Mode::Open if wait.is_some() => (LimiterState::Paused, wait),
+            Mode::Open => (LimiterState::Open, None),
+        }
+    }
+
+    fn why(&self) -> String {
+        match self.why {
+            Why::Broken { tries: 0 } => {
+                "everything in flight failed; one probe goes first".to_owned()
+            }
+            Why::Broken { tries } => format!(
+                "{tries} failed {} in a row; the longest wait between two is {}",
+                if tries == 1 { "probe" } else { "probes" },
+                spoken(tuned::BREAKER_CAP_MS)
+            ),
+            _ if self.limit >= self.ceiling => "at its configured limit".to_owned(),
+            Why::Start => "starting low: nothing is known of the provider yet".to_owned(),
+            Why::Trying => "trying whether the provider takes more".to_owned(),
+            Why::Accepted => "the last raise was accepted".to_owned(),
+            Why::Refused { level } => format!("the provider refused {level} at a time"),
+            Why::Halved { attempts } => {
+                format!("halved: the provider refused {attempts} times in a row")
+            }
+            Why::Recovered { peak } => format!("back after an outage, from half of {peak}"),
+            Why::Slower { percent } => {
+                format!("cut: answers took some {percent} % longer than with fewer in flight")
+            }
+            Why::NotOurs => "answers are slower, but not because of the load".to_owned(),
+        }
+    }
+
+    fn boxed(&self) -> Box<dyn Limiter> {
+        Box::new(self.clone())
+    }
+}
