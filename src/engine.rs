@@ -1,14 +1,20 @@
-//! The one door: [`Engine::handle`] takes an event and gives effects. Routing only; the logic is in [`crate::mission`].
+//! The one door: [`Engine::handle`] takes an event and gives effects. Routing only; the logic is in [`crate::mission`],
+//! [`crate::exec`] and [`crate::concurrency`].
+//!
+//! Missions and executors tell each other things by events too, and the limiter's grants are events: so each journal
+//! replays alone.
 
+use crate::concurrency::{Controller, KeyView};
 use crate::effect::{Effect, Level};
 use crate::event::{Command, Event, RestoreCause, clip};
-use crate::id::{MissionId, SessionId};
-use crate::journal::{self, JournalError};
+use crate::exec::{self, Note, UnifiedTaskExecutor};
+use crate::id::{ExecutorId, MissionId, SessionId};
+use crate::journal::{self, JournalError, Subject};
 use crate::mission::{Context, Mission, Phase, Rule, StopReason, session_of};
-use crate::policy::{ENDED_KEPT, OBJECTIVE_CHARS, Policy};
+use crate::policy::{ENDED_KEPT, EXECUTORS_KEPT, OBJECTIVE_CHARS, Policy};
 use crate::prompt;
 use crate::time::Instant;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All orchestration state of one OpenCode project.
 ///
@@ -22,12 +28,22 @@ pub struct Engine {
     last_id: u32,
     alarm: Option<Instant>,
     journaled: BTreeMap<MissionId, u64>,
+    /// By the session whose tasks they run.
+    executors: BTreeMap<SessionId, UnifiedTaskExecutor>,
+    last_executor: u32,
+    /// Size of each executor's journal, and the size at which it is compacted.
+    tasks_journaled: BTreeMap<SessionId, (u64, u64)>,
+    limiter: Controller,
+    /// What the executors told the limiter in this step, and whose state changed in it.
+    notes: Vec<Note>,
+    touched: BTreeSet<SessionId>,
 }
 
 impl Engine {
     /// An engine without missions.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
+        let limiter = Controller::new(&policy.limits, u64::from(policy.seed));
         Self {
             policy,
             now: Instant(0),
@@ -35,6 +51,12 @@ impl Engine {
             last_id: 0,
             alarm: None,
             journaled: BTreeMap::new(),
+            executors: BTreeMap::new(),
+            last_executor: 0,
+            tasks_journaled: BTreeMap::new(),
+            limiter,
+            notes: Vec::new(),
+            touched: BTreeSet::new(),
         }
     }
 
@@ -64,20 +86,39 @@ impl Engine {
             .find(|mission| mission.session == *session)
     }
 
-    /// Whether an unfinished mission concerns itself with the session.
+    /// The executors of delegated tasks, by parent session.
+    pub fn executors(&self) -> impl Iterator<Item = &UnifiedTaskExecutor> {
+        self.executors.values()
+    }
+
+    /// The tasks delegated below a session, if there were any.
+    #[must_use]
+    pub fn executor_of(&self, root: &SessionId) -> Option<&UnifiedTaskExecutor> {
+        self.executors.get(root)
+    }
+
+    /// The limits of delegation as they are now, by provider and model.
+    #[must_use]
+    pub fn limits(&self) -> Vec<KeyView> {
+        self.limiter.view()
+    }
+
+    /// Whether an unfinished mission or a delegated task concerns itself with the session.
     #[must_use]
     pub fn knows(&self, session: &SessionId) -> bool {
         self.missions
             .values()
             .any(|mission| !mission.is_ended() && mission.knows(session))
+            || self.executor_for(session).is_some()
     }
 
-    /// Whether a mission goes on by itself.
+    /// Whether a mission or a task goes on by itself.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.missions
             .values()
             .any(|mission| mission.phase.is_active())
+            || self.executors.values().any(UnifiedTaskExecutor::is_active)
     }
 
     /// Whether the host should hold the session's turn until a check has ended.
@@ -106,14 +147,21 @@ impl Engine {
         }
         match event {
             Event::Command { session, command } => self.on_command(&mut out, session, command),
-            event => self.route(&mut out, &event),
+            event => {
+                if let Event::TaskTool { session, .. } = &event {
+                    self.open_executor(&mut out, session);
+                }
+                self.route_to_executors(&mut out, &event);
+                self.route(&mut out, &event);
+            }
         }
+        self.settle(&mut out);
         self.set_alarm(&mut out);
         out
     }
 
-    /// Rebuilds an unfinished mission from its journal. Effects of the replay are not repeated; what was in flight is
-    /// in doubt and looked up.
+    /// Rebuilds an unfinished mission, or the tasks of a session, from its journal. Effects of the replay are not
+    /// repeated; what was in flight is in doubt and looked up.
     ///
     /// # Errors
     /// When the journal can't be read; the engine is unchanged then.
@@ -123,9 +171,27 @@ impl Engine {
         text: &str,
         cause: RestoreCause,
     ) -> Result<Vec<Effect>, JournalError> {
-        let (_, mut mission) = replay(text, |_, _| {})?;
+        let subject = replay(text, |_, _| {})?;
+        self.now = self.now.max(now);
+        let mut out = Vec::new();
+        match subject {
+            Subject::Mission(mission) => self.restore_mission(&mut out, *mission, text, cause),
+            Subject::Tasks(executor) => self.restore_tasks(&mut out, *executor, text, cause),
+        }
+        self.settle(&mut out);
+        self.set_alarm(&mut out);
+        Ok(out)
+    }
+
+    fn restore_mission(
+        &mut self,
+        out: &mut Vec<Effect>,
+        mut mission: Mission,
+        text: &str,
+        cause: RestoreCause,
+    ) {
         if mission.is_ended() {
-            return Ok(Vec::new());
+            return;
         }
         if self.missions.contains_key(&mission.id) {
             // two processes counted for themselves; nothing in flight refers to the old number after a restart
@@ -137,14 +203,246 @@ impl Engine {
             self.journaled.insert(id, text.len() as u64);
         } // else the file ends in a torn line: nothing can be appended to that, and the snapshot replaces it
         self.missions.insert(id, mission);
-        self.now = self.now.max(now);
-        let mut out = Vec::new();
-        self.step(&mut out, id, |mission, cx| {
+        self.step(out, id, |mission, cx| {
             mission.handle(cx, &Event::Restored { cause });
         });
-        self.set_alarm(&mut out);
-        Ok(out)
     }
+
+    fn restore_tasks(
+        &mut self,
+        out: &mut Vec<Effect>,
+        mut executor: UnifiedTaskExecutor,
+        text: &str,
+        cause: RestoreCause,
+    ) {
+        let root = executor.root.clone();
+        if self.executors.contains_key(&root) {
+            return; // it is here already, and newer
+        }
+        self.last_executor += 1;
+        executor.id = ExecutorId(self.last_executor);
+        if text.ends_with('\n') {
+            let size = text.len() as u64;
+            self.tasks_journaled
+                .insert(root.clone(), (size, self.journal_limit(size)));
+        }
+        self.executors.insert(root.clone(), executor);
+        let mut effects = Vec::new();
+        self.step_executor(&mut effects, &root, &Event::Restored { cause });
+        self.journal_tasks_snapshot(out, &root);
+        out.append(&mut effects);
+        self.sync_mission(out, &root);
+    }
+
+    // ---- tasks ------------------------------------------------------------------------------------------------
+
+    fn executor_for(&self, session: &SessionId) -> Option<&SessionId> {
+        self.executors
+            .values()
+            .find(|executor| executor.knows(session))
+            .map(|executor| &executor.root)
+    }
+
+    /// The executor that a tool call of `session` goes to; a new one when it is the session's first.
+    fn open_executor(&mut self, out: &mut Vec<Effect>, session: &SessionId) {
+        if self.executor_for(session).is_some() {
+            return;
+        }
+        self.drop_idle_executors();
+        self.last_executor += 1;
+        let id = ExecutorId(self.last_executor);
+        let executor = UnifiedTaskExecutor::new(id, session.clone(), self.now);
+        self.executors.insert(session.clone(), executor);
+        self.journal_tasks_snapshot(out, session);
+        self.sync_mission(out, session);
+    }
+
+    /// What can be had again from its journal needs no memory.
+    fn drop_idle_executors(&mut self) {
+        if !self.policy.journal.enabled || self.executors.len() < EXECUTORS_KEPT {
+            return;
+        }
+        let idle = self
+            .executors
+            .values()
+            .filter(|executor| executor.owns_nothing() && !executor.is_active())
+            .min_by_key(|executor| executor.id)
+            .map(|executor| executor.root.clone());
+        if let Some(root) = idle {
+            self.executors.remove(&root);
+            self.tasks_journaled.remove(&root);
+        }
+    }
+
+    fn route_to_executors(&mut self, out: &mut Vec<Effect>, event: &Event) {
+        let concerned: Vec<SessionId> = match event {
+            Event::Reply { effect, .. } => self
+                .executors
+                .values()
+                .filter(|executor| effect.belongs_to_executor(executor.id))
+                .map(|executor| executor.root.clone())
+                .collect(),
+            Event::Alarm => self
+                .executors
+                .values()
+                .filter(|executor| executor.next_deadline().is_some_and(|at| at <= self.now))
+                .map(|executor| executor.root.clone())
+                .collect(),
+            Event::Shutdown { .. } | Event::Trapped { .. } => {
+                self.executors.keys().cloned().collect()
+            }
+            event => session_of(event)
+                .and_then(|session| self.executor_for(session))
+                .cloned()
+                .into_iter()
+                .collect(),
+        };
+        for root in concerned {
+            self.deliver_to_executor(out, &root, event);
+        }
+        if let Event::Deleted { session } = event
+            && self.executors.remove(session).is_some()
+        {
+            self.tasks_journaled.remove(session);
+            out.push(Effect::JournalTasks {
+                session: session.clone(),
+                text: String::new(),
+                replace: false,
+                ended: true,
+            });
+        }
+    }
+
+    fn deliver_to_executor(&mut self, out: &mut Vec<Effect>, root: &SessionId, event: &Event) {
+        if self.policy.journal.enabled {
+            let text = journal::event_line(self.now, event);
+            self.write_tasks_journal(out, root, text, false);
+        }
+        self.step_executor(out, root, event);
+        let grown = self
+            .tasks_journaled
+            .get(root)
+            .is_some_and(|(size, limit)| size > limit);
+        if grown {
+            self.tasks_journaled.remove(root); // a new file in the place of the old one
+            self.journal_tasks_snapshot(out, root);
+        }
+    }
+
+    fn step_executor(&mut self, out: &mut Vec<Effect>, root: &SessionId, event: &Event) {
+        if let Some(executor) = self.executors.get_mut(root) {
+            let mut cx = exec::Context {
+                now: self.now,
+                policy: &self.policy,
+                out,
+                notes: &mut self.notes,
+            };
+            executor.handle(&mut cx, event);
+            self.touched.insert(root.clone());
+        }
+    }
+
+    /// Tells the session's executor whether a mission is open there.
+    fn sync_mission(&mut self, out: &mut Vec<Effect>, session: &SessionId) {
+        let open = self.open_mission(session).is_some();
+        if self
+            .executors
+            .get(session)
+            .is_some_and(|executor| executor.has_mission() != open)
+        {
+            let session = session.clone();
+            self.deliver_to_executor(out, &session.clone(), &Event::MissionOpen { session, open });
+        }
+    }
+
+    /// Carries what one part has to tell another, until there is nothing more to tell.
+    fn settle(&mut self, out: &mut Vec<Effect>) {
+        loop {
+            for note in std::mem::take(&mut self.notes) {
+                self.tell_limiter(note);
+            }
+            if let Some(ticket) = self.limiter.grant(self.now) {
+                let id = ExecutorId((ticket.0 >> 32) as u32);
+                let root = self
+                    .executors
+                    .values()
+                    .find(|executor| executor.id == id)
+                    .map(|executor| executor.root.clone());
+                match root {
+                    Some(root) => {
+                        let ticket = ticket.0;
+                        self.deliver_to_executor(out, &root, &Event::Granted { ticket });
+                    }
+                    None => self.tell_limiter(Note::Release(
+                        ticket,
+                        crate::concurrency::Verdict::Cancelled,
+                    )),
+                }
+                continue;
+            }
+            let Some(root) = self.touched.pop_first() else {
+                break;
+            };
+            let news = self
+                .executors
+                .get_mut(&root)
+                .and_then(UnifiedTaskExecutor::take_news);
+            if let (Some(news), Some(id)) = (news, self.open_mission(&root)) {
+                self.deliver(out, id, &news);
+            }
+        }
+    }
+
+    fn tell_limiter(&mut self, note: Note) {
+        let now = self.now;
+        match note {
+            Note::Ask(ask) => self.limiter.ask(now, ask),
+            Note::Adopt(ask) => self.limiter.adopt(now, ask),
+            Note::FirstOutput(ticket) => self.limiter.first_output(now, ticket),
+            Note::Fault(ticket, fault) => self.limiter.fault(now, ticket, &fault),
+            Note::Release(ticket, verdict) => self.limiter.release(now, ticket, verdict),
+        }
+    }
+
+    fn write_tasks_journal(
+        &mut self,
+        out: &mut Vec<Effect>,
+        root: &SessionId,
+        text: String,
+        replace: bool,
+    ) {
+        let size = text.len() as u64;
+        let fresh = (0, self.journal_limit(size));
+        let entry = self.tasks_journaled.entry(root.clone()).or_insert(fresh);
+        if replace {
+            *entry = fresh;
+        }
+        entry.0 += size;
+        out.push(Effect::JournalTasks {
+            session: root.clone(),
+            text,
+            replace,
+            ended: false,
+        });
+    }
+
+    fn journal_tasks_snapshot(&mut self, out: &mut Vec<Effect>, root: &SessionId) {
+        if !self.policy.journal.enabled {
+            return;
+        }
+        if let Some(executor) = self.executors.get(root) {
+            let text = journal::tasks_snapshot_line(&self.policy, executor);
+            let replace = !self.tasks_journaled.contains_key(root);
+            self.write_tasks_journal(out, root, text, replace);
+        }
+    }
+
+    /// A snapshot that is itself large is not written anew at each event.
+    fn journal_limit(&self, snapshot: u64) -> u64 {
+        (u64::from(self.policy.journal.max_mb) << 20).max(2 * snapshot)
+    }
+
+    // ---- missions ---------------------------------------------------------------------------------------------
 
     fn route(&mut self, out: &mut Vec<Effect>, event: &Event) {
         let concerned: Vec<MissionId> = self
@@ -195,10 +493,21 @@ impl Engine {
     }
 
     fn after_step(&mut self, out: &mut Vec<Effect>, id: MissionId) {
-        let Some(mission) = self.missions.get(&id) else {
+        let Some(mission) = self.missions.get_mut(&id) else {
             return;
         };
-        if mission.is_ended() {
+        let seen = mission.take_delivered();
+        let session = mission.session.clone();
+        let ended = mission.is_ended();
+        if !seen.is_empty() && self.executors.contains_key(&session) {
+            let event = Event::ResultsSeen {
+                session: session.clone(),
+                tasks: seen,
+            };
+            self.deliver_to_executor(out, &session, &event);
+        }
+        if ended {
+            self.sync_mission(out, &session);
             if self.journaled.remove(&id).is_some() {
                 out.push(Effect::Journal {
                     mission: id,
@@ -277,6 +586,7 @@ impl Engine {
         self.missions.insert(id, mission);
         self.journal_snapshot(out, id);
         out.append(&mut effects);
+        self.sync_mission(out, session);
         prompt::start(id, &objective)
     }
 
@@ -301,6 +611,14 @@ impl Engine {
         let text = match elsewhere {
             Some((id, there, objective)) => {
                 self.step(out, id, |mission, cx| mission.resume_there(cx));
+                if self.executors.contains_key(&there) {
+                    let session = there.clone();
+                    let event = Event::MissionOpen {
+                        session,
+                        open: true,
+                    };
+                    self.deliver_to_executor(out, &there, &event);
+                }
                 format!("Mission {id} (\"{objective}\") goes on in its own session, {there}.")
             }
             None => {
@@ -381,11 +699,13 @@ impl Engine {
     }
 
     fn set_alarm(&mut self, out: &mut Vec<Effect>) {
-        let next = self
-            .missions
+        let missions = self.missions.values().filter_map(Mission::next_deadline);
+        let executors = self
+            .executors
             .values()
-            .filter_map(Mission::next_deadline)
-            .min();
+            .filter_map(UnifiedTaskExecutor::next_deadline);
+        let limiter = self.limiter.wake_at();
+        let next = missions.chain(executors).chain(limiter).min();
         if next != self.alarm {
             self.alarm = next;
             out.push(Effect::SetAlarm { at: next });
@@ -402,33 +722,40 @@ impl Engine {
 pub fn replay(
     text: &str,
     mut each: impl FnMut(&crate::event::Timed, &[Effect]),
-) -> Result<(MissionId, Mission), JournalError> {
+) -> Result<Subject, JournalError> {
     let journal = journal::parse(text)?;
-    let journal::Snapshot {
-        mut policy,
-        mut mission,
-        ..
-    } = journal.first;
+    let (mut policy, mut subject) = journal.first;
     let mut out = Vec::new();
+    let mut notes = Vec::new();
     for entry in journal.rest {
         match entry {
-            journal::Entry::Snapshot(snapshot) => {
-                policy = snapshot.policy;
-                mission = snapshot.mission;
-            }
+            journal::Entry::Snapshot(snapshot) => (policy, subject) = *snapshot,
             journal::Entry::Event(timed) => {
                 out.clear();
-                let mut cx = Context {
-                    now: timed.at,
-                    policy: &policy,
-                    out: &mut out,
-                };
-                mission.handle(&mut cx, &timed.event);
-                each(&timed, &out);
+                let (now, policy) = (timed.at, &policy);
+                let out = &mut out;
+                match &mut subject {
+                    Subject::Mission(mission) => {
+                        mission.handle(&mut Context { now, policy, out }, &timed.event);
+                    }
+                    Subject::Tasks(executor) => {
+                        let mut cx = exec::Context {
+                            now,
+                            policy,
+                            out,
+                            notes: &mut notes,
+                        };
+                        executor.handle(&mut cx, &timed.event);
+                        // what the limiter and the mission were told is in the events that follow
+                        notes.clear();
+                        executor.take_news();
+                    }
+                }
+                each(&timed, out);
             }
         }
     }
-    Ok((mission.id, mission))
+    Ok(subject)
 }
 
 fn concerns(mission: &Mission, event: &Event, now: Instant) -> bool {
@@ -436,7 +763,7 @@ fn concerns(mission: &Mission, event: &Event, now: Instant) -> bool {
         Event::Reply { effect, .. } => effect.belongs_to(mission.id),
         Event::Alarm => mission.next_deadline().is_some_and(|at| at <= now),
         Event::Shutdown { .. } | Event::Trapped { .. } => true,
-        Event::Restored { .. } => false, // only from `restore`
+        Event::Restored { .. } | Event::Granted { .. } => false, // not for missions, or only from `restore`
         event => session_of(event).is_some_and(|session| mission.knows(session)),
     }
 }

@@ -1,12 +1,14 @@
 //! The journal: every event of a mission with its time, as NDJSON. Crash recovery, flight recorder, bug report and
 //! test corpus in one.
 //!
-//! A line is a [`Timed`] event or a snapshot with the version, the policy and the whole mission. The first line is a
+//! A line is a [`Timed`] event or a snapshot with the version, the policy and the whole mission, or the tasks of one
+//! parent session, which have a file of their own: results outlive missions. The first line is a
 //! snapshot; another follows each step that no event of the mission explains (a command, a restart). A file that grows
 //! too large is replaced by one that begins with a snapshot of now, so it is bounded and still replayable. A line is
 //! written before the effects of its event are performed.
 
 use crate::event::Timed;
+use crate::exec::UnifiedTaskExecutor;
 use crate::mission::Mission;
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize};
@@ -23,17 +25,36 @@ struct Version {
     journal: u32,
 }
 
-/// A mission as it was at one moment, and the rules it ran under.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Snapshot {
-    pub journal: u32,
-    pub policy: Policy,
-    pub mission: Mission,
+/// What a journal is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subject {
+    Mission(Box<Mission>),
+    /// The tasks of one parent session.
+    Tasks(Box<UnifiedTaskExecutor>),
+}
+
+impl Subject {
+    /// The mission, when it is one.
+    #[must_use]
+    pub fn mission(self) -> Option<Mission> {
+        match self {
+            Self::Mission(mission) => Some(*mission),
+            Self::Tasks(_) => None,
+        }
+    }
+}
+
+/// A snapshot line: the rules, and the mission or the tasks as they were at one moment.
+#[derive(Deserialize)]
+struct Snapshot {
+    policy: Policy,
+    mission: Option<Box<Mission>>,
+    tasks: Option<Box<UnifiedTaskExecutor>>,
 }
 
 /// A line of a journal after the first.
 pub(crate) enum Entry {
-    Snapshot(Box<Snapshot>),
+    Snapshot(Box<(Policy, Subject)>),
     Event(Box<Timed>),
 }
 
@@ -55,7 +76,7 @@ pub enum JournalError {
 
 /// A journal as read.
 pub(crate) struct Journal {
-    pub first: Snapshot,
+    pub first: (Policy, Subject),
     pub rest: Vec<Entry>,
 }
 
@@ -71,6 +92,21 @@ pub(crate) fn snapshot_line(policy: &Policy, mission: &Mission) -> String {
         journal: VERSION,
         policy,
         mission,
+    })
+}
+
+/// Writes a snapshot line of a session's tasks.
+pub(crate) fn tasks_snapshot_line(policy: &Policy, tasks: &UnifiedTaskExecutor) -> String {
+    #[derive(Serialize)]
+    struct Borrowed<'a> {
+        journal: u32,
+        policy: &'a Policy,
+        tasks: &'a UnifiedTaskExecutor,
+    }
+    line(&Borrowed {
+        journal: VERSION,
+        policy,
+        tasks,
     })
 }
 
@@ -118,10 +154,16 @@ pub(crate) fn parse(text: &str) -> Result<Journal, JournalError> {
     Ok(Journal { first, rest })
 }
 
-fn snapshot(line: &str) -> Result<Snapshot, JournalError> {
+fn snapshot(line: &str) -> Result<(Policy, Subject), JournalError> {
     let version: Version = serde_json::from_str(line).map_err(JournalError::Foreign)?;
     if version.journal != VERSION {
         return Err(JournalError::Version(version.journal));
     }
-    serde_json::from_str(line).map_err(JournalError::Foreign)
+    let snapshot: Snapshot = serde_json::from_str(line).map_err(JournalError::Foreign)?;
+    let subject = match (snapshot.mission, snapshot.tasks) {
+        (Some(mission), _) => Subject::Mission(mission),
+        (None, Some(tasks)) => Subject::Tasks(tasks),
+        (None, None) => return Err(JournalError::Empty),
+    };
+    Ok((snapshot.policy, subject))
 }

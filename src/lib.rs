@@ -25,6 +25,7 @@
 //! | [`policy`] | every tuning number; the user's options |
 //! | [`mission`] | the mission loop: state machine, progress, stagnation, budget |
 //! | [`resource`] | who owns which session and timer |
+//! | [`exec`] | delegation: tasks, their sessions and results |
 //! | [`concurrency`] | how many sub-agents may work at a time: waiters, leases, limits that learn |
 //! | [`prompt`] | every text that goes to the model |
 //! | [`journal`] | record and replay |
@@ -51,6 +52,7 @@ pub mod concurrency;
 pub mod effect;
 pub mod engine;
 pub mod event;
+pub mod exec;
 pub mod fault;
 pub mod id;
 pub mod journal;

@@ -167,7 +167,7 @@ fn op() -> impl Strategy<Value = Op> {
             session, origin: if person { Origin::Person } else { Origin::Command }, agent: Some("a".into()), model
         })),
         8 => s().prop_map(move |session| send(Event::Busy { session })),
-        2 => s().prop_map(move |session| send(Event::Retrying { session, attempt: 1, message: "429".into() })),
+        2 => s().prop_map(move |session| send(Event::Retrying { session, attempt: 1, message: "429".into(), retry_after_ms: None })),
         12 => s().prop_map(move |session| send(Event::Idle { session })),
         16 => (s(), ending(), prop::bool::weighted(0.08), 0u32..200, 0u32..1_000_000)
             .prop_map(|(s, e, summary, tokens, cost)| Op::Assistant(s, e, summary, tokens, cost)),
@@ -182,7 +182,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (s(), request(), prop::bool::weighted(0.2)).prop_map(move |(session, request, rejected)| send(Event::Unblocked { session, request, rejected })),
         1 => s().prop_map(move |session| send(Event::Compacting { session })),
         2 => s().prop_map(move |session| send(Event::Compacted { session })),
-        1 => s().prop_map(move |session| send(Event::Child { parent: SESSIONS[0].into(), session })),
+        1 => s().prop_map(move |session| send(Event::Child { parent: SESSIONS[0].into(), session, title: String::new() })),
         1 => (1usize..4).prop_map(move |i| send(Event::Deleted { session: SESSIONS[i].into() })),
         16 => (prop_oneof![6 => Just(0usize), 2 => 0usize..4, 1 => 0usize..200], answer()).prop_map(|(n, a)| Op::Reply(n, a)),
         8 => Just(Op::Ring),
@@ -722,13 +722,15 @@ impl Rig {
             };
             let lines = &self.journaled[&view.id];
             let mut index = 0;
-            let (_, replayed) = replay(text, |timed, effects| {
+            let replayed = replay(text, |timed, effects| {
                 let live = serde_json::to_string(&lines[index]).expect("data");
                 let again = serde_json::to_string(effects).expect("data");
                 assert_eq!(live, again, "at {timed:?}");
                 index += 1;
             })
-            .expect("a journal");
+            .expect("a journal")
+            .mission()
+            .expect("a mission");
             assert_eq!(index, lines.len());
             assert_eq!(
                 serde_json::to_string(&replayed).expect("data"),

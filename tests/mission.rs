@@ -211,6 +211,7 @@ fn peers_02_esc_during_a_host_retry_silences() {
     host.turn_with(list(1, 3), "one");
     host.busy();
     host.send(Event::Retrying {
+        retry_after_ms: None,
         session: root(),
         attempt: 2,
         message: "429".into(),
@@ -1396,6 +1397,7 @@ fn host_retries_are_work() {
     host.busy();
     for attempt in 1..=5 {
         host.send(Event::Retrying {
+            retry_after_ms: None,
             session: root(),
             attempt,
             message: "429".into(),
@@ -1833,8 +1835,11 @@ fn every_prefix_of_a_journal_restores_and_the_mission_can_go_on() {
 fn the_journal_replays_to_the_same_state() {
     let mut host = Fake::started(plain);
     eventful(&mut host);
-    let (id, replayed) = replay(&host.files[&MissionId(1)], |_, _| {}).expect("a journal");
-    assert_eq!(id, MissionId(1));
+    let replayed = replay(&host.files[&MissionId(1)], |_, _| {})
+        .expect("a journal")
+        .mission()
+        .expect("a mission");
+    assert_eq!(replayed.view(Instant(0)).id, MissionId(1));
     let live = host.engine.missions().next().expect("a mission");
     assert_eq!(&replayed, live);
 }
@@ -1865,7 +1870,10 @@ fn a_restored_torn_journal_is_whole_again_after_the_next_event() {
     host.says();
     host.turn_with(list(5, 6), "five");
     let file = host.files[&MissionId(1)].clone();
-    let (_, replayed) = replay(&file, |_, _| {}).expect("appended to a torn line");
+    let replayed = replay(&file, |_, _| {})
+        .expect("appended to a torn line")
+        .mission()
+        .expect("a mission");
     let live = host.engine.missions().next().expect("one");
     assert_eq!(
         serde_json::to_string_pretty(&replayed).expect("data"),
@@ -1917,7 +1925,10 @@ fn a_journal_that_grows_too_large_becomes_a_snapshot() {
         largest = largest.max(host.files[&MissionId(1)].len());
     }
     assert!(largest < (1 << 20) + 300_000, "{largest}");
-    let (_, replayed) = replay(&host.files[&MissionId(1)], |_, _| {}).expect("a journal");
+    let replayed = replay(&host.files[&MissionId(1)], |_, _| {})
+        .expect("a journal")
+        .mission()
+        .expect("a mission");
     assert_eq!(&replayed, host.engine.missions().next().expect("one"));
 }
 

@@ -452,6 +452,7 @@ impl Sim {
                 self.tell(Event::Retrying {
                     session,
                     attempt,
+                    retry_after_ms: None,
                     message: "429".into(),
                 });
                 let next = match attempt {
@@ -503,6 +504,7 @@ impl Sim {
                 self.tell(Event::Child {
                     parent: session,
                     session: CHILD.into(),
+                    title: String::new(),
                 });
                 self.tell(Event::Busy {
                     session: CHILD.into(),

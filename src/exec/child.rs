@@ -133,10 +133,10 @@ impl UnifiedTaskExecutor {
 
     /// The session is not needed any more. With `keepSessions` it is only made quiet.
     pub(super) fn close(&mut self, cx: &mut Context, session: &SessionId) {
-        let resting = self
-            .pool
-            .get(session)
-            .is_some_and(|child| child.usage == Use::Resting);
+        // its own turn is told to be over within moments; a later one is the person's
+        let resting = self.pool.get(session).is_some_and(|child| {
+            child.usage == Use::Resting && cx.now.since(child.rested) > CLOSING_MS
+        });
         self.pool.assign(session, Use::Closing, cx.now);
         let busy = self.pool.get(session).is_some_and(|child| child.busy);
         if busy && resting {
@@ -232,7 +232,8 @@ impl UnifiedTaskExecutor {
             Outcome::Err(fault) => {
                 child.tries += 1;
                 if child.tries >= CLOSING_TRIES {
-                    let message = format!("The session {session} of a task could not be deleted: {fault}");
+                    let message =
+                        format!("The session {session} of a task could not be deleted: {fault}");
                     self.forget_child(cx, session);
                     self.notify(cx, Level::Warning, message);
                 } else {

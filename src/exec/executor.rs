@@ -95,6 +95,8 @@ pub struct UnifiedTaskExecutor {
     pub(super) open: u32,
     /// Ended background tasks whose results the parent has not seen.
     pub(super) unseen: BTreeSet<TaskId>,
+    /// The first task of those that are announced together when all have ended.
+    pub(super) batch: u32,
     /// Ended tasks in the order of their ends, and the bytes of their results.
     pub(super) ended: Vec<TaskId>,
     pub(super) result_bytes: usize,
@@ -126,6 +128,7 @@ impl UnifiedTaskExecutor {
             tickets: BTreeMap::new(),
             open: 0,
             unseen: BTreeSet::new(),
+            batch: 1,
             ended: Vec::new(),
             result_bytes: 0,
             parent: Parent::default(),
@@ -157,6 +160,10 @@ impl UnifiedTaskExecutor {
     #[must_use]
     pub fn open_tasks(&self) -> u32 {
         self.open
+    }
+
+    pub(crate) fn has_mission(&self) -> bool {
+        self.parent.mission
     }
 
     /// Its tasks, in the order in which they were delegated.
@@ -210,7 +217,7 @@ impl UnifiedTaskExecutor {
             Event::MissionOpen { open, .. } => self.on_mission(cx, *open),
             Event::ResultsSeen { tasks, .. } => self.mark_seen(tasks),
             Event::Restored { cause } => self.on_restored(cx, *cause),
-            Event::Shutdown { drain } => self.on_shutdown(cx, *drain),
+            Event::Shutdown { drain } => self.on_shutdown(*drain),
             Event::Trapped { .. } => self.cancel_all(cx, "the orchestrator failed"),
             Event::Child {
                 parent,
@@ -439,7 +446,7 @@ impl UnifiedTaskExecutor {
             return;
         }
         self.enter(id, state);
-        let closes = matches!(state, TaskState::Cancelled | TaskState::TimedOut);
+        let mut closes = matches!(state, TaskState::Cancelled | TaskState::TimedOut);
         let verdict = match state {
             TaskState::Done => Verdict::Success,
             TaskState::Failed => Verdict::AgentFailed,
@@ -463,6 +470,11 @@ impl UnifiedTaskExecutor {
             waiters = std::mem::take(&mut task.waiters);
             call = task.call.take();
             background = task.background;
+            if state == TaskState::Failed
+                && let Some(session) = &session
+            {
+                closes |= self.pool.get(session).is_some_and(|child| child.busy);
+            }
             if let Some(node) = task.node.take() {
                 self.resources.release(node); // its timers; a session has a node of its own
             }
@@ -499,10 +511,10 @@ impl UnifiedTaskExecutor {
             self.set_seen(id);
         }
         for waiter in waiters {
-            self.answer_waiter(cx, &waiter);
+            self.answer_waiter(cx, waiter);
         }
         if let Some(call) = call {
-            self.on_call_progress(cx, &call);
+            self.on_call_progress(cx, call);
         }
         if self.open == 0 {
             self.tell_end(cx);

@@ -1,12 +1,11 @@
 //! Timers, restarts, the mission's end, the host's end.
 
-use super::executor::{Context, Owner, UnifiedTaskExecutor};
+use super::executor::{Context, UnifiedTaskExecutor};
 use super::pool::Use;
 use super::results;
 use super::task::{Ask, TaskState, Wait};
 use super::tools::timeout_ms;
 use super::turn::blocker;
-use crate::concurrency::Verdict;
 use crate::effect::Level;
 use crate::event::RestoreCause;
 use crate::id::TaskId;
@@ -104,18 +103,19 @@ impl UnifiedTaskExecutor {
         } else {
             Level::Warning
         };
-        let text = match batch().count() {
-            1 => batch()
-                .next()
-                .map_or_else(String::new, |task| results::headline(task, cx.now)),
-            count => format!("{count} tasks ended: {}", results::tally(batch())),
+        let text = match (batch().next(), batch().count()) {
+            (Some(task), 1) => format!("Task {}", results::headline(task, cx.now)),
+            (_, count) => format!("{count} tasks ended: {}", results::tally(batch())),
         };
-        self.notify(cx, level, format!("Task {text}").replacen("Task ", if batch().count() == 1 { "Task " } else { "" }, 1));
+        self.notify(cx, level, text);
     }
 
     // ---- the mission ------------------------------------------------------------------------------------------
 
     pub(super) fn on_mission(&mut self, cx: &mut Context, open: bool) {
+        if open {
+            self.resume(cx);
+        }
         if self.parent.mission == open {
             return;
         }
@@ -213,22 +213,11 @@ impl UnifiedTaskExecutor {
         }
     }
 
-    pub(super) fn on_shutdown(&mut self, cx: &mut Context, drain: bool) {
+    pub(super) fn on_shutdown(&mut self, drain: bool) {
         if drain {
             self.parent.idle();
             return;
         }
-        for id in self
-            .tasks
-            .values()
-            .filter(|task| !task.state.is_ended())
-            .map(|task| task.id)
-            .collect::<Vec<_>>()
-        {
-            self.release_slot(cx, id, Verdict::Cancelled);
-            self.disarm_watch(id);
-        }
-        self.requests.retain(|_, owner| matches!(owner, Owner::Session(_)));
-        self.suspended = true;
+        self.suspended = true; // what is open goes on when the session is used again
     }
 }

@@ -56,7 +56,10 @@ fn page(task: &Task, from: usize, room: usize) -> String {
             task.id
         ));
     } else if task.cut > 0 {
-        out.push_str(&format!("\n[the last {} bytes were too long to keep]", task.cut));
+        out.push_str(&format!(
+            "\n[the last {} bytes were too long to keep]",
+            task.cut
+        ));
     }
     if let Some(remark) = &task.remark {
         out.push_str(&format!("\n[{remark}]"));
@@ -73,7 +76,11 @@ pub(super) fn answer_page(task: &Task, offset: usize, now: Instant) -> String {
             task.result.len()
         );
     }
-    format!("{}\n{}", headline(task, now), page(task, offset, PAGE_BYTES))
+    format!(
+        "{}\n{}",
+        headline(task, now),
+        page(task, offset, PAGE_BYTES)
+    )
 }
 
 /// Several results in one answer, in the order of their ids.

@@ -282,15 +282,15 @@ impl UnifiedTaskExecutor {
     }
 
     /// One of the tasks that a call waits for has ended.
-    pub(super) fn on_call_progress(&mut self, cx: &mut Context, number: &u32) {
+    pub(super) fn on_call_progress(&mut self, cx: &mut Context, number: u32) {
         if let Some(Call {
             kind: CallKind::Delegate { open, .. },
             ..
-        }) = self.calls.get_mut(number)
+        }) = self.calls.get_mut(&number)
         {
             *open = open.saturating_sub(1);
             if *open == 0 {
-                self.finish_delegate(cx, *number);
+                self.finish_delegate(cx, number);
             }
         }
     }
@@ -337,13 +337,7 @@ impl UnifiedTaskExecutor {
     }
 
     /// An answer to a task of ours goes out once that has a slot again: its next request follows at once.
-    fn answer_or_wait(
-        &mut self,
-        cx: &mut Context,
-        session: SessionId,
-        call: CallId,
-        text: String,
-    ) {
+    fn answer_or_wait(&mut self, cx: &mut Context, session: SessionId, call: CallId, text: String) {
         let caller = match self.pool.get(&session).map(|child| child.usage) {
             Some(Use::Task(task)) => self.tasks.get_mut(&task),
             _ => None,
@@ -517,7 +511,10 @@ impl UnifiedTaskExecutor {
         let CallKind::Result { task: id, offset } = call.kind else {
             return;
         };
-        let ended = self.tasks.get(&id).is_some_and(|task| task.state.is_ended());
+        let ended = self
+            .tasks
+            .get(&id)
+            .is_some_and(|task| task.state.is_ended());
         let text = match self.tasks.get_mut(&id) {
             Some(task) if ended => results::answer_page(task, offset, cx.now),
             Some(task) => {
@@ -543,7 +540,9 @@ impl UnifiedTaskExecutor {
         let room = SHOWN.saturating_sub(open.len());
         let hidden = ended.len().saturating_sub(room);
         if hidden > 0 {
-            lines.push(format!("({hidden} older ones that have ended are not shown)"));
+            lines.push(format!(
+                "({hidden} older ones that have ended are not shown)"
+            ));
         }
         for task in ended.iter().skip(hidden).chain(open.iter().take(SHOWN)) {
             let unread = if self.unseen.contains(&task.id) {

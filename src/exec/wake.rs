@@ -210,7 +210,12 @@ impl UnifiedTaskExecutor {
     }
 
     fn on_woken(&mut self, cx: &mut Context, turn: &LastTurn) {
-        if turn.unanswered && !turn.busy {
+        if turn.busy {
+            self.parent.wake = Wake::Handed; // a turn runs; it will take the prompt up, or end without it
+            self.arm_wake(cx, PROMPT_GRACE_MS);
+            return;
+        }
+        if turn.unanswered {
             self.parent.tries += 1;
             if self.parent.tries < RETRY_MAX {
                 self.send_wake(cx, true);

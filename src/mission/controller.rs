@@ -29,7 +29,8 @@ impl Mission {
                     Blocker::Permission => "a permission request",
                     Blocker::Question => "a question",
                 };
-                if *session != self.session {
+                if *session != self.session && self.open_tasks == 0 {
+                    // a delegated task tells so itself
                     self.notify(
                         cx,
                         Level::Warning,
@@ -42,6 +43,11 @@ impl Mission {
             } => {
                 self.blocked.remove(request);
                 self.turn.rejected |= rejected;
+                self.on_gate(cx);
+            }
+            Event::Tasks { open, news, .. } => {
+                self.open_tasks = *open;
+                self.news.clone_from(news);
                 self.on_gate(cx);
             }
             Event::Restored { cause } => self.on_restored(cx, *cause),

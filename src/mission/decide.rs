@@ -19,7 +19,7 @@ impl Mission {
         match &self.next {
             Next::Decide => self.decide(cx),
             Next::Send(_) if self.roadmap_stale => self.read_todos(cx),
-            Next::Send(_) if all_finished(self.todos()) => {
+            Next::Send(_) if all_finished(self.todos()) && self.news.is_none() => {
                 self.next = Next::Decide;
                 self.decide(cx);
             }
@@ -54,6 +54,12 @@ impl Mission {
     fn decide(&mut self, cx: &mut Context) {
         if self.roadmap_stale {
             self.read_todos(cx);
+            return;
+        }
+        if let Some(news) = &self.news {
+            let text = format!("{} results of delegated tasks came", news.tasks.len());
+            self.log(cx, Rule::TasksEnded, text);
+            self.choose(cx, PromptKind::Results);
             return;
         }
         let all_done = all_finished(self.todos());
@@ -244,6 +250,7 @@ impl Mission {
             Next::Send(PromptKind::Plan) => "asks for a plan",
             Next::Send(PromptKind::Check { .. }) => "continues: the completion command failed",
             Next::Send(PromptKind::Resume) => "resumes",
+            Next::Send(PromptKind::Results) => "continues with the results of its tasks",
             _ => "continues",
         };
         let text = format!(
@@ -262,12 +269,22 @@ impl Mission {
             Next::Decide => PromptKind::Resume,
         };
         let id = self.mint();
+        if !again {
+            self.sent_news = None;
+        }
+        let news = self.news.as_ref().or(self.sent_news.as_ref());
         cx.out.push(Effect::Prompt {
             id,
             session: self.session.clone(),
             agent: self.agent.clone(),
             model: self.model.clone(),
-            text: continuation(self.id, self.budget.iterations, self.todos(), &kind),
+            text: continuation(
+                self.id,
+                self.budget.iterations,
+                self.todos(),
+                &kind,
+                news.map(|news| news.text.as_str()),
+            ),
             redrive: again,
         });
         self.in_flight = Some((id, Request::Prompt));

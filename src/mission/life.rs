@@ -21,6 +21,10 @@ impl Mission {
     pub(super) fn on_timer(&mut self, cx: &mut Context, purpose: Purpose) {
         match (purpose, self.phase) {
             (Purpose::Watch, Phase::Working) => self.on_watch(cx),
+            // the executor watches its tasks itself
+            (Purpose::Watch, Phase::Held) if self.open_tasks > 0 => {
+                self.arm(cx.now.plus(WATCH_MS), Purpose::Watch);
+            }
             (Purpose::Watch, Phase::Held) => {
                 let child = self
                     .children
@@ -93,6 +97,8 @@ impl Mission {
                 self.in_flight = None;
                 self.blocked.clear();
                 self.children.clear();
+                self.open_tasks = 0;
+                self.news = None;
                 self.compacting = false;
                 self.draining = false;
                 self.check = Check::Unknown;

@@ -230,6 +230,7 @@ pub enum Rule {
     AllDone,
     Gate,
     GateOpened,
+    TasksEnded,
     Settle,
     Ceiling,
     UserAbort,

@@ -31,6 +31,10 @@ impl Mission {
         match (request, outcome) {
             (Request::Prompt, Outcome::Ok(_)) => {
                 self.retries = 0;
+                if let Some(news) = self.news.take() {
+                    self.delivered.clone_from(&news.tasks);
+                    self.sent_news = Some(news);
+                }
                 self.turn.handed = Some(cx.now);
                 let idle = self.turn.activity == Activity::Idle;
                 self.enter(cx, Phase::Working);

@@ -8,9 +8,9 @@ use super::phase::{Phase, Rule, StopReason, allowed};
 use super::progress::Progress;
 use super::stagnation::Detectors;
 use crate::effect::{Effect, Level};
-use crate::event::{Blocker, Fingerprint, Model, Todo};
+use crate::event::{Blocker, Fingerprint, Model, TaskNews, Todo};
 use crate::fault::Fault;
-use crate::id::{EffectId, MessageId, MissionId, RequestId, SessionId};
+use crate::id::{EffectId, MessageId, MissionId, RequestId, SessionId, TaskId};
 use crate::policy::{DECISIONS_KEPT, Policy, WATCH_MS};
 use crate::prompt::PromptKind;
 use crate::resource::{NodeId, ResourceTracker};
@@ -142,6 +142,17 @@ pub struct Mission {
     pub(super) text: Option<Fingerprint>,
     pub(super) blocked: BTreeMap<RequestId, (SessionId, Blocker)>,
     pub(super) children: BTreeMap<SessionId, bool>,
+    /// Delegated tasks that have not ended.
+    #[serde(default)]
+    pub(super) open_tasks: u32,
+    /// Their results, for the next prompt, and those of the prompt that was accepted last.
+    #[serde(default)]
+    pub(super) news: Option<TaskNews>,
+    #[serde(default)]
+    pub(super) sent_news: Option<TaskNews>,
+    /// Tasks whose results went to the agent, for the engine to pass on.
+    #[serde(skip)]
+    pub(super) delivered: Vec<TaskId>,
     pub(super) compacting: bool,
     pub(super) in_flight: Option<(EffectId, Request)>,
     /// The aborted turn of the mission before is still ending; this one's own has not begun.
@@ -213,6 +224,10 @@ impl Mission {
             text: None,
             blocked: BTreeMap::new(),
             children: BTreeMap::new(),
+            open_tasks: 0,
+            news: None,
+            sent_news: None,
+            delivered: Vec::new(),
             compacting: false,
             in_flight: None,
             behind_another: false,
@@ -259,6 +274,11 @@ impl Mission {
         self.phase == Phase::Working && matches!(self.check, Check::Running { .. })
     }
 
+    /// Tasks whose results the last prompt carried.
+    pub(crate) fn take_delivered(&mut self) -> Vec<TaskId> {
+        std::mem::take(&mut self.delivered)
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.resources.next_deadline()
     }
@@ -297,6 +317,8 @@ impl Mission {
             })
         } else if self.children.values().any(|busy| *busy) {
             Some("the end of a child session's turn")
+        } else if self.open_tasks > 0 {
+            Some("the end of delegated tasks")
         } else if self.turn.activity == Activity::InTurn {
             Some("the end of the turn under way")
         } else {

@@ -160,7 +160,17 @@ impl Mission {
         self.activate(cx);
         self.enter(cx, Phase::Working);
         let todos = self.roadmap.clone().unwrap_or_default();
-        crate::prompt::continuation(self.id, self.budget.iterations, &todos, &PromptKind::Resume)
+        let news = self.news.take();
+        if let Some(news) = &news {
+            self.delivered.clone_from(&news.tasks);
+        }
+        crate::prompt::continuation(
+            self.id,
+            self.budget.iterations,
+            &todos,
+            &PromptKind::Resume,
+            news.as_ref().map(|news| news.text.as_str()),
+        )
     }
 
     /// `/task` without an objective, from another session: the mission is prompted in its own.

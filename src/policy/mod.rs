@@ -203,6 +203,8 @@ pub const ENDED_KEPT: usize = 16;
 /// Tasks of one `delegate_task` call, and open tasks of a session.
 pub const TASKS_PER_CALL: usize = 32;
 pub const TASKS_OPEN: u32 = 2_000;
+/// Sessions whose tasks are kept in memory; the journals hold the rest.
+pub const EXECUTORS_KEPT: usize = 64;
 /// Ended tasks whose results are kept for reading, and the bytes of all of them. The oldest that were read go first.
 pub const TASKS_KEPT: usize = 500;
 pub const RESULTS_BYTES: usize = 8 << 20;
@@ -214,6 +216,8 @@ pub const RESULT_BYTES: usize = 128_000;
 /// Bytes of a result in one page, and of all results in one answer: below OpenCode's cut of 50 KiB.
 pub const PAGE_BYTES: usize = 24_000;
 pub const ANSWER_BYTES: usize = 32_000;
+/// What a follow-up in a fresh session is told of the task before, in characters of its prompt and of its result.
+pub const FOLLOW_UP_CHARS: usize = 8_000;
 /// Longest wait of `get_task_result`. Milliseconds.
 pub const WAIT_MAX_MS: u64 = 600_000;
 /// How often a call that waits for several tasks looks whether some of them have gone silent, and after how long

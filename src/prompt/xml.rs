@@ -44,6 +44,14 @@ impl Xml {
         self
     }
 
+    /// XML that was built before.
+    #[must_use]
+    pub fn xml(mut self, built: &str) -> Self {
+        self.text.push_str(built);
+        self.text.push('\n');
+        self
+    }
+
     /// Closes the innermost open element.
     #[must_use]
     pub fn close(mut self) -> Self {

@@ -314,7 +314,12 @@ impl Fake {
                 }
                 None
             }
-            Effect::CreateSession { .. } | Effect::DeleteSession { .. } => None,
+            // tests/delegation.rs has a host for these
+            Effect::CreateSession { .. }
+            | Effect::DeleteSession { .. }
+            | Effect::ReadResult { .. }
+            | Effect::AnswerTool { .. }
+            | Effect::JournalTasks { .. } => None,
         }
     }
 
@@ -530,6 +535,7 @@ impl Fake {
         self.send(Event::Child {
             parent: root(),
             session: "ses_child".into(),
+            title: String::new(),
         });
         "ses_child"
     }
