@@ -40,14 +40,15 @@ const options = {
 const orchestrator = new glue.Orchestrator(host, options, 1, true);
 if (orchestrator.optionMessages().length > 0) throw new Error(orchestrator.optionMessages().join("\n"));
 
-const assistant = (number, kind) => ({
-  type: "assistant",
-  session: SESSION,
-  message: `msg_${String(number).padStart(12, "0")}`,
-  ending: { kind },
-  summary: false,
-  tokens: 1200,
-  cost: 0.0021,
+const assistant = (number, ending) => ({
+  assistant: {
+    session: SESSION,
+    message: `msg_${String(number).padStart(12, "0")}`,
+    ending,
+    summary: false,
+    tokens: 1200,
+    cost: 0.0021,
+  },
 });
 
 function toolCall(turn, step) {
@@ -74,14 +75,14 @@ const todos = (turn) =>
 /** The work of one turn as the calls that the host makes. */
 function work(turn) {
   const calls = [() => orchestrator.handle(busy)];
-  const busy = { type: "busy", session: SESSION };
+  const busy = { busy: { session: SESSION } };
   for (let step = 0; step < STEPS; step += 1) {
     const call = toolCall(turn, step);
     const end = assistant(turn * 10 + step, "step");
     calls.push(() => orchestrator.observeTool(SESSION, call));
     calls.push(() => orchestrator.handle(end));
   }
-  const list = { type: "todos", session: SESSION, todos: todos(turn) };
+  const list = { todos: { session: SESSION, todos: todos(turn) } };
   const end = assistant(turn * 10 + 9, "natural");
   calls.push(() => orchestrator.handle(list));
   calls.push(() => orchestrator.observeText(SESSION, `The end of turn ${turn}.`));
@@ -89,7 +90,7 @@ function work(turn) {
   return calls;
 }
 
-const idle = { type: "idle", session: SESSION };
+const idle = { idle: { session: SESSION } };
 const spent = { ms: 0, cpuMs: 0 };
 let turn = 0;
 
@@ -110,13 +111,9 @@ async function batch() {
 }
 
 function begin() {
-  orchestrator.command(SESSION, { name: "task", objective: "make it fast" });
+  orchestrator.command(SESSION, { task: { objective: "make it fast" } });
   orchestrator.handle({
-    type: "userMessage",
-    session: SESSION,
-    origin: "command",
-    agent: "commander",
-    model: null,
+    userMessage: { session: SESSION, origin: "command", agent: "commander", model: null },
   });
 }
 

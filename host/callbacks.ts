@@ -321,7 +321,7 @@ async function within<T>(call: Promise<T>, timeoutMs = CALL_TIMEOUT_MS): Promise
   if (timeoutMs === Infinity) return call;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<never>((_, reject) => {
-    const fault: Fault = { kind: "timeout", message: `OpenCode did not answer within ${timeoutMs / 1000} s` };
+    const fault: Fault = { timeout: { message: `OpenCode did not answer within ${timeoutMs / 1000} s` } };
     timer = setTimeout(() => reject(fault), timeoutMs);
   });
   try {

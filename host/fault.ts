@@ -29,22 +29,22 @@ export function faultOf(error: unknown): Fault {
   const data = isObject(error) && isObject(error["data"]) ? error["data"] : {};
   switch (name) {
     case "MessageAbortedError":
-      return { kind: "cancelled" };
+      return "cancelled";
     case "ContextOverflowError":
-      return { kind: "contextOverflow" };
+      return "contextOverflow";
     case "NotFoundError":
-      return { kind: "sessionLost", message };
+      return { sessionLost: { message } };
     case "ProviderAuthError":
-      return { kind: "refused", message };
+      return { refused: { message } };
     case "APIError": {
       const status = typeof data["statusCode"] === "number" ? data["statusCode"] : undefined;
-      if (status === 429) return { kind: "rateLimited", retryAfterMs: retryAfter(data), message };
+      if (status === 429) return { rateLimited: { retryAfterMs: retryAfter(data), message } };
       if (data["isRetryable"] === true || status === undefined || status >= 500)
-        return { kind: "unavailable", message };
-      return { kind: "refused", message: `${status}: ${message}` };
+        return { unavailable: { message } };
+      return { refused: { message: `${status}: ${message}` } };
     }
     default:
-      return { kind: "agentFailed", message };
+      return { agentFailed: { message } };
   }
 }
 
@@ -63,8 +63,8 @@ function retryAfter(data: Record<string, unknown>): number | null {
 export function callFault(error: unknown, status: number | undefined): Fault {
   const message = messageOf(error);
   if (status === 404 || (isObject(error) && error["name"] === "NotFoundError")) {
-    return { kind: "sessionLost", message };
+    return { sessionLost: { message } };
   }
-  if (status !== undefined && status >= 400 && status < 500) return { kind: "refused", message };
-  return { kind: "unavailable", message };
+  if (status !== undefined && status >= 400 && status < 500) return { refused: { message } };
+  return { unavailable: { message } };
 }

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { endingOf, Normaliser, todosOf } from "./normalise";
+import { isObject } from "./fault";
+import { endingOf, Normaliser, todosOf, type Normalised } from "./normalise";
 
 const session = "ses_1";
 const status = (type: string, more = {}) => ({
   type: "session.status",
   properties: { sessionID: session, status: { type, ...more } },
 });
+/** The name of an event: the key of its one field, or itself when it has none. */
+const nameOf = (event: Normalised | undefined) => (isObject(event) ? Object.keys(event).join() : event);
 const idle = { type: "session.idle", properties: { sessionID: session } };
 const message = (info: Record<string, unknown>) => ({
   type: "message.updated",
@@ -17,7 +20,7 @@ test("OpenCode's pair of idles is one, and a repeated busy is dropped until the 
   const normaliser = new Normaliser();
   const seen = [status("busy"), status("busy"), status("idle"), idle, status("busy"), status("idle"), idle]
     .map((event) => normaliser.normalise(event))
-    .flatMap((event) => (event ? [event.type] : []));
+    .flatMap((event) => (event ? [nameOf(event)] : []));
   assert.deepEqual(seen, ["busy", "idle", "busy", "idle"]);
 });
 
@@ -27,7 +30,7 @@ test("peers 2: a second pair of idles is told again, for it may be the person's 
     normaliser.normalise(e),
   );
   assert.deepEqual(
-    seen.flatMap((event) => (event ? [event.type] : [])),
+    seen.flatMap((event) => (event ? [nameOf(event)] : [])),
     ["busy", "idle", "idle"],
   );
 });
@@ -56,25 +59,18 @@ test("an assistant message is told once for each way of ending", () => {
   const tokens = { input: 100, output: 10, reasoning: 5, cache: { read: 7, write: 1 } };
   const first = normaliser.normalise(message({ finish: "stop", tokens, cost: 0.5 }));
   assert.deepEqual(first, {
-    type: "assistant",
-    session,
-    message: "msg_1",
-    ending: { kind: "natural" },
-    summary: false,
-    tokens: 123,
-    cost: 0.5,
+    assistant: { session, message: "msg_1", ending: "natural", summary: false, tokens: 123, cost: 0.5 },
   });
   assert.equal(normaliser.normalise(message({ finish: "stop", tokens, time: { completed: 1 } })), undefined);
-  assert.equal(normaliser.normalise(message({ id: "msg_2", finish: "stop" }))?.type, "assistant");
+  assert.equal(nameOf(normaliser.normalise(message({ id: "msg_2", finish: "stop" }))), "assistant");
 });
 
 test("how a message ended", () => {
-  assert.deepEqual(endingOf({ finish: "tool-calls" }), { kind: "step" });
-  assert.deepEqual(endingOf({ finish: "length" }), { kind: "natural" });
-  assert.deepEqual(endingOf({}), { kind: "unfinished" });
+  assert.deepEqual(endingOf({ finish: "tool-calls" }), "step");
+  assert.deepEqual(endingOf({ finish: "length" }), "natural");
+  assert.deepEqual(endingOf({}), "unfinished");
   assert.deepEqual(endingOf({ error: { name: "MessageAbortedError" }, finish: "stop" }), {
-    kind: "failed",
-    fault: { kind: "cancelled" },
+    failed: { fault: "cancelled" },
   });
 });
 
@@ -83,22 +79,14 @@ test("retries, children, questions and permissions", () => {
   const next = (type: string, properties: Record<string, unknown>) =>
     normaliser.normalise({ type, properties });
   assert.deepEqual(normaliser.normalise(status("retry", { attempt: 2, message: "slow down" })), {
-    type: "retrying",
-    session,
-    attempt: 2,
-    message: "slow down",
+    retrying: { session, attempt: 2, message: "slow down" },
   });
   assert.equal(next("session.created", { info: { id: "ses_2" } }), undefined);
   assert.deepEqual(next("session.created", { info: { id: "ses_2", parentID: session } }), {
-    type: "child",
-    parent: session,
-    session: "ses_2",
+    child: { parent: session, session: "ses_2" },
   });
   assert.deepEqual(next("question.asked", { id: "q", sessionID: session }), {
-    type: "blocked",
-    session,
-    request: "q",
-    by: "question",
+    blocked: { session, request: "q", by: "question" },
   });
   for (const [type, properties, rejected] of [
     ["permission.replied", { requestID: "q", reply: "once" }, false],
@@ -106,23 +94,20 @@ test("retries, children, questions and permissions", () => {
     ["question.rejected", { requestID: "q" }, true],
   ] as const) {
     assert.deepEqual(next(type, { sessionID: session, ...properties }), {
-      type: "unblocked",
-      session,
-      request: "q",
-      rejected,
+      unblocked: { session, request: "q", rejected },
     });
   }
-  assert.deepEqual(next("session.deleted", { info: { id: session } }), { type: "deleted", session });
+  assert.deepEqual(next("session.deleted", { info: { id: session } }), { deleted: { session } });
 });
 
 test("a failed tool call, which has no hook, is told by its part", () => {
   const state = { status: "error", input: { filePath: "x" }, error: "File not found" };
   const part = { type: "tool", sessionID: session, callID: "c", tool: "read", state };
   const event = new Normaliser().normalise({ type: "message.part.updated", properties: { part } });
-  assert.equal(event?.type, "rawTool");
-  assert.ok(event.type === "rawTool");
+  assert.ok(isObject(event) && "rawTool" in event);
+  const { call } = event.rawTool;
   assert.deepEqual(
-    [event.call.failed, event.call.kind, event.call.output, event.call.args],
+    [call.failed, call.kind, call.output, call.args],
     [true, "read", "File not found", '{"filePath":"x"}'],
   );
 });
@@ -156,7 +141,7 @@ test("peers 5: an answer while a newer user message waits is a step, not the end
   const normaliser = new Normaliser();
   const answer = (id: string, parentID: string) => {
     const event = normaliser.normalise(message({ id, parentID, finish: "stop" }));
-    return event?.type === "assistant" ? event.ending.kind : undefined;
+    return isObject(event) && "assistant" in event ? event.assistant.ending : undefined;
   };
   const asked = (id: string) => assert.equal(normaliser.normalise(message({ id, role: "user" })), undefined);
   asked("msg_1");

@@ -4,7 +4,7 @@ import type { Ending, Event, RawToolCall, Todo } from "./generated/contract";
 import type { MessageInfo, OpenCodeEvent, Tokens } from "./opencode";
 import { toolKind } from "./tools";
 
-export type Normalised = Event | { type: "rawTool"; session: string; call: RawToolCall };
+export type Normalised = Event | { rawTool: { session: string; call: RawToolCall } };
 
 /** Keeps what is needed to tell a repeated event from a new one. One for each project. */
 export class Normaliser {
@@ -26,7 +26,7 @@ export class Normaliser {
         if (!isObject(info)) return undefined;
         const parent = text(info["parentID"]);
         const session = text(info["id"]);
-        return parent && session ? { type: "child", parent, session } : undefined;
+        return parent && session ? { child: { parent, session } } : undefined;
       }
       case "session.deleted": {
         const session = text(
@@ -36,7 +36,7 @@ export class Normaliser {
         this.status.delete(session);
         this.finished.delete(session);
         this.newest.delete(session);
-        return { type: "deleted", session };
+        return { deleted: { session } };
       }
     }
     const session = text(properties["sessionID"]);
@@ -46,13 +46,13 @@ export class Normaliser {
         return this.sessionStatus(session, properties["status"]);
       case "session.idle":
         this.status.set(session, "idle");
-        return { type: "idle", session };
+        return { idle: { session } };
       case "session.error":
-        return { type: "sessionError", session, fault: faultOf(properties["error"]) };
+        return { sessionError: { session, fault: faultOf(properties["error"]) } };
       case "session.compacted":
-        return { type: "compacted", session };
+        return { compacted: { session } };
       case "todo.updated":
-        return { type: "todos", session, todos: todosOf(properties["todos"]) };
+        return { todos: { session, todos: todosOf(properties["todos"]) } };
       case "permission.asked":
         return blocked(session, properties["id"], "permission");
       case "question.asked":
@@ -62,7 +62,7 @@ export class Normaliser {
       case "question.rejected": {
         const request = text(properties["requestID"]);
         const rejected = type === "question.rejected" || properties["reply"] === "reject";
-        return request ? { type: "unblocked", session, request, rejected } : undefined;
+        return request ? { unblocked: { session, request, rejected } } : undefined;
       }
     }
     return undefined;
@@ -73,15 +73,11 @@ export class Normaliser {
     const kind = text(status["type"]);
     const before = this.status.get(session);
     if (kind) this.status.set(session, kind);
-    if (kind === "busy" && before !== "busy") return { type: "busy", session };
+    if (kind === "busy" && before !== "busy") return { busy: { session } };
     if (kind === "retry") {
       const attempt = Number(status["attempt"]);
-      return {
-        type: "retrying",
-        session,
-        attempt: attempt > 0 ? attempt : 0,
-        message: text(status["message"]) ?? "",
-      };
+      const message = text(status["message"]) ?? "";
+      return { retrying: { session, attempt: attempt > 0 ? attempt : 0, message } };
     }
     return undefined; // "idle" is told again, at once, by session.idle
   }
@@ -92,20 +88,21 @@ export class Normaliser {
     if (info.role === "user" && info.id > newest) this.newest.set(info.sessionID, info.id);
     if (info.role !== "assistant") return undefined;
     const ending = endingOf(info);
-    if (ending.kind === "unfinished") return undefined;
-    const key = `${info.id} ${ending.kind}`;
+    if (ending === "unfinished") return undefined;
+    const key = `${info.id} ${typeof ending === "string" ? ending : "failed"}`;
     if (this.finished.get(info.sessionID) === key) return undefined;
     this.finished.set(info.sessionID, key);
     // with a newer user message in wait this is no end: OpenCode's loop goes on with that one (ids ascend)
     const waiting = info.parentID !== undefined && info.parentID < newest;
     return {
-      type: "assistant",
-      session: info.sessionID,
-      message: info.id,
-      ending: waiting && ending.kind === "natural" ? { kind: "step" } : ending,
-      summary: info.summary === true,
-      tokens: sum(info.tokens),
-      cost: typeof info.cost === "number" && info.cost > 0 ? info.cost : 0,
+      assistant: {
+        session: info.sessionID,
+        message: info.id,
+        ending: waiting && ending === "natural" ? "step" : ending,
+        summary: info.summary === true,
+        tokens: sum(info.tokens),
+        cost: typeof info.cost === "number" && info.cost > 0 ? info.cost : 0,
+      },
     };
   }
 
@@ -127,15 +124,15 @@ export class Normaliser {
       writes: [],
       diagnostics: null,
     };
-    return { type: "rawTool", session, call };
+    return { rawTool: { session, call } };
   }
 }
 
 /** How an assistant message ended. */
 export function endingOf(info: MessageInfo): Ending {
-  if (info.error) return { kind: "failed", fault: faultOf(info.error) };
-  if (info.finish === "tool-calls") return { kind: "step" };
-  return info.finish ? { kind: "natural" } : { kind: "unfinished" };
+  if (info.error) return { failed: { fault: faultOf(info.error) } };
+  if (info.finish === "tool-calls") return "step";
+  return info.finish ? "natural" : "unfinished";
 }
 
 /** The native todo list; an item of an unknown state counts as open. */
@@ -153,7 +150,7 @@ export function todosOf(value: unknown): Todo[] {
 
 function blocked(session: string, id: unknown, by: "permission" | "question"): Event | undefined {
   const request = text(id);
-  return request ? { type: "blocked", session, request, by } : undefined;
+  return request ? { blocked: { session, request, by } } : undefined;
 }
 
 function sum(tokens: Tokens | undefined): number {

@@ -49,7 +49,7 @@ export class Project {
       isDraining: () => this.draining,
       isHeadless: this.headless,
       wantsToasts: () => this.runtime.call((o) => o.wantsToasts(), false),
-      onAlarm: () => this.runtime.handle({ type: "alarm" }),
+      onAlarm: () => this.runtime.handle("alarm"),
     });
     this.runtime = new Runtime({
       host: this.callbacks,
@@ -132,7 +132,7 @@ export class Project {
       },
       "experimental.session.compacting": async ({ sessionID }, output) => {
         this.withEngine((o) => {
-          o.handle({ type: "compacting", session: sessionID });
+          o.handle({ compacting: { session: sessionID } });
           const context = o.compactionContext(sessionID);
           if (context !== undefined) output.context.push(context);
         });
@@ -159,8 +159,9 @@ export class Project {
 
   private deliver(event: Normalised): void {
     this.withEngine((o) => {
-      if (event.type !== "rawTool") o.handle(event);
-      else if (o.knows(event.session)) o.observeTool(event.session, event.call);
+      if (typeof event === "string" || !("rawTool" in event)) return o.handle(event);
+      const { session, call } = event.rawTool;
+      if (o.knows(session)) o.observeTool(session, call);
     });
   }
 
@@ -175,11 +176,12 @@ export class Project {
     const { providerID, modelID } = message.model ?? {};
     this.withEngine((o) =>
       o.handle({
-        type: "userMessage",
-        session,
-        origin: this.commanded.delete(session) ? "command" : "person",
-        agent: message.agent ?? null,
-        model: providerID && modelID ? { provider: providerID, model: modelID } : null,
+        userMessage: {
+          session,
+          origin: this.commanded.delete(session) ? "command" : "person",
+          agent: message.agent ?? null,
+          model: providerID && modelID ? { provider: providerID, model: modelID } : null,
+        },
       }),
     );
   }
@@ -214,7 +216,7 @@ export class Project {
   private async onContinuing(session: string, output: { enabled: boolean }): Promise<void> {
     if (!this.runtime.call((o) => o.knows(session), false)) return;
     const before = this.callbacks.prompts;
-    this.runtime.handle({ type: "continuing", session });
+    this.runtime.handle({ continuing: { session } });
     if (this.callbacks.prompts === before) return;
     output.enabled = false;
     await this.callbacks.settled();
@@ -228,12 +230,12 @@ export class Project {
       await this.callbacks.reloadPlugins(this.ourAgents);
       await this.callbacks.settled();
       await this.callbacks.stored();
-      this.runtime.handle({ type: "shutdown", drain: true });
+      this.runtime.handle({ shutdown: { drain: true } });
       this.callbacks.drain();
       while (this.isActive()) await pause(DRAIN_POLL_MS);
     }
     if (this.headless) this.report();
-    this.runtime.handle({ type: "shutdown", drain: false });
+    this.runtime.handle({ shutdown: { drain: false } });
     this.waiting = undefined; // a client call after this would start another instance
     this.callbacks.close();
     this.journal.close();
@@ -294,8 +296,8 @@ export class Project {
 }
 
 function commandOf(name: string, text: string): Command {
-  if (name === "task") return { name: "task", objective: text };
-  return name === "mission" ? { name: "status" } : { name: "stop" };
+  if (name === "task") return { task: { objective: text } };
+  return name === "mission" ? "status" : "stop";
 }
 
 /** `opencode run` wraps arguments with spaces in quotes and escapes those inside. */

@@ -66,15 +66,9 @@ const breakIt = (memory: WebAssembly.Memory | undefined) => {
   new Uint8Array(memory.buffer).fill(0xff);
 };
 const events = {
-  todos: { type: "todos", session, todos: [{ content: "a", status: "pending" }] },
+  todos: { todos: { session, todos: [{ content: "a", status: "pending" }] } },
   ended: {
-    type: "assistant",
-    session,
-    message: "msg_1",
-    ending: { kind: "natural" },
-    summary: false,
-    tokens: 10,
-    cost: 0,
+    assistant: { session, message: "msg_1", ending: "natural", summary: false, tokens: 10, cost: 0 },
   },
 } satisfies Record<string, Event>;
 const view = (runtime: Runtime) => {
@@ -83,7 +77,7 @@ const view = (runtime: Runtime) => {
   return newest;
 };
 const start = (runtime: Runtime) =>
-  runtime.call((o) => o.command(session, { name: "task", objective: "go" }), "no engine");
+  runtime.call((o) => o.command(session, { task: { objective: "go" } }), "no engine");
 
 test("a trap: a fresh instance takes over from the journal and makes the call again; it is told once", () => {
   const { runtime, memories, calls, traps } = stage();
@@ -165,11 +159,12 @@ test("a malformed event is an error that leaves the instance whole", () => {
   start(runtime);
   for (const event of [
     {},
-    { type: "unheard" },
-    { type: "idle" },
+    { unheard: { session } },
+    "unheard",
+    { idle: {} },
     null,
     "idle",
-    { ...events.ended, tokens: -1 },
+    { assistant: { ...events.ended.assistant, tokens: -1 } },
   ]) {
     assert.throws(() => runtime.handle(event as never), /event/);
   }

@@ -117,7 +117,7 @@ export class Runtime {
     try {
       const next = this.start();
       for (const journal of this.settings.journals()) next.orchestrator.restore(journal, true);
-      if (this.traps > 1) next.orchestrator.handle({ type: "trapped", message });
+      if (this.traps > 1) next.orchestrator.handle({ trapped: { message } });
       this.instance = next;
     } catch {
       this.instance = undefined; // without an engine the hooks do nothing, and OpenCode goes on

@@ -20,11 +20,7 @@ pub enum Level {
 /// [`crate::event::Event::Reply`] with that id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
-#[serde(
-    tag = "type",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Effect {
     /// Hand a prompt to the session, at once and without a lookup before it. Answered when the host has accepted it
     /// (not when the turn ends). With `redrive` the same prompt was handed over before and got no turn: the host

@@ -73,7 +73,7 @@ pub struct Todo {
 /// What the person asked for with a slash command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
-#[serde(tag = "name", rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub enum Command {
     /// `/task`: start a mission, or resume one when the objective is empty.
     Task { objective: String },
@@ -97,7 +97,7 @@ pub enum Origin {
 /// Why an assistant message ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
-#[serde(tag = "kind", rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub enum Ending {
     /// The model said its last word of the turn.
     Natural,
@@ -325,7 +325,7 @@ pub struct TaskNews {
 /// A successful answer of the host to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
-#[serde(tag = "kind", rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub enum Payload {
     /// The request was carried out; there is nothing to tell.
     Done,
@@ -372,11 +372,7 @@ pub enum RestoreCause {
 /// An input of [`crate::engine::Engine::handle`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
-#[serde(
-    tag = "type",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
     /// A slash command is about to become a turn of `session`.
     Command {

@@ -7,11 +7,7 @@ use thiserror::Error;
 /// must never slow the provider's limits down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
 #[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
-#[serde(
-    tag = "kind",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Fault {
     /// The provider asked for less; `retry_after_ms` when it said how long.
     #[error("rate limited by the provider: {message}")]

@@ -753,7 +753,8 @@ fn is_request(effect: &Effect) -> bool {
 
 fn subject(event: &Event) -> Option<SessionId> {
     let value = serde_json::to_value(event).expect("data");
-    value["session"].as_str().map(Into::into)
+    let (_, fields) = value.as_object()?.iter().next()?;
+    fields["session"].as_str().map(Into::into)
 }
 
 fn start() -> Op {

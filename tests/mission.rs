@@ -14,7 +14,7 @@ use opencode_orchestrator::event::{
 };
 use opencode_orchestrator::fault::Fault;
 use opencode_orchestrator::id::{EffectId, MissionId};
-use opencode_orchestrator::journal::JournalError;
+use opencode_orchestrator::journal::{JournalError, VERSION};
 use opencode_orchestrator::mission::{Phase, Rule, StopReason};
 use opencode_orchestrator::policy::{
     FAILURE_MAX, OUTAGE_MAX, PROMPT_GRACE_MS, Policy, RETRY_MAX, WATCH_MS,
@@ -1887,18 +1887,26 @@ fn empty_foreign_damaged_and_other_versions_are_errors_in_words() {
     eventful(&mut host);
     let text = host.files[&MissionId(1)].clone();
     let mut damaged: Vec<&str> = text.lines().collect();
-    damaged[3] = "{\"at\":12,\"event\":{\"type\":\"unheardOf\"}}";
+    damaged[3] = "{\"at\":12,\"event\":{\"unheardOf\":{}}}";
     let damaged = damaged.join("\n") + "\n";
-    let version = text.replacen("\"journal\":1", "\"journal\":99", 1);
+    let version = |number| {
+        text.replacen(
+            &format!("\"journal\":{VERSION}"),
+            &format!("\"journal\":{number}"),
+            1,
+        )
+    };
     let first_torn = text.lines().next().expect("a header")[..40].to_owned();
-    let cases: [(&str, &str); 8] = [
+    let alone = format!("{{\"journal\":{VERSION}}}\n");
+    let cases: [(&str, &str); 9] = [
         ("", "empty"),
         ("\n\n", "empty"),
         (&first_torn, "empty"),
         ("# notes\n", "not a mission journal"),
         ("{\"hello\":1}\n", "not a mission journal"),
-        ("{\"journal\":1}\n", "not a mission journal"),
-        (&version, "version 99"),
+        (&alone, "not a mission journal"),
+        (&version(VERSION - 1), "version 1"),
+        (&version(99), "version 99"),
         (&damaged, "line 4"),
     ];
     for (text, needle) in cases {

@@ -16,7 +16,7 @@ export type EffectId = number;
 
 export type TimerId = number;
 
-export type Fault = { "kind": "rateLimited", retryAfterMs: number | null, message: string, } | { "kind": "unavailable", message: string, } | { "kind": "timeout", message: string, } | { "kind": "sessionLost", message: string, } | { "kind": "agentFailed", message: string, } | { "kind": "refused", message: string, } | { "kind": "contextOverflow" } | { "kind": "cancelled" };
+export type Fault = { "rateLimited": { retryAfterMs: number | null, message: string, } } | { "unavailable": { message: string, } } | { "timeout": { message: string, } } | { "sessionLost": { message: string, } } | { "agentFailed": { message: string, } } | { "refused": { message: string, } } | "contextOverflow" | "cancelled";
 
 export type Fingerprint = string;
 
@@ -34,11 +34,11 @@ export type TodoStatus = "pending" | "in_progress" | "completed" | "cancelled";
 
 export type Todo = { content: string, status: TodoStatus, };
 
-export type Command = { "name": "task", objective: string, } | { "name": "stop" } | { "name": "status" };
+export type Command = { "task": { objective: string, } } | "stop" | "status";
 
 export type Origin = "person" | "command";
 
-export type Ending = { "kind": "natural" } | { "kind": "step" } | { "kind": "failed", fault: Fault, } | { "kind": "unfinished" };
+export type Ending = "natural" | "step" | { "failed": { fault: Fault, } } | "unfinished";
 
 export type ToolKind = "read" | "edit" | "run" | "plan" | "other";
 
@@ -116,25 +116,25 @@ export type LastAssistant = { message: MessageId, ending: Ending,
  */
 summary: boolean, };
 
-export type Payload = { "kind": "done" } | { "kind": "todos", todos: Array<Todo>, } | { "kind": "turn", turn: LastTurn, } | { "kind": "check", exit: number | null, output: string, } | { "kind": "session", session: SessionId, };
+export type Payload = "done" | { "todos": { todos: Array<Todo>, } } | { "turn": { turn: LastTurn, } } | { "check": { exit: number | null, output: string, } } | { "session": { session: SessionId, } };
 
 export type Outcome = { "ok": Payload } | { "err": Fault };
 
 export type RestoreCause = "restart" | "trap";
 
-export type Event = { "type": "command", session: SessionId, command: Command, } | { "type": "userMessage", session: SessionId, origin: Origin, agent: string | null, model: Model | null, } | { "type": "busy", session: SessionId, } | { "type": "retrying", session: SessionId, attempt: number, message: string, } | { "type": "idle", session: SessionId, } | { "type": "assistant", session: SessionId, message: MessageId, ending: Ending, 
+export type Event = { "command": { session: SessionId, command: Command, } } | { "userMessage": { session: SessionId, origin: Origin, agent: string | null, model: Model | null, } } | { "busy": { session: SessionId, } } | { "retrying": { session: SessionId, attempt: number, message: string, } } | { "idle": { session: SessionId, } } | { "assistant": { session: SessionId, message: MessageId, ending: Ending, 
 /**
  * It is a compaction's summary, not an answer.
  */
-summary: boolean, tokens: number, cost: number, } | { "type": "assistantText", session: SessionId, text: Fingerprint, } | { "type": "sessionError", session: SessionId, fault: Fault, } | { "type": "todos", session: SessionId, todos: Array<Todo>, } | { "type": "tool", session: SessionId, call: ToolCall, } | { "type": "blocked", session: SessionId, request: RequestId, by: Blocker, } | { "type": "unblocked", session: SessionId, request: RequestId, rejected: boolean, } | { "type": "compacting", session: SessionId, } | { "type": "compacted", session: SessionId, } | { "type": "continuing", session: SessionId, } | { "type": "child", parent: SessionId, session: SessionId, } | { "type": "deleted", session: SessionId, } | { "type": "reply", effect: EffectId, outcome: Outcome, } | { "type": "alarm" } | { "type": "restored", cause: RestoreCause, } | { "type": "shutdown", drain: boolean, } | { "type": "trapped", message: string, };
+summary: boolean, tokens: number, cost: number, } } | { "assistantText": { session: SessionId, text: Fingerprint, } } | { "sessionError": { session: SessionId, fault: Fault, } } | { "todos": { session: SessionId, todos: Array<Todo>, } } | { "tool": { session: SessionId, call: ToolCall, } } | { "blocked": { session: SessionId, request: RequestId, by: Blocker, } } | { "unblocked": { session: SessionId, request: RequestId, rejected: boolean, } } | { "compacting": { session: SessionId, } } | { "compacted": { session: SessionId, } } | { "continuing": { session: SessionId, } } | { "child": { parent: SessionId, session: SessionId, } } | { "deleted": { session: SessionId, } } | { "reply": { effect: EffectId, outcome: Outcome, } } | "alarm" | { "restored": { cause: RestoreCause, } } | { "shutdown": { drain: boolean, } } | { "trapped": { message: string, } };
 
 export type Level = "info" | "success" | "warning" | "error";
 
-export type Effect = { "type": "prompt", id: EffectId, session: SessionId, agent: string | null, model: Model | null, text: string, redrive: boolean, } | { "type": "readTodos", id: EffectId, session: SessionId, } | { "type": "readTurn", id: EffectId, session: SessionId, } | { "type": "abort", id: EffectId, session: SessionId, } | { "type": "createSession", id: EffectId, parent: SessionId, agent: string, title: string, } | { "type": "deleteSession", id: EffectId, session: SessionId, } | { "type": "runCheck", id: EffectId, command: string, timeoutMs: number, } | { "type": "setAlarm", at: Instant | null, } | { "type": "answerCommand", session: SessionId, text: string, } | { "type": "notify", session: SessionId, level: Level, message: string, } | { "type": "log", level: Level, message: string, } | { "type": "journal", mission: MissionId, text: string, replace: boolean, ended: boolean, };
+export type Effect = { "prompt": { id: EffectId, session: SessionId, agent: string | null, model: Model | null, text: string, redrive: boolean, } } | { "readTodos": { id: EffectId, session: SessionId, } } | { "readTurn": { id: EffectId, session: SessionId, } } | { "abort": { id: EffectId, session: SessionId, } } | { "createSession": { id: EffectId, parent: SessionId, agent: string, title: string, } } | { "deleteSession": { id: EffectId, session: SessionId, } } | { "runCheck": { id: EffectId, command: string, timeoutMs: number, } } | { "setAlarm": { at: Instant | null, } } | { "answerCommand": { session: SessionId, text: string, } } | { "notify": { session: SessionId, level: Level, message: string, } } | { "log": { level: Level, message: string, } } | { "journal": { mission: MissionId, text: string, replace: boolean, ended: boolean, } };
 
 export type Phase = "working" | "reading" | "checking" | "held" | "settling" | "prompting" | "backingOff" | "paused" | "suspended" | "ended";
 
-export type StopReason = { "kind": "complete", finished: number, } | { "kind": "noTodos" } | { "kind": "stagnant", turns: number, evidence: string, } | { "kind": "noProgress", continuations: number, } | { "kind": "iterations", limit: number, } | { "kind": "minutes", limit: number, } | { "kind": "tokens", limit: number, } | { "kind": "cost", limit: number, } | { "kind": "stoppedByUser" } | { "kind": "replaced" } | { "kind": "sessionDeleted" } | { "kind": "providerRefused", message: string, } | { "kind": "providerDown", attempts: number, message: string, } | { "kind": "hostFailed", message: string, } | { "kind": "trapped", message: string, };
+export type StopReason = { "complete": { finished: number, } } | "noTodos" | { "stagnant": { turns: number, evidence: string, } } | { "noProgress": { continuations: number, } } | { "iterations": { limit: number, } } | { "minutes": { limit: number, } } | { "tokens": { limit: number, } } | { "cost": { limit: number, } } | "stoppedByUser" | "replaced" | "sessionDeleted" | { "providerRefused": { message: string, } } | { "providerDown": { attempts: number, message: string, } } | { "hostFailed": { message: string, } } | { "trapped": { message: string, } };
 
 export type Rule = "start" | "resume" | "person-spoke" | "strong-progress" | "weak-progress" | "stagnant" | "pivot" | "ask-for-plan" | "check-failed" | "check-passed" | "all-done" | "gate" | "gate-opened" | "settle" | "ceiling" | "user-abort" | "user-rejected" | "user-stop" | "provider-fault" | "outage-over" | "lookup-failed" | "prompt-failed" | "lost-prompt" | "lost-event" | "lookup" | "compaction" | "session-deleted" | "restart" | "trap" | "drain";
 

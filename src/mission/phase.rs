@@ -103,11 +103,7 @@ impl Phase {
 /// Why a mission ended. Shown to the user as it is displayed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
-#[serde(
-    tag = "kind",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum StopReason {
     /// All todos are completed or cancelled, and the completion command, if any, passed.
     Complete {

@@ -42,7 +42,7 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = runCheck)]
     pub fn run_check(this: &Host, request: JsValue) -> Result<JsValue, JsValue>;
 
-    /// Send `{type: "alarm"}` at this time; undefined clears it.
+    /// Send `"alarm"` at this time; undefined clears it.
     #[wasm_bindgen(method, catch, js_name = setAlarm)]
     pub fn set_alarm(this: &Host, at: Option<f64>) -> Result<(), JsValue>;
 

@@ -63,12 +63,11 @@ async fn settle() {
     }
 }
 
-const TURN_END: &str = r#"{"type":"assistant","session":"ses_1","message":"msg_1","ending":{"kind":"natural"},"summary":false,"tokens":10,"cost":0.5}"#;
-const TODOS: &str =
-    r#"{"type":"todos","session":"ses_1","todos":[{"content":"a","status":"pending"}]}"#;
+const TURN_END: &str = r#"{"assistant":{"session":"ses_1","message":"msg_1","ending":"natural","summary":false,"tokens":10,"cost":0.5}}"#;
+const TODOS: &str = r#"{"todos":{"session":"ses_1","todos":[{"content":"a","status":"pending"}]}}"#;
 
 fn start(orchestrator: &Orchestrator) -> String {
-    let command = parse(r#"{"name":"task","objective":"make it so"}"#);
+    let command = parse(r#"{"task":{"objective":"make it so"}}"#);
     orchestrator
         .command("ses_1".to_owned(), command)
         .map_err(JsValue::from)
@@ -111,10 +110,11 @@ async fn malformed_values_are_errors_that_say_what_is_wrong() {
         "7",
         "[]",
         r#""idle""#,
-        r#"{"type":"idle"}"#,
-        r#"{"type":"no such event","session":"s"}"#,
-        r#"{"type":"idle","session":7}"#,
-        r#"{"type":"todos","session":"s","todos":[{"content":"a","status":"maybe"}]}"#,
+        r#"{"idle":{}}"#,
+        r#"{"no such event":{"session":"s"}}"#,
+        r#"{"idle":{"session":7}}"#,
+        r#"{"idle":{"session":"s"},"busy":{"session":"s"}}"#,
+        r#"{"todos":{"session":"s","todos":[{"content":"a","status":"maybe"}]}}"#,
     ] {
         let error = JsValue::from(orchestrator.handle(parse(bad)).expect_err(bad));
         let message = String::from(error.unchecked_into::<js_sys::Error>().message());
@@ -131,7 +131,7 @@ async fn malformed_values_are_errors_that_say_what_is_wrong() {
 async fn malformed_and_rejected_answers_are_failed_lookups() {
     for answers in [
         r#"{"todos":"not a list"}"#,
-        r#"{"todos":{"reject":{"kind":"unavailable","message":"down"}}}"#,
+        r#"{"todos":{"reject":{"unavailable":{"message":"down"}}}}"#,
         r#"{"todos":{"reject":"just words"}}"#,
         r#"{"todos":{"reject":{"strange":true}}}"#,
     ] {
@@ -158,7 +158,7 @@ async fn a_callback_may_call_back_into_the_engine() {
     let during = Closure::<dyn Fn(String)>::new(move |name: String| {
         if name == "journal" {
             inner
-                .handle(parse(r#"{"type":"busy","session":"ses_1"}"#))
+                .handle(parse(r#"{"busy":{"session":"ses_1"}}"#))
                 .map_err(JsValue::from)
                 .expect("queued");
             let _ = inner.status("ses_1".to_owned());

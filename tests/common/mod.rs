@@ -80,7 +80,7 @@ fn a_mission_starts_and_stops_everywhere() {
 
 #[test]
 fn what_is_not_a_journal_is_an_error_everywhere() {
-    for text in ["", "x\n", "null\n", "[]\n", "{\"journal\":2}\n", "\u{0}\n"] {
+    for text in ["", "x\n", "null\n", "[]\n", "{\"journal\":1}\n", "\u{0}\n"] {
         let mut engine = Engine::new(Policy::default());
         let error = engine
             .restore(Instant(1), text, RestoreCause::Trap)

@@ -90,10 +90,10 @@ test("peers 11: kill -9 in a turn; nothing happens by itself; the next message r
   // what a crash, an older version and other programs may leave there
   const [journal] = (await files()).filter((name) => name.endsWith(".ndjson"));
   const path = await folder();
-  await appendFile(join(path, journal), '{"at":17000000,"event":{"type":"id');
+  await appendFile(join(path, journal), '{"at":17000000,"event":{"id');
   await writeFile(join(path, "empty.ndjson"), "");
   await writeFile(join(path, "foreign.ndjson"), '{"name":"a list of pets"}\n');
-  await writeFile(join(path, "older.ndjson"), '{"journal":0,"policy":{},"mission":{}}\n');
+  await writeFile(join(path, "older.ndjson"), '{"journal":1,"policy":{},"mission":{}}\n');
   await writeFile(join(path, "notes.txt"), "not a journal");
 
   const second = await box.serve();

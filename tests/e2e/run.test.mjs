@@ -105,7 +105,7 @@ test("peers 5: a mission that misses every margin is carried to its end inside `
   assertExact(it, 3);
   const [{ name, text }] = await journals(it.cwd);
   assert.match(name, /\/done\//);
-  assert.match(text, /"type":"shutdown","drain":true/);
+  assert.match(text, /"shutdown":\{"drain":true/);
   const { stdout } = await box.start(["export", it.requests()[0].session], { cwd: it.cwd }).exited;
   const history = JSON.parse(stdout.slice(stdout.indexOf("{"))).messages;
   const asked = history.filter(({ info }) => info.role === "user");

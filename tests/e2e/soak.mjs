@@ -81,7 +81,7 @@ async function drainStart() {
   let at;
   for (const name of journals) {
     const lines = (await readFile(join(base, name), "utf8")).split("\n");
-    const line = lines.find((text) => /"type":"shutdown","drain":true/.test(text));
+    const line = lines.find((text) => /"shutdown":\{"drain":true/.test(text));
     if (line) at = JSON.parse(line).at;
     await rm(join(base, name));
   }
