@@ -2,7 +2,8 @@
 
 use crate::engine::Engine;
 use crate::event::{Todo, TodoStatus, clip};
-use crate::id::{MissionId, SessionId};
+use crate::exec::TaskState;
+use crate::id::{MissionId, SessionId, TaskId};
 use crate::mission::{Decision, Mission, Phase, StopReason, finished};
 use crate::time::{Instant, spoken};
 use serde::Serialize;
@@ -36,6 +37,30 @@ pub struct MissionView {
     /// When the next timer is due.
     pub wakes_at: Option<Instant>,
 }
+
+/// A delegated task as displays see it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct TaskView {
+    pub id: TaskId,
+    pub agent: String,
+    pub description: String,
+    pub state: TaskState,
+    /// The session whose agent delegated it, and its own.
+    pub parent: SessionId,
+    pub session: Option<SessionId>,
+    /// What it waits for when that is the person's answer.
+    pub blocked: Option<String>,
+    #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number"))]
+    pub tokens: u64,
+    /// Milliseconds from its delegation to its end, or to now.
+    #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number"))]
+    pub age_ms: u64,
+}
+
+/// Ended tasks that `/mission` shows, newest last. Open ones are all shown.
+const ENDED_TASKS_SHOWN: usize = 5;
 
 impl Mission {
     /// The mission as displays see it.
@@ -71,6 +96,16 @@ impl Engine {
             .collect()
     }
 
+    /// The tasks delegated below a session, oldest first.
+    #[must_use]
+    pub fn task_views(&self, session: &SessionId) -> Vec<TaskView> {
+        self.executor_of(session)
+            .into_iter()
+            .flat_map(|executor| executor.tasks())
+            .map(|task| task.view(self.now()))
+            .collect()
+    }
+
     /// The text of `/mission` for a session.
     #[must_use]
     pub fn status(&self, session: &SessionId) -> String {
@@ -79,6 +114,7 @@ impl Engine {
             Some(mission) => self.describe(mission),
             None => "No mission in this session. /task <objective> starts one.\n".to_owned(),
         };
+        self.describe_tasks(&mut text, session);
         for other in self
             .missions()
             .filter(|m| m.session != *session && !m.is_ended())
@@ -94,6 +130,41 @@ impl Engine {
         }
         text.truncate(text.trim_end().len());
         text
+    }
+
+    fn describe_tasks(&self, text: &mut String, session: &SessionId) {
+        let tasks = self.task_views(session);
+        if tasks.is_empty() {
+            return;
+        }
+        let (open, ended): (Vec<&TaskView>, Vec<&TaskView>) =
+            tasks.iter().partition(|task| !task.state.is_ended());
+        let _ = writeln!(text, "Tasks: {} open, {} ended", open.len(), ended.len());
+        let hidden = ended.len().saturating_sub(ENDED_TASKS_SHOWN);
+        for task in ended.iter().skip(hidden).chain(&open) {
+            let depth = if task.parent == *session { "" } else { "  " };
+            let _ = writeln!(
+                text,
+                "  {depth}t{} {} for {}  {}: {}",
+                task.id,
+                task.state.words(),
+                spoken(task.age_ms),
+                task.agent,
+                task.description
+            );
+            if let Some(blocked) = &task.blocked {
+                let _ = writeln!(text, "     {depth}waits for your answer to {blocked}");
+            }
+        }
+        if !open.is_empty() {
+            for key in self.limits() {
+                let _ = writeln!(
+                    text,
+                    "Limit for {}: {} of {}, {} in use, {} waiting ({})",
+                    key.key, key.limit, key.ceiling, key.in_flight, key.waiting, key.why
+                );
+            }
+        }
     }
 
     fn describe(&self, mission: &Mission) -> String {

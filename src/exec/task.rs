@@ -17,6 +17,7 @@ use crate::fault::Fault;
 use crate::id::{EffectId, MessageId, RequestId, SessionId, TaskId, TimerId};
 use crate::resource::NodeId;
 use crate::time::Instant;
+use crate::view::TaskView;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -179,6 +180,32 @@ pub struct Task {
 }
 
 impl Task {
+    /// Where it is.
+    #[must_use]
+    pub fn state(&self) -> TaskState {
+        self.state
+    }
+
+    /// The task as displays see it.
+    #[must_use]
+    pub fn view(&self, now: Instant) -> TaskView {
+        TaskView {
+            id: self.id,
+            agent: self.agent.clone(),
+            description: self.description.clone(),
+            state: self.state,
+            parent: self.parent.clone(),
+            session: self.session.clone(),
+            blocked: self
+                .blocked
+                .values()
+                .next()
+                .map(|by| super::turn::blocker(*by).to_owned()),
+            tokens: self.tokens,
+            age_ms: self.age(now),
+        }
+    }
+
     pub(super) fn name(&self) -> String {
         format!("t{}", self.id)
     }

@@ -315,10 +315,10 @@ impl Mission {
                 Blocker::Permission => "the person's answer to a permission request",
                 Blocker::Question => "the person's answer to a question",
             })
-        } else if self.children.values().any(|busy| *busy) {
-            Some("the end of a child session's turn")
         } else if self.open_tasks > 0 {
             Some("the end of delegated tasks")
+        } else if self.children.values().any(|busy| *busy) {
+            Some("the end of a child session's turn")
         } else if self.turn.activity == Activity::InTurn {
             Some("the end of the turn under way")
         } else {
