@@ -1,7 +1,8 @@
 // The callbacks that the engine imports, carried out with OpenCode's client. They decide nothing.
 import { runCheck } from "./check";
 import { callFault, messageOf } from "./fault";
-import type { Fault, LastTurn, Todo } from "./generated/contract";
+import { DELEGATING } from "./delegation";
+import type { ChildSession, Fault, LastTurn, Todo } from "./generated/contract";
 import type { JournalFolder } from "./journal";
 import { endingOf, todosOf } from "./normalise";
 import type { Answer, Client, OpenCodeEvent } from "./opencode";
@@ -47,6 +48,8 @@ export interface CallbackSettings {
   isHeadless: boolean;
   wantsToasts(): boolean;
   onAlarm(): void;
+  /** A task tool's call is answered. */
+  onAnswer(session: string, call: string, text: string, failed: boolean): void;
 }
 
 export class Callbacks implements EngineHost {
@@ -55,6 +58,8 @@ export class Callbacks implements EngineHost {
   /** Called at the next sign of a turn, by session. */
   private readonly begun = new Map<string, () => void>();
   private readonly idle = new Set<string>();
+  /** Sessions that were created for tasks: the process does not end at their idle. */
+  private readonly ourChildren = new Set<string>();
   private beginDrain: (() => void) | undefined;
   private readonly drainBegun = new Promise<void>((resolve) => (this.beginDrain = resolve));
   private readonly running = new Set<Promise<unknown>>();
@@ -79,7 +84,8 @@ export class Callbacks implements EngineHost {
   /** At the idle `opencode run` begins to end, and what is sent meanwhile is lost in it: it waits for the drain. */
   private isHeld(session: string): boolean {
     const { isHeadless, isDraining } = this.settings;
-    return isHeadless && this.beginDrain !== undefined && (isDraining() || this.idle.has(session));
+    const ends = isDraining() || (this.idle.has(session) && !this.ourChildren.has(session));
+    return isHeadless && this.beginDrain !== undefined && ends;
   }
 
   private promptNow({
@@ -217,15 +223,44 @@ export class Callbacks implements EngineHost {
     await this.aborts;
   }
 
-  async createSession({ parent, title }: Parameters<EngineHost["createSession"]>[0]): Promise<unknown> {
+  /** The text of the newest assistant message that has one, after the newest user message. */
+  async result(session: string): Promise<string> {
+    const query = { limit: MESSAGES_READ };
+    const request = { path: { id: session }, query };
+    const messages = (await checked(this.settings.client().session.messages(request))) ?? [];
+    for (const { info, parts } of messages.toReversed()) {
+      if (info?.role === "user") break;
+      if (info?.summary === true) continue;
+      const shown = (parts ?? []).filter((part) => part.type === "text" && !part.synthetic && !part.ignored);
+      const text = shown.map((part) => part.text ?? "").join("\n");
+      if (text.trim() !== "") return text;
+    }
+    return "";
+  }
+
+  async children(session: string): Promise<ChildSession[]> {
+    const found = (await checked(this.settings.client().session.children({ path: { id: session } }))) ?? [];
+    return found.flatMap(({ id, title }) => (id ? [{ session: id, title: title ?? "" }] : []));
+  }
+
+  async createSession(request: Parameters<EngineHost["createSession"]>[0]): Promise<unknown> {
+    const { parent, title, mayDelegate } = request;
+    const denied = mayDelegate ? [] : DELEGATING;
+    const permission = denied.map((permission) => ({ permission, pattern: "*", action: "deny" as const }));
     const created = await checked(
-      this.settings.client().session.create({ body: { parentID: parent, title } }),
+      this.settings.client().session.create({ body: { parentID: parent, title, permission } }),
     );
+    if (created?.id) this.ourChildren.add(created.id);
     return created?.id;
   }
 
   deleteSession(session: string): Promise<unknown> {
-    return checked(this.settings.client().session.delete({ path: { id: session } }));
+    this.ourChildren.delete(session);
+    return this.track(checked(this.settings.client().session.delete({ path: { id: session } })));
+  }
+
+  answerTool(session: string, call: string, text: string, failed: boolean): void {
+    this.settings.onAnswer(session, call, text, failed);
   }
 
   runCheck({ command, timeoutMs }: Parameters<EngineHost["runCheck"]>[0]): Promise<unknown> {
@@ -278,7 +313,11 @@ export class Callbacks implements EngineHost {
     this.settings.journal.write({ mission, text, replace, ended });
   }
 
-  /** Resolves when no prompt, abort or check is under way. */
+  journalTasks(session: string, text: string, replace: boolean, ended: boolean): void {
+    this.settings.journal.writeTasks({ session, text, replace, ended });
+  }
+
+  /** Resolves when no prompt, abort, deletion or check is under way. */
   async settled(): Promise<void> {
     while (this.running.size > 0) await Promise.allSettled([...this.running]);
   }

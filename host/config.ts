@@ -33,12 +33,15 @@ const COMMANDS: Record<string, { description: string; agent?: string }> = {
   mission: { description: "Show the mission: state, budget, and why it did what it did" },
 };
 
-/** Adds agents and commands, and gives the names of the commands that are ours to handle. */
-export function configure(config: Config, agents: readonly AgentText[]): Set<string> {
+/**
+ * Adds agents and commands, and gives the names of the commands that are ours to handle. Unless `mayNest`, sub-agents are
+ * not offered the tool to delegate.
+ */
+export function configure(config: Config, agents: readonly AgentText[], mayNest = false): Set<string> {
   const known = (config.agent ??= {});
   for (const { name, description, prompt } of agents) {
     const own = known[name];
-    const role = name === "commander" && mayAsk(config) ? ASKING : ROLES[name];
+    const role = name === "commander" && mayAsk(config) ? ASKING : roleOf(name, mayNest);
     known[name] = { description, prompt, ...role, ...own, ...permission(role?.permission, own) };
   }
   const commands = (config.command ??= {});
@@ -50,6 +53,12 @@ export function configure(config: Config, agents: readonly AgentText[]): Set<str
     commands[name] = { description, template: TEMPLATE, ...(usable ? { agent } : {}), ...own };
   }
   return ours;
+}
+
+function roleOf(name: string, mayNest: boolean): (typeof ROLES)[string] | undefined {
+  const role = ROLES[name];
+  if (mayNest || !role?.permission) return role;
+  return { ...role, permission: { ...role.permission, delegate_task: "deny" } };
 }
 
 /** The role's permissions with the user's on top, unless the user replaced them by a single word. */

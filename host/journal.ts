@@ -1,5 +1,6 @@
-// Where missions' journals live: OpenCode's state folder, a folder for each project, one NDJSON file a mission. A lock
-// file names the process that drives the mission. Nothing here may stop OpenCode: every failure is a line in the log.
+// Where journals live: OpenCode's state folder, a folder for each project, one NDJSON file a mission, and below `tasks`
+// one for each session that delegated tasks. A lock file names the process that drives it. Nothing here may stop
+// OpenCode: every failure is a line in the log.
 import { createHash } from "node:crypto";
 import {
   closeSync,
@@ -15,13 +16,24 @@ import {
   writeSync,
 } from "node:fs";
 import { homedir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { messageOf } from "./fault";
 
 /** Ended missions' journals kept in a project's `done` folder, newest first. */
 const DONE_KEPT = 20;
+/** Files of sessions' tasks kept for each project, newest first. */
+const TASK_FILES_KEPT = 50;
 /** A larger file is not one of ours; ours are compacted long before. */
 const MAX_BYTES = 1 << 30;
+
+/** A mission's number, or the session whose tasks they are. */
+type Key = number | string;
+
+interface Entry {
+  text: string;
+  replace: boolean;
+  ended: boolean;
+}
 
 interface OpenFile {
   path: string;
@@ -30,7 +42,7 @@ interface OpenFile {
 
 export class JournalFolder {
   readonly folder: string;
-  private readonly files = new Map<number, OpenFile>();
+  private readonly files = new Map<Key, OpenFile>();
   private failed = false;
   private adopting: string | undefined;
 
@@ -88,25 +100,48 @@ export class JournalFolder {
   }
 
   /** Performs the engine's journal effect: written when this returns. */
-  write({
-    mission,
-    text,
-    replace,
-    ended,
-  }: {
-    mission: number;
-    text: string;
-    replace: boolean;
-    ended: boolean;
-  }): void {
+  write({ mission, ...entry }: { mission: number } & Entry): void {
+    this.perform(mission, entry, (file) => this.putAway(mission, file));
+  }
+
+  /** The same for the tasks of a session. Their file goes when the session does. */
+  writeTasks({ session, ...entry }: { session: string } & Entry): void {
+    this.perform(session, entry, ({ path, fd }) => {
+      this.files.delete(session);
+      closeSync(fd);
+      rmSync(path, { force: true });
+      rmSync(`${path}.lock`, { force: true });
+    });
+  }
+
+  /** The journal of a session's tasks from before, if there is one that no living process writes. */
+  restoreTasks(session: string, restore: (text: string) => void): void {
+    const path = this.taskPath(session);
+    if (this.files.has(session) || !existsSync(path)) return;
     this.attempt(() => {
-      const file = this.files.get(mission);
+      if (!this.lock(path)) return;
+      this.adopting = path;
+      try {
+        restore(readFileSync(path, "utf8"));
+      } catch (error) {
+        this.warn(`journal ${path} can't be used: ${messageOf(error)}`);
+        renameSync(path, `${path}.unreadable`);
+        rmSync(`${path}.lock`, { force: true });
+      } finally {
+        this.adopting = undefined;
+      }
+    });
+  }
+
+  private perform(key: Key, { text, replace, ended }: Entry, putAway: (file: OpenFile) => void): void {
+    this.attempt(() => {
+      const file = this.files.get(key);
       if (ended) {
-        if (file) this.putAway(mission, file);
+        if (file) putAway(file);
       } else if (replace) {
-        this.replace(mission, file, text);
+        this.replace(key, file, text);
       } else {
-        const open = file ?? this.adopted(mission);
+        const open = file ?? this.adopted(key);
         if (open) writeSync(open.fd, text); // else its file could not be made, which was said then
       }
     });
@@ -135,26 +170,45 @@ export class JournalFolder {
   }
 
   /** The file of a mission that is being adopted. */
-  private adopted(mission: number): OpenFile | undefined {
+  private adopted(key: Key): OpenFile | undefined {
     if (this.adopting === undefined) return undefined;
     const file = { path: this.adopting, fd: openSync(this.adopting, "a") };
-    this.files.set(mission, file);
+    this.files.set(key, file);
     return file;
   }
 
-  private replace(mission: number, file: OpenFile | undefined, text: string): void {
-    mkdirSync(this.folder, { recursive: true });
-    const path = file?.path ?? this.adopting ?? this.newPath(mission);
+  private replace(key: Key, file: OpenFile | undefined, text: string): void {
+    const path = file?.path ?? this.adopting ?? this.newPath(key);
+    mkdirSync(dirname(path), { recursive: true });
     if (!file) this.lock(path);
     writeFileSync(`${path}.new`, text);
     renameSync(`${path}.new`, path);
     if (file) closeSync(file.fd);
-    this.files.set(mission, { path, fd: openSync(path, "a") });
+    this.files.set(key, { path, fd: openSync(path, "a") });
   }
 
-  private newPath(mission: number): string {
+  private newPath(key: Key): string {
+    if (typeof key === "string") {
+      this.dropOldTasks();
+      return this.taskPath(key);
+    }
     const stamp = new Date().toISOString().replace(/[:.]/g, "-");
-    return join(this.folder, `${stamp}-${process.pid}-${mission}.ndjson`);
+    return join(this.folder, `${stamp}-${process.pid}-${key}.ndjson`);
+  }
+
+  private taskPath(session: string): string {
+    return join(this.folder, "tasks", `${session.replace(/[^\w-]/g, "_")}.ndjson`);
+  }
+
+  private dropOldTasks(): void {
+    const folder = join(this.folder, "tasks");
+    if (!existsSync(folder)) return;
+    const files = readdirSync(folder).filter((name) => !name.endsWith(".lock"));
+    if (files.length < TASK_FILES_KEPT) return;
+    const byAge = files
+      .map((name) => ({ path: join(folder, name), at: statSync(join(folder, name)).mtimeMs }))
+      .sort((a, b) => b.at - a.at);
+    for (const { path } of byAge.slice(TASK_FILES_KEPT - 1)) if (!existsSync(`${path}.lock`)) rmSync(path);
   }
 
   private putAway(mission: number, { path, fd }: OpenFile): void {

@@ -14,11 +14,13 @@ export class Normaliser {
   private readonly finished = new Map<string, string>();
   /** Newest user message by session. */
   private readonly newest = new Map<string, string>();
+  /** Sessions whose turn has begun and has put nothing out. */
+  private readonly silent = new Set<string>();
 
   normalise({ type, properties }: OpenCodeEvent): Normalised | undefined {
     switch (type) {
       case "message.part.updated":
-        return this.failedTool(properties["part"]);
+        return this.failedTool(properties["part"]) ?? this.firstOutput(properties["part"]);
       case "message.updated":
         return this.message(properties["info"] as MessageInfo | undefined);
       case "session.created": {
@@ -26,7 +28,8 @@ export class Normaliser {
         if (!isObject(info)) return undefined;
         const parent = text(info["parentID"]);
         const session = text(info["id"]);
-        return parent && session ? { child: { parent, session } } : undefined;
+        const title = text(info["title"]) ?? "";
+        return parent && session ? { child: { parent, session, title } } : undefined;
       }
       case "session.deleted": {
         const session = text(
@@ -36,6 +39,7 @@ export class Normaliser {
         this.status.delete(session);
         this.finished.delete(session);
         this.newest.delete(session);
+        this.silent.delete(session);
         return { deleted: { session } };
       }
     }
@@ -73,11 +77,17 @@ export class Normaliser {
     const kind = text(status["type"]);
     const before = this.status.get(session);
     if (kind) this.status.set(session, kind);
-    if (kind === "busy" && before !== "busy") return { busy: { session } };
+    if (kind === "busy" && before !== "busy") {
+      this.silent.add(session);
+      return { busy: { session } };
+    }
     if (kind === "retry") {
       const attempt = Number(status["attempt"]);
       const message = text(status["message"]) ?? "";
-      return { retrying: { session, attempt: attempt > 0 ? attempt : 0, message } };
+      this.silent.add(session);
+      return {
+        retrying: { session, attempt: attempt > 0 ? attempt : 0, message, retryAfterMs: retryAfter(status) },
+      };
     }
     return undefined; // "idle" is told again, at once, by session.idle
   }
@@ -106,6 +116,14 @@ export class Normaliser {
     };
   }
 
+  /** Told once a turn, and once again after each of the host's retries. */
+  private firstOutput(part: unknown): Event | undefined {
+    if (!isObject(part)) return undefined;
+    const session = text(part["sessionID"]);
+    const isOutput = ["text", "reasoning", "tool"].includes(String(part["type"]));
+    return session && isOutput && this.silent.delete(session) ? { firstOutput: { session } } : undefined;
+  }
+
   /** A failed tool call has no hook, only this event. */
   private failedTool(part: unknown): Normalised | undefined {
     if (!isObject(part) || part["type"] !== "tool") return undefined;
@@ -126,6 +144,18 @@ export class Normaliser {
     };
     return { rawTool: { session, call } };
   }
+}
+
+/** OpenCode's own waits before a retry: from this, doubled each time, up to the cap, and up to a quarter more. */
+const OWN_WAIT_MS = 2_000;
+const OWN_WAIT_MAX_MS = 30_000;
+
+/** How long the provider asked to wait: what is not OpenCode's own wait is the provider's. */
+function retryAfter({ attempt, next }: Record<string, unknown>): number | null {
+  if (typeof next !== "number" || typeof attempt !== "number") return null;
+  const wait = next - Date.now();
+  const own = Math.min(OWN_WAIT_MS * 2 ** Math.max(attempt - 1, 0), OWN_WAIT_MAX_MS);
+  return wait > 0 && (wait < own * 0.8 || wait > own * 1.3) ? Math.round(wait) : null;
 }
 
 /** How an assistant message ended. */

@@ -33,6 +33,24 @@ export interface MessageInfo {
   sessionID?: string;
 }
 
+export interface Message {
+  info?: MessageInfo;
+  parts?: { type?: string; text?: string; synthetic?: boolean; ignored?: boolean }[];
+}
+
+export interface PermissionRule {
+  permission: string;
+  pattern: string;
+  action: "allow" | "ask" | "deny";
+}
+
+/** An agent as OpenCode lists it. */
+export interface Agent {
+  name?: string;
+  mode?: string;
+  model?: { providerID?: string; modelID?: string };
+}
+
 export interface Tokens {
   input?: number;
   output?: number;
@@ -46,13 +64,16 @@ interface ById {
 
 export interface Client {
   session: {
-    create(request: { body: { parentID: string; title: string } }): Promise<Answer<{ id: string }>>;
+    create(request: {
+      body: { parentID: string; title: string; permission?: PermissionRule[] };
+    }): Promise<Answer<{ id: string }>>;
+    children(request: ById): Promise<Answer<{ id?: string; title?: string }[]>>;
     prompt(request: ById & { body: PromptBody }): Promise<Answer<unknown>>;
     promptAsync(request: ById & { body: PromptBody }): Promise<Answer<unknown>>;
     abort(request: ById): Promise<Answer<unknown>>;
     delete(request: ById): Promise<Answer<unknown>>;
     todo(request: ById): Promise<Answer<unknown>>;
-    messages(request: ById & { query: { limit: number } }): Promise<Answer<{ info?: MessageInfo }[]>>;
+    messages(request: ById & { query: { limit: number } }): Promise<Answer<Message[]>>;
     message(request: { path: { id: string; messageID: string } }): Promise<Answer<unknown>>;
     status(): Promise<Answer<Record<string, { type?: string }>>>;
   };
@@ -68,7 +89,7 @@ export interface Client {
     }): Promise<Answer<unknown>>;
   };
   app: {
-    agents(): Promise<Answer<{ name?: string }[]>>;
+    agents(): Promise<Answer<Agent[]>>;
     log(request: { body: { service: string; level: string; message: string } }): Promise<Answer<unknown>>;
   };
   /** The client below, for routes that the v1 client has no method for. */
@@ -109,7 +130,22 @@ export interface OpenCodeEvent {
   properties: Record<string, unknown>;
 }
 
+export interface ToolContext {
+  sessionID: string;
+  callID?: string;
+  agent?: string;
+  abort: AbortSignal;
+}
+
+/** A tool of the plugin. `args` are the properties of its arguments as JSON schemas; OpenCode marks all as required. */
+export interface ToolDefinition {
+  description: string;
+  args: Record<string, unknown>;
+  execute(args: unknown, context: ToolContext): Promise<string>;
+}
+
 export interface Hooks {
+  tool?: Record<string, ToolDefinition>;
   config?(config: Config): Promise<void>;
   event?(input: { event: OpenCodeEvent }): Promise<void>;
   "chat.message"?(

@@ -2,8 +2,9 @@
 // only while `opencode run` is ending: OpenCode then starts a second instance, which attaches to it.
 import { Callbacks, OUR_MARK, pause } from "./callbacks";
 import { configure } from "./config";
+import { Delegation, modelOf } from "./delegation";
 import { messageOf } from "./fault";
-import type { Command } from "./generated/contract";
+import type { Command, Model } from "./generated/contract";
 import { JournalFolder } from "./journal";
 import { Normaliser, type Normalised } from "./normalise";
 import { isHeadlessRun, type Client, type Hooks, type OpenCodeEvent, type PluginInput } from "./opencode";
@@ -28,6 +29,9 @@ export class Project {
   private readonly callbacks: Callbacks;
   private readonly journal: JournalFolder;
   private readonly runtime: Runtime;
+  private readonly delegation: Delegation;
+  /** The model of each session's newest message. */
+  private readonly models = new Map<string, Model>();
   /** Actions that wait until client calls are allowed; undefined when they are. */
   private waiting: (() => void)[] | undefined = [];
   private ourCommands = new Set<string>();
@@ -50,6 +54,14 @@ export class Project {
       isHeadless: this.headless,
       wantsToasts: () => this.runtime.call((o) => o.wantsToasts(), false),
       onAlarm: () => this.runtime.handle("alarm"),
+      onAnswer: (...answer) => this.delegation.answer(...answer),
+    });
+    this.delegation = new Delegation({
+      handle: (event) => this.runtime.handle(event),
+      prepare: (session) => this.restoreTasks(session),
+      agents: async () => (await this.client.app.agents()).data ?? [],
+      modelOf: (session) => this.models.get(session) ?? null,
+      isAlive: () => this.runtime.isAlive,
     });
     this.runtime = new Runtime({
       host: this.callbacks,
@@ -89,6 +101,12 @@ export class Project {
     }
   }
 
+  /** The tasks that the session delegated in an earlier process. */
+  private restoreTasks(session: string): void {
+    if (this.runtime.call((o) => o.hasTasks(session), true)) return;
+    this.journal.restoreTasks(session, (text) => this.runtime.call((o) => o.restore(text, false), false));
+  }
+
   private views(): {
     id: number;
     active: boolean;
@@ -108,10 +126,12 @@ export class Project {
       config: async (config) => {
         this.safely(() => {
           const agents = load().agents() as Parameters<typeof configure>[1];
-          this.ourCommands = configure(config, agents);
+          const mayNest = this.runtime.call((o) => o.mayNest(), false);
+          this.ourCommands = configure(config, agents, mayNest);
           this.ourAgents = agents.map(({ name }) => name).filter((name) => !config.agent?.[name]?.disable);
         });
       },
+      tool: this.delegation.tools(),
       event: async ({ event }) => {
         // while draining OpenCode tells every event to both instances
         if (current()) this.safely(() => this.onEvent(event));
@@ -171,16 +191,18 @@ export class Project {
   ): void {
     this.becomeReady();
     this.callbacks.dismiss();
+    const model = modelOf(message.model);
+    if (model) this.models.set(session, model);
     const stored = parts.length === 0; // handed over again, without parts
     if (stored || parts.some((part) => part.metadata?.[OUR_MARK] === true)) return;
-    const { providerID, modelID } = message.model ?? {};
+    this.safely(() => this.restoreTasks(session));
     this.withEngine((o) =>
       o.handle({
         userMessage: {
           session,
           origin: this.commanded.delete(session) ? "command" : "person",
           agent: message.agent ?? null,
-          model: providerID && modelID ? { provider: providerID, model: modelID } : null,
+          model,
         },
       }),
     );
@@ -225,7 +247,7 @@ export class Project {
   // ---- the end ----------------------------------------------------------------------------------------------
 
   private async dispose(): Promise<void> {
-    if (this.headless && this.isActive()) {
+    if (this.headless && this.isWorking()) {
       this.draining = true;
       await this.callbacks.reloadPlugins(this.ourAgents);
       await this.callbacks.settled();
@@ -234,12 +256,19 @@ export class Project {
       this.callbacks.drain();
       while (this.isActive()) await pause(DRAIN_POLL_MS);
     }
-    if (this.headless) this.report();
+    if (this.headless) {
+      while (this.isActive()) await pause(DRAIN_POLL_MS); // sessions of tasks go out
+      this.report();
+    }
     this.runtime.handle({ shutdown: { drain: false } });
     this.waiting = undefined; // a client call after this would start another instance
     this.callbacks.close();
     this.journal.close();
     this.onDisposed();
+  }
+
+  private isWorking(): boolean {
+    return this.runtime.call((o) => o.isWorking(), false);
   }
 
   private isActive(): boolean {

@@ -29,6 +29,8 @@ function stage() {
     prompt: ({ text, redrive }) => call(`${redrive ? "redrive" : "prompt"} ${text}`),
     todos: () => call("todos"),
     lastTurn: () => call("lastTurn"),
+    result: () => call("result"),
+    children: () => call("children"),
     abort: () => call("abort"),
     createSession: () => call("createSession"),
     deleteSession: () => call("deleteSession"),
@@ -36,6 +38,8 @@ function stage() {
     setAlarm: () => undefined,
     notify: (_session, _level, message) => void notices.push(message),
     log: () => undefined,
+    answerTool: (_session, _call, text) => void notices.push(text),
+    journalTasks: () => undefined,
     journal(mission, text, replace, ended) {
       if (ended) journals.delete(mission);
       else journals.set(mission, replace ? text : `${journals.get(mission)}${text}`);

@@ -20,14 +20,23 @@ export interface EngineHost {
   }): Promise<unknown>;
   todos(session: string): Promise<unknown>;
   lastTurn(session: string): Promise<unknown>;
+  result(session: string): Promise<unknown>;
+  children(session: string): Promise<unknown>;
   abort(session: string): Promise<unknown>;
-  createSession(request: { parent: string; agent: string; title: string }): Promise<unknown>;
+  createSession(request: {
+    parent: string;
+    agent: string;
+    title: string;
+    mayDelegate: boolean;
+  }): Promise<unknown>;
   deleteSession(session: string): Promise<unknown>;
   runCheck(request: { command: string; timeoutMs: number }): Promise<unknown>;
   setAlarm(at?: number): void;
+  answerTool(session: string, call: string, text: string, failed: boolean): void;
   notify(session: string, level: string, message: string): void;
   log(level: string, message: string): void;
   journal(mission: number, text: string, replace: boolean, ended: boolean): void;
+  journalTasks(session: string, text: string, replace: boolean, ended: boolean): void;
 }
 
 export interface RuntimeSettings {
@@ -85,6 +94,11 @@ export class Runtime {
       }
     }
     return otherwise;
+  }
+
+  /** Whether there is an engine: there is none after too many traps. */
+  get isAlive(): boolean {
+    return this.instance !== undefined;
   }
 
   handle(event: Event): void {

@@ -1,7 +1,7 @@
 //! Generates the TypeScript types and the option schema from the Rust types, and fails when the files in
 //! `host/generated/` are not what they generate. `UPDATE_GOLDEN=1 cargo test contract` writes them.
 
-use crate::{effect, event, fault, id, mission, policy, time, view};
+use crate::{concurrency, effect, event, exec, fault, id, mission, policy, time, view};
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
@@ -29,6 +29,7 @@ fn declarations() -> String {
         id::MissionId,
         id::EffectId,
         id::TimerId,
+        id::TaskId,
         fault::Fault,
         event::Fingerprint,
         event::Model,
@@ -45,6 +46,10 @@ fn declarations() -> String {
         event::Blocker,
         event::LastTurn,
         event::LastAssistant,
+        event::TaskTool,
+        event::AgentInfo,
+        event::TaskNews,
+        event::ChildSession,
         event::Payload,
         event::Outcome,
         event::RestoreCause,
@@ -56,6 +61,10 @@ fn declarations() -> String {
         mission::Rule,
         mission::Decision,
         view::MissionView,
+        exec::TaskState,
+        view::TaskView,
+        concurrency::LimiterState,
+        concurrency::KeyView,
     );
     text.push_str(&options_type());
     text

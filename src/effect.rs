@@ -50,6 +50,8 @@ pub enum Effect {
         title: String,
         may_delegate: bool,
     },
+    /// Read the sessions below a session. Answered by `Payload::Children`.
+    ReadChildren { id: EffectId, session: SessionId },
     /// Delete a session once it is quiet. Answered by `Payload::Done`.
     DeleteSession { id: EffectId, session: SessionId },
     /// Run the user's completion command in the project folder. Answered by `Payload::Check`.

@@ -112,7 +112,16 @@ impl Engine {
             || self.executor_for(session).is_some()
     }
 
-    /// Whether a mission or a task goes on by itself.
+    /// Whether a mission or a task goes on by itself and needs the model.
+    #[must_use]
+    pub fn is_working(&self) -> bool {
+        self.missions
+            .values()
+            .any(|mission| mission.phase.is_active())
+            || self.executors.values().any(UnifiedTaskExecutor::is_working)
+    }
+
+    /// Whether a mission or a task goes on by itself, or a session of theirs goes out.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.missions

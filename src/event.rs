@@ -322,6 +322,14 @@ pub struct TaskNews {
     pub text: String,
 }
 
+/// A session below another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+pub struct ChildSession {
+    pub session: SessionId,
+    pub title: String,
+}
+
 /// A successful answer of the host to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
@@ -346,6 +354,9 @@ pub enum Payload {
     /// The text of a session's last assistant message, without its reasoning.
     Text {
         text: String,
+    },
+    Children {
+        children: Vec<ChildSession>,
     },
 }
 
@@ -529,6 +540,21 @@ pub enum Event {
     Trapped {
         message: String,
     },
+}
+
+impl Event {
+    /// Whether only the engine sends it.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        matches!(
+            self,
+            Self::Granted { .. }
+                | Self::Tasks { .. }
+                | Self::ResultsSeen { .. }
+                | Self::MissionOpen { .. }
+                | Self::Restored { .. }
+        )
+    }
 }
 
 /// An event and when it happened, as the journal keeps it.

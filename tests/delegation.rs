@@ -1035,7 +1035,7 @@ fn an_abort_at_any_moment_leaves_nothing() {
 
 #[test]
 fn a_kill_at_any_moment_loses_and_doubles_nothing() {
-    for at in 1..300 {
+    for at in 0..300 {
         let mut world = World::new(limit(2));
         world.delegate(&list_of(4, true));
         world.end_turn();

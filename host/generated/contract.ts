@@ -16,6 +16,8 @@ export type EffectId = number;
 
 export type TimerId = number;
 
+export type TaskId = number;
+
 export type Fault = { "rateLimited": { retryAfterMs: number | null, message: string, } } | { "unavailable": { message: string, } } | { "timeout": { message: string, } } | { "sessionLost": { message: string, } } | { "agentFailed": { message: string, } } | { "refused": { message: string, } } | "contextOverflow" | "cancelled";
 
 export type Fingerprint = string;
@@ -116,27 +118,43 @@ export type LastAssistant = { message: MessageId, ending: Ending,
  */
 summary: boolean, };
 
-export type Payload = "done" | { "todos": { todos: Array<Todo>, } } | { "turn": { turn: LastTurn, } } | { "check": { exit: number | null, output: string, } } | { "session": { session: SessionId, } };
+export type TaskTool = "delegate_task" | "get_task_result" | "list_tasks" | "cancel_task";
+
+export type AgentInfo = { name: string, 
+/**
+ * Tasks may be given to it: it is no primary agent.
+ */
+delegable: boolean, 
+/**
+ * The model it is bound to.
+ */
+model: Model | null, };
+
+export type TaskNews = { tasks: Array<TaskId>, text: string, };
+
+export type ChildSession = { session: SessionId, title: string, };
+
+export type Payload = "done" | { "todos": { todos: Array<Todo>, } } | { "turn": { turn: LastTurn, } } | { "check": { exit: number | null, output: string, } } | { "session": { session: SessionId, } } | { "text": { text: string, } } | { "children": { children: Array<ChildSession>, } };
 
 export type Outcome = { "ok": Payload } | { "err": Fault };
 
 export type RestoreCause = "restart" | "trap";
 
-export type Event = { "command": { session: SessionId, command: Command, } } | { "userMessage": { session: SessionId, origin: Origin, agent: string | null, model: Model | null, } } | { "busy": { session: SessionId, } } | { "retrying": { session: SessionId, attempt: number, message: string, } } | { "idle": { session: SessionId, } } | { "assistant": { session: SessionId, message: MessageId, ending: Ending, 
+export type Event = { "command": { session: SessionId, command: Command, } } | { "userMessage": { session: SessionId, origin: Origin, agent: string | null, model: Model | null, } } | { "busy": { session: SessionId, } } | { "retrying": { session: SessionId, attempt: number, message: string, retryAfterMs: number | null, } } | { "firstOutput": { session: SessionId, } } | { "idle": { session: SessionId, } } | { "assistant": { session: SessionId, message: MessageId, ending: Ending, 
 /**
  * It is a compaction's summary, not an answer.
  */
-summary: boolean, tokens: number, cost: number, } } | { "assistantText": { session: SessionId, text: Fingerprint, } } | { "sessionError": { session: SessionId, fault: Fault, } } | { "todos": { session: SessionId, todos: Array<Todo>, } } | { "tool": { session: SessionId, call: ToolCall, } } | { "blocked": { session: SessionId, request: RequestId, by: Blocker, } } | { "unblocked": { session: SessionId, request: RequestId, rejected: boolean, } } | { "compacting": { session: SessionId, } } | { "compacted": { session: SessionId, } } | { "continuing": { session: SessionId, } } | { "child": { parent: SessionId, session: SessionId, } } | { "deleted": { session: SessionId, } } | { "reply": { effect: EffectId, outcome: Outcome, } } | "alarm" | { "restored": { cause: RestoreCause, } } | { "shutdown": { drain: boolean, } } | { "trapped": { message: string, } };
+summary: boolean, tokens: number, cost: number, } } | { "assistantText": { session: SessionId, text: Fingerprint, } } | { "sessionError": { session: SessionId, fault: Fault, } } | { "todos": { session: SessionId, todos: Array<Todo>, } } | { "tool": { session: SessionId, call: ToolCall, } } | { "blocked": { session: SessionId, request: RequestId, by: Blocker, } } | { "unblocked": { session: SessionId, request: RequestId, rejected: boolean, } } | { "compacting": { session: SessionId, } } | { "compacted": { session: SessionId, } } | { "continuing": { session: SessionId, } } | { "child": { parent: SessionId, session: SessionId, title: string, } } | { "taskTool": { session: SessionId, call: CallId, tool: TaskTool, args: string, agent: string | null, model: Model | null, agents: Array<AgentInfo>, } } | { "toolAborted": { session: SessionId, call: CallId, } } | { "granted": { ticket: number, } } | { "tasks": { session: SessionId, open: number, news: TaskNews | null, } } | { "resultsSeen": { session: SessionId, tasks: Array<TaskId>, } } | { "missionOpen": { session: SessionId, open: boolean, } } | { "deleted": { session: SessionId, } } | { "reply": { effect: EffectId, outcome: Outcome, } } | "alarm" | { "restored": { cause: RestoreCause, } } | { "shutdown": { drain: boolean, } } | { "trapped": { message: string, } };
 
 export type Level = "info" | "success" | "warning" | "error";
 
-export type Effect = { "prompt": { id: EffectId, session: SessionId, agent: string | null, model: Model | null, text: string, redrive: boolean, } } | { "readTodos": { id: EffectId, session: SessionId, } } | { "readTurn": { id: EffectId, session: SessionId, } } | { "abort": { id: EffectId, session: SessionId, } } | { "createSession": { id: EffectId, parent: SessionId, agent: string, title: string, } } | { "deleteSession": { id: EffectId, session: SessionId, } } | { "runCheck": { id: EffectId, command: string, timeoutMs: number, } } | { "setAlarm": { at: Instant | null, } } | { "answerCommand": { session: SessionId, text: string, } } | { "notify": { session: SessionId, level: Level, message: string, } } | { "log": { level: Level, message: string, } } | { "journal": { mission: MissionId, text: string, replace: boolean, ended: boolean, } };
+export type Effect = { "prompt": { id: EffectId, session: SessionId, agent: string | null, model: Model | null, text: string, redrive: boolean, } } | { "readTodos": { id: EffectId, session: SessionId, } } | { "readTurn": { id: EffectId, session: SessionId, } } | { "abort": { id: EffectId, session: SessionId, } } | { "readResult": { id: EffectId, session: SessionId, } } | { "createSession": { id: EffectId, parent: SessionId, agent: string, title: string, mayDelegate: boolean, } } | { "readChildren": { id: EffectId, session: SessionId, } } | { "deleteSession": { id: EffectId, session: SessionId, } } | { "runCheck": { id: EffectId, command: string, timeoutMs: number, } } | { "setAlarm": { at: Instant | null, } } | { "answerCommand": { session: SessionId, text: string, } } | { "answerTool": { session: SessionId, call: CallId, text: string, failed: boolean, } } | { "journalTasks": { session: SessionId, text: string, replace: boolean, ended: boolean, } } | { "notify": { session: SessionId, level: Level, message: string, } } | { "log": { level: Level, message: string, } } | { "journal": { mission: MissionId, text: string, replace: boolean, ended: boolean, } };
 
 export type Phase = "working" | "reading" | "checking" | "held" | "settling" | "prompting" | "backingOff" | "paused" | "suspended" | "ended";
 
 export type StopReason = { "complete": { finished: number, } } | "noTodos" | { "stagnant": { turns: number, evidence: string, } } | { "noProgress": { continuations: number, } } | { "iterations": { limit: number, } } | { "minutes": { limit: number, } } | { "tokens": { limit: number, } } | { "cost": { limit: number, } } | "stoppedByUser" | "replaced" | "sessionDeleted" | { "providerRefused": { message: string, } } | { "providerDown": { attempts: number, message: string, } } | { "hostFailed": { message: string, } } | { "trapped": { message: string, } };
 
-export type Rule = "start" | "resume" | "person-spoke" | "strong-progress" | "weak-progress" | "stagnant" | "pivot" | "ask-for-plan" | "check-failed" | "check-passed" | "all-done" | "gate" | "gate-opened" | "settle" | "ceiling" | "user-abort" | "user-rejected" | "user-stop" | "provider-fault" | "outage-over" | "lookup-failed" | "prompt-failed" | "lost-prompt" | "lost-event" | "lookup" | "compaction" | "session-deleted" | "restart" | "trap" | "drain";
+export type Rule = "start" | "resume" | "person-spoke" | "strong-progress" | "weak-progress" | "stagnant" | "pivot" | "ask-for-plan" | "check-failed" | "check-passed" | "all-done" | "gate" | "gate-opened" | "tasks-ended" | "settle" | "ceiling" | "user-abort" | "user-rejected" | "user-stop" | "provider-fault" | "outage-over" | "lookup-failed" | "prompt-failed" | "lost-prompt" | "lost-event" | "lookup" | "compaction" | "session-deleted" | "restart" | "trap" | "drain";
 
 export type Decision = { at: Instant, rule: Rule, text: string, };
 
@@ -157,6 +175,42 @@ cost: number, activeMs: number, decisions: Array<Decision>,
  * When the next timer is due.
  */
 wakesAt: Instant | null, };
+
+export type TaskState = "queued" | "leasing" | "prompting" | "running" | "collecting" | "adopting" | "backingOff" | "done" | "failed" | "cancelled" | "timedOut";
+
+export type TaskView = { id: TaskId, agent: string, description: string, state: TaskState, 
+/**
+ * The session whose agent delegated it, and its own.
+ */
+parent: SessionId, session: SessionId | null, 
+/**
+ * What it waits for when that is the person's answer.
+ */
+blocked: string | null, tokens: number, 
+/**
+ * Milliseconds from its delegation to its end, or to now.
+ */
+ageMs: number, };
+
+export type LimiterState = "open" | "paused" | "breaker" | "probing";
+
+export type KeyView = { key: string, 
+/**
+ * How many may be in flight now, if nothing pauses.
+ */
+limit: number, 
+/**
+ * The configured limit.
+ */
+ceiling: number, inFlight: number, waiting: number, state: LimiterState, 
+/**
+ * One short sentence: why the limit is what it is.
+ */
+why: string, 
+/**
+ * When a pause or the breaker's wait ends.
+ */
+resumesAt: Instant | null, };
 
 /** The plugin options, as the user writes them. */
 export type Options = {

@@ -21,7 +21,10 @@ impl UnifiedTaskExecutor {
                 self.on_child_deleted(cx, session);
                 return;
             }
-            Event::Idle { .. } => child.busy = false,
+            Event::Idle { .. } => {
+                child.busy = false;
+                child.idle_since = cx.now;
+            }
             Event::Busy { .. } | Event::Retrying { .. } | Event::FirstOutput { .. } => {
                 child.busy = true;
             }
@@ -145,7 +148,15 @@ impl UnifiedTaskExecutor {
         } else if busy {
             self.abort_child(cx, session);
         } else {
-            self.arm_seat(session, cx.now.plus(QUIET_MS));
+            let Some(child) = self.pool.get(session) else {
+                return;
+            };
+            let (at, seat) = (child.idle_since.plus(QUIET_MS), child.seat);
+            if at <= cx.now {
+                self.on_seat_timer(cx, seat);
+            } else {
+                self.arm_seat(session, at);
+            }
         }
     }
 

@@ -56,6 +56,8 @@ pub(super) enum Owner {
     Creation(TaskId),
     /// A session that goes out.
     Session(SessionId),
+    /// The children of a parent, among them perhaps one whose creation was interrupted.
+    Children,
     Wake,
 }
 
@@ -183,9 +185,14 @@ impl UnifiedTaskExecutor {
         self.resources.is_empty() && self.pool.is_empty() && self.tickets.is_empty()
     }
 
-    /// Whether something will still happen without the person.
+    /// Whether a turn of a child or of the parent will still come without the person.
+    pub(crate) fn is_working(&self) -> bool {
+        !self.suspended && (self.open > 0 || self.parent.is_waking())
+    }
+
+    /// The same, or a session goes out.
     pub(crate) fn is_active(&self) -> bool {
-        !self.suspended && (self.open > 0 || self.parent.is_waking() || self.is_closing())
+        self.is_working() || !self.suspended && self.is_closing()
     }
 
     fn is_closing(&self) -> bool {
@@ -239,6 +246,7 @@ impl UnifiedTaskExecutor {
             Some(Owner::Task(task)) => self.on_task_reply(cx, task, effect, outcome),
             Some(Owner::Creation(task)) => self.on_created(cx, task, effect, outcome),
             Some(Owner::Session(session)) => self.on_close_reply(cx, &session, outcome),
+            Some(Owner::Children) => self.on_children_read(cx, outcome),
             Some(Owner::Wake) => self.on_wake_reply(cx, outcome),
         }
     }

@@ -1,16 +1,17 @@
 //! Timers, restarts, the mission's end, the host's end.
 
-use super::executor::{Context, UnifiedTaskExecutor};
+use super::executor::{Context, Owner, UnifiedTaskExecutor};
 use super::pool::Use;
 use super::results;
 use super::task::{Ask, TaskState, Wait};
 use super::tools::timeout_ms;
 use super::turn::blocker;
-use crate::effect::Level;
-use crate::event::RestoreCause;
+use crate::effect::{Effect, Level};
+use crate::event::{Outcome, Payload, RestoreCause};
 use crate::id::TaskId;
 use crate::policy::WATCH_MS;
 use crate::time::spoken;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl UnifiedTaskExecutor {
     pub(super) fn on_task_timer(&mut self, cx: &mut Context, id: TaskId, wait: Wait) {
@@ -161,6 +162,7 @@ impl UnifiedTaskExecutor {
             if let Some(task) = self.tasks.get_mut(&id) {
                 task.in_flight = None;
                 task.ticket = None;
+                task.orphan |= task.state == TaskState::Leasing && task.session.is_none();
                 if cause == RestoreCause::Restart {
                     task.blocked.clear();
                     task.waiters.clear();
@@ -192,7 +194,15 @@ impl UnifiedTaskExecutor {
             .filter(|task| !task.state.is_ended())
             .map(|task| task.id)
             .collect();
+        let mut orphans = BTreeSet::new();
         for id in open {
+            if let Some(task) = self.tasks.get(&id)
+                && task.orphan
+                && task.session.is_none()
+            {
+                orphans.insert(task.parent.clone());
+                continue; // what was created for it is looked for first
+            }
             let in_doubt = self.tasks.get_mut(&id).is_some_and(|task| {
                 task.last_progress = cx.now;
                 task.last_event = cx.now;
@@ -205,11 +215,44 @@ impl UnifiedTaskExecutor {
                 self.ask_slot(cx, id);
             }
         }
+        for session in orphans {
+            let id = self.mint(Owner::Children);
+            cx.out.push(Effect::ReadChildren { id, session });
+        }
         for session in self.pool.sessions() {
             let usage = self.pool.get(&session).map(|child| child.usage);
             if usage == Some(Use::Closing) {
                 self.close(cx, &session);
             }
+        }
+    }
+
+    /// Sessions whose creation was interrupted go to the tasks that they were created for.
+    pub(super) fn on_children_read(&mut self, cx: &mut Context, outcome: &Outcome) {
+        let mut by_title = BTreeMap::new();
+        if let Outcome::Ok(Payload::Children { children }) = outcome {
+            for child in children {
+                if !self.is_child(&child.session) {
+                    by_title.insert(child.title.as_str(), &child.session);
+                }
+            }
+        }
+        let waiting: Vec<TaskId> = self
+            .tasks
+            .values()
+            .filter(|task| task.orphan && task.state == TaskState::Queued)
+            .map(|task| task.id)
+            .collect();
+        for id in waiting {
+            if let Some(task) = self.tasks.get_mut(&id) {
+                task.orphan = false;
+                if let Some(session) = by_title.get(task.title().as_str()) {
+                    task.session = Some((*session).clone());
+                    let agent = task.agent.clone();
+                    self.add_child(cx, (*session).clone(), agent, Use::Task(id));
+                }
+            }
+            self.ask_slot(cx, id);
         }
     }
 

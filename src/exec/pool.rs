@@ -35,6 +35,8 @@ pub(super) struct Child {
     pub uses: u32,
     /// Tokens of its newest answer: what its context has grown to.
     pub context: u64,
+    /// When it was last seen to fall idle, or was created.
+    pub idle_since: Instant,
     /// When its task ended.
     pub rested: Instant,
     pub timer: Option<TimerId>,
@@ -73,6 +75,7 @@ impl SessionPool {
             ticket: None,
             uses: 1,
             context: 0,
+            idle_since: now,
             rested: now,
             timer: None,
             tries: 0,

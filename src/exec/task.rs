@@ -149,6 +149,9 @@ pub struct Task {
     pub(crate) state: TaskState,
     pub(crate) session: Option<SessionId>,
     pub(super) ticket: Option<Ticket>,
+    /// A session may have been created for it that nobody told of: OpenCode was killed meanwhile.
+    #[serde(default)]
+    pub(super) orphan: bool,
     /// Attempts that failed for a reason of their own.
     pub(super) failures: u32,
     /// Attempts that failed because the provider needs time, in a row.

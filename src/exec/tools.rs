@@ -175,6 +175,7 @@ impl UnifiedTaskExecutor {
             state: TaskState::Queued,
             session,
             ticket: None,
+            orphan: false,
             failures: 0,
             outages: 0,
             hiccups: 0,

@@ -3,7 +3,7 @@
 use super::host::{Host, fault_of, read_js, to_js};
 use crate::effect::{Effect, Level};
 use crate::engine::Engine;
-use crate::event::{Command, Event, LastTurn, Outcome, Payload, RestoreCause, Todo};
+use crate::event::{ChildSession, Command, Event, LastTurn, Outcome, Payload, RestoreCause, Todo};
 use crate::fault::Fault;
 use crate::id::{EffectId, SessionId};
 use crate::journal::JournalError;
@@ -132,23 +132,38 @@ impl Driver {
                     parse::<LastTurn>(value, "last turn").map(|turn| Payload::Turn { turn })
                 })
             }
+            Effect::ReadResult { id, session } => {
+                self.request(id, host.result(&session.0), |value| {
+                    parse::<String>(value, "result").map(|text| Payload::Text { text })
+                })
+            }
+            Effect::ReadChildren { id, session } => {
+                self.request(id, host.children(&session.0), |value| {
+                    parse::<Vec<ChildSession>>(value, "children")
+                        .map(|children| Payload::Children { children })
+                })
+            }
             Effect::Abort { id, session } => self.request(id, host.abort(&session.0), done),
             Effect::CreateSession {
                 id,
                 parent,
                 agent,
                 title,
+                may_delegate,
             } => {
                 #[derive(Serialize)]
+                #[serde(rename_all = "camelCase")]
                 struct Request {
                     parent: SessionId,
                     agent: String,
                     title: String,
+                    may_delegate: bool,
                 }
                 let request = object(&Request {
                     parent,
                     agent,
                     title,
+                    may_delegate,
                 });
                 self.request(id, host.create_session(request), |value| {
                     parse::<SessionId>(value, "session").map(|session| Payload::Session { session })
@@ -183,6 +198,18 @@ impl Driver {
             Effect::AnswerCommand { text, .. } => {
                 self.answer.replace(text);
             }
+            Effect::AnswerTool {
+                session,
+                call,
+                text,
+                failed,
+            } => self.told(host.answer_tool(&session.0, &call.0, &text, failed)),
+            Effect::JournalTasks {
+                session,
+                text,
+                replace,
+                ended,
+            } => self.told(host.journal_tasks(&session.0, &text, replace, ended)),
             Effect::Notify {
                 session,
                 level,

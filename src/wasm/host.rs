@@ -26,11 +26,19 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = lastTurn)]
     pub fn last_turn(this: &Host, session: &str) -> Result<JsValue, JsValue>;
 
+    /// session → promise of the text of its last assistant message.
+    #[wasm_bindgen(method, catch)]
+    pub fn result(this: &Host, session: &str) -> Result<JsValue, JsValue>;
+
+    /// session → promise of `ChildSession[]`.
+    #[wasm_bindgen(method, catch)]
+    pub fn children(this: &Host, session: &str) -> Result<JsValue, JsValue>;
+
     /// session → promise.
     #[wasm_bindgen(method, catch)]
     pub fn abort(this: &Host, session: &str) -> Result<JsValue, JsValue>;
 
-    /// `{parent, agent, title}` → promise of the session's id.
+    /// `{parent, agent, title, mayDelegate}` → promise of the session's id.
     #[wasm_bindgen(method, catch, js_name = createSession)]
     pub fn create_session(this: &Host, request: JsValue) -> Result<JsValue, JsValue>;
 
@@ -46,6 +54,16 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = setAlarm)]
     pub fn set_alarm(this: &Host, at: Option<f64>) -> Result<(), JsValue>;
 
+    /// What a task tool's call returns.
+    #[wasm_bindgen(method, catch, js_name = answerTool)]
+    pub fn answer_tool(
+        this: &Host,
+        session: &str,
+        call: &str,
+        text: &str,
+        failed: bool,
+    ) -> Result<(), JsValue>;
+
     #[wasm_bindgen(method, catch)]
     pub fn notify(this: &Host, session: &str, level: &str, message: &str) -> Result<(), JsValue>;
 
@@ -57,6 +75,16 @@ extern "C" {
     pub fn journal(
         this: &Host,
         mission: u32,
+        text: &str,
+        replace: bool,
+        ended: bool,
+    ) -> Result<(), JsValue>;
+
+    /// As `journal`, for the tasks of a session.
+    #[wasm_bindgen(method, catch, js_name = journalTasks)]
+    pub fn journal_tasks(
+        this: &Host,
+        session: &str,
         text: &str,
         replace: bool,
         ended: bool,

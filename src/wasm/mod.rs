@@ -66,7 +66,11 @@ impl Orchestrator {
 
     /// Handles an `Event`. Throws when the value is not one.
     pub fn handle(&self, event: JsValue) -> Result<(), JsError> {
-        self.driver.push(from_js::<Event>(event, "event")?);
+        let event = from_js::<Event>(event, "event")?;
+        if event.is_internal() {
+            return Err(JsError::new("event: the engine itself sends these"));
+        }
+        self.driver.push(event);
         Ok(())
     }
 
@@ -96,7 +100,7 @@ impl Orchestrator {
         Ok(self.driver.command(SessionId(session), command))
     }
 
-    /// Rebuilds an unfinished mission from its journal's text. `trap` when this instance takes over from one that
+    /// Rebuilds an unfinished mission, or the tasks of a session, from the journal's text. `trap` when this instance takes over from one that
     /// trapped. Gives whether there was one; throws with the reason when the text can't be used.
     pub fn restore(&self, journal: &str, trap: bool) -> Result<bool, JsError> {
         let cause = if trap {
@@ -123,7 +127,41 @@ impl Orchestrator {
         self.driver.read(|engine| engine.knows(&SessionId(session)))
     }
 
-    /// Whether a mission goes on by itself.
+    /// The tasks delegated below the session (`TaskView[]`), oldest first.
+    pub fn tasks(&self, session: String) -> Result<JsValue, JsError> {
+        to_js(
+            &self
+                .driver
+                .read(|engine| engine.task_views(&SessionId(session))),
+        )
+    }
+
+    /// The limits of delegation as they are now (`KeyView[]`).
+    pub fn limits(&self) -> Result<JsValue, JsError> {
+        to_js(&self.driver.read(Engine::limits))
+    }
+
+    /// Whether the session's tasks are in memory; else they may have a journal.
+    #[wasm_bindgen(js_name = hasTasks)]
+    pub fn has_tasks(&self, session: String) -> bool {
+        self.driver
+            .read(|engine| engine.executor_of(&SessionId(session)).is_some())
+    }
+
+    /// Whether sub-agents may delegate in their turn.
+    #[wasm_bindgen(js_name = mayNest)]
+    pub fn may_nest(&self) -> bool {
+        self.driver
+            .read(|engine| engine.policy().tasks.max_depth > 1)
+    }
+
+    /// Whether a mission or a task still needs the model. Sessions may go out after that.
+    #[wasm_bindgen(js_name = isWorking)]
+    pub fn is_working(&self) -> bool {
+        self.driver.read(Engine::is_working)
+    }
+
+    /// Whether a mission or a task goes on by itself.
     #[wasm_bindgen(js_name = isActive)]
     pub fn is_active(&self) -> bool {
         self.driver.read(Engine::is_active)

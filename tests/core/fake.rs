@@ -318,6 +318,7 @@ impl Fake {
             Effect::CreateSession { .. }
             | Effect::DeleteSession { .. }
             | Effect::ReadResult { .. }
+            | Effect::ReadChildren { .. }
             | Effect::AnswerTool { .. }
             | Effect::JournalTasks { .. } => None,
         }

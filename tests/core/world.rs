@@ -6,8 +6,8 @@
 use opencode_orchestrator::effect::Effect;
 use opencode_orchestrator::engine::{Engine, replay};
 use opencode_orchestrator::event::{
-    AgentInfo, Blocker, Command, Ending, Event, Fingerprint, LastAssistant, LastTurn, Model,
-    Origin, Outcome, Payload, RestoreCause, TaskTool, Todo,
+    AgentInfo, Blocker, ChildSession, Command, Ending, Event, Fingerprint, LastAssistant, LastTurn,
+    Model, Origin, Outcome, Payload, RestoreCause, TaskTool, Todo,
 };
 use opencode_orchestrator::exec::{TaskState, UnifiedTaskExecutor};
 use opencode_orchestrator::fault::Fault;
@@ -724,6 +724,18 @@ impl World {
                     )
                 };
                 self.reply(5, id, outcome);
+            }
+            Effect::ReadChildren { id, session } => {
+                let children = self
+                    .sessions
+                    .iter()
+                    .filter(|(_, child)| child.parent.as_ref() == Some(&session.0))
+                    .map(|(name, child)| ChildSession {
+                        session: name.as_str().into(),
+                        title: child.title.clone(),
+                    })
+                    .collect();
+                self.reply(5, id, Outcome::Ok(Payload::Children { children }));
             }
             Effect::ReadTodos { id, .. } => {
                 let todos = self.todos.clone();
