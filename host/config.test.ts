@@ -30,8 +30,16 @@ test("peers 19: no subagent may delegate, and those that only look can't edit", 
   const config: Config = {};
   configure(config, AGENTS);
   const denied = (name: string) => Object.keys(config.agent?.[name]?.permission as object);
-  for (const name of ["planner", "worker", "reviewer"]) assert.ok(denied(name).includes("task"), name);
+  for (const name of ["planner", "worker", "reviewer"]) {
+    assert.ok(denied(name).includes("task") && denied(name).includes("delegate_task"), name);
+  }
   for (const name of ["planner", "reviewer"]) assert.ok(denied(name).includes("edit"), name);
+});
+
+test("with tasks.maxDepth above 1 the tool to delegate is not taken from sub-agents", () => {
+  const config: Config = {};
+  configure(config, AGENTS, true);
+  assert.ok(!("delegate_task" in (config.agent?.["worker"]?.permission as object)));
 });
 
 test("what the user defined wins, field by field", () => {
@@ -50,7 +58,12 @@ test("what the user defined wins, field by field", () => {
     mode: "primary",
     permission: { question: "allow" },
   });
-  assert.deepEqual(config.agent?.["worker"]?.permission, { todowrite: "deny", task: "allow", bash: "ask" });
+  assert.deepEqual(config.agent?.["worker"]?.permission, {
+    todowrite: "deny",
+    task: "allow",
+    delegate_task: "deny",
+    bash: "ask",
+  });
   assert.equal(config.agent?.["planner"]?.permission, "allow");
   assert.equal(config.command?.["task"]?.description, "Mine.");
   assert.ok(ours.has("task"));

@@ -79,11 +79,20 @@ test("retries, children, questions and permissions", () => {
   const next = (type: string, properties: Record<string, unknown>) =>
     normaliser.normalise({ type, properties });
   assert.deepEqual(normaliser.normalise(status("retry", { attempt: 2, message: "slow down" })), {
-    retrying: { session, attempt: 2, message: "slow down" },
+    retrying: { session, attempt: 2, message: "slow down", retryAfterMs: null },
   });
+  const waits = (attempt: number, ms: number) => {
+    const told = normaliser.normalise(status("retry", { attempt, message: "", next: Date.now() + ms }));
+    return (told as { retrying: { retryAfterMs: number | null } }).retrying.retryAfterMs;
+  };
+  assert.equal(waits(1, 2_200), null); // OpenCode's own wait
+  assert.equal(waits(3, 9_500), null);
+  assert.equal(waits(9, 31_000), null);
+  assert.equal(Math.round((waits(1, 7_000) ?? 0) / 1_000), 7); // the provider's
+  assert.equal(Math.round((waits(4, 1_000) ?? 0) / 1_000), 1);
   assert.equal(next("session.created", { info: { id: "ses_2" } }), undefined);
   assert.deepEqual(next("session.created", { info: { id: "ses_2", parentID: session } }), {
-    child: { parent: session, session: "ses_2" },
+    child: { parent: session, session: "ses_2", title: "" },
   });
   assert.deepEqual(next("question.asked", { id: "q", sessionID: session }), {
     blocked: { session, request: "q", by: "question" },
@@ -152,4 +161,20 @@ test("peers 5: an answer while a newer user message waits is a step, not the end
   assert.equal(answer("msg_4", "msg_3"), "step");
   assert.equal(answer("msg_6", "msg_5"), "natural");
   assert.equal(answer("msg_8", "msg_7"), "natural"); // the replay after a compaction
+});
+
+test("the first output of a turn is told once, and once more after a retry", () => {
+  const normaliser = new Normaliser();
+  const next = (type: string, properties: Record<string, unknown>) =>
+    normaliser.normalise({ type, properties });
+  const session = "ses_1";
+  const part = (type: string) => next("message.part.updated", { part: { type, sessionID: session } });
+  const told = { firstOutput: { session } };
+  assert.equal(part("text"), undefined); // the person's own message
+  next("session.status", { sessionID: session, status: { type: "busy" } });
+  assert.equal(part("step-start"), undefined);
+  assert.deepEqual(part("reasoning"), told);
+  assert.equal(part("text"), undefined);
+  next("session.status", { sessionID: session, status: { type: "retry", attempt: 1, message: "" } });
+  assert.deepEqual(part("text"), told);
 });

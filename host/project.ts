@@ -149,6 +149,8 @@ export class Project {
         this.withEngine((o) => {
           if (o.knows(sessionID)) o.observeText(sessionID, text);
         });
+        // perhaps the turn's last text: in `opencode run` the tasks would be cut off behind it
+        await this.safelyAwait(() => this.held((o) => o.holdsEnd(sessionID)));
       },
       "experimental.session.compacting": async ({ sessionID }, output) => {
         this.withEngine((o) => {
@@ -231,7 +233,7 @@ export class Project {
     if (!this.runtime.call((o) => o.knows(session), false)) return;
     const call = toolCall(this.directory, input, output);
     this.withEngine((o) => o.observeTool(session, call));
-    while (this.runtime.call((o) => o.holds(session), false)) await pause(HOLD_POLL_MS);
+    await this.held((o) => o.holds(session));
   }
 
   /** A mission continues after a compaction in its own words, not in OpenCode's. */
@@ -301,6 +303,10 @@ export class Project {
     const waiting = this.waiting;
     this.waiting = undefined;
     for (const action of waiting ?? []) action();
+  }
+
+  private async held(holds: (orchestrator: Orchestrator) => boolean): Promise<void> {
+    while (this.runtime.call(holds, false)) await pause(HOLD_POLL_MS);
   }
 
   private withEngine(use: (orchestrator: Orchestrator) => void): void {

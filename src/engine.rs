@@ -136,6 +136,16 @@ impl Engine {
         self.mission_of(session).is_some_and(Mission::holds)
     }
 
+    /// Whether the host should hold the end of the session's turn: where the program ends with the turn, the tasks in
+    /// the background would be cut off.
+    #[must_use]
+    pub fn holds_end(&self, session: &SessionId) -> bool {
+        !self.policy.interactive
+            && self
+                .executor_of(session)
+                .is_some_and(|executor| executor.open_tasks() > 0)
+    }
+
     /// What a compaction of the session's history must keep, when a mission is not ended there.
     #[must_use]
     pub fn compaction_context(&self, session: &SessionId) -> Option<String> {

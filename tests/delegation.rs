@@ -742,6 +742,19 @@ fn a_providers_fault_does_not_count_as_the_tasks_failure() {
     assert!(world.answer(&call).expect("an answer").contains("done: x"));
 }
 
+#[test]
+fn a_turn_that_a_headless_host_cuts_off_goes_on() {
+    let mut world = World::new(|policy| policy.interactive = false);
+    world.delegate(r#"{"agent":"worker","prompt":"3000ms","background":true}"#);
+    world.run(1_000);
+    assert!(world.engine.holds_end(&ROOT.into()));
+    world.abort("ses_1");
+    world.run(20_000);
+    assert_eq!(world.states(), [TaskState::Done]);
+    assert_eq!(world.launches, 2);
+    assert!(!world.engine.holds_end(&ROOT.into()));
+}
+
 // ---- limits --------------------------------------------------------------------------------------------------------
 
 #[test]

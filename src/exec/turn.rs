@@ -313,12 +313,16 @@ impl UnifiedTaskExecutor {
             Fault::Cancelled if cx.policy.interactive => {
                 self.finish(cx, id, TaskState::Cancelled, "The person aborted it.");
             }
+            // nobody is there to abort: the host cut the turn off as it ended
+            Fault::Cancelled => self.note_fault(id, &cut_off()),
             Fault::ContextOverflow => {} // the host compacts and replays: no end
-            fault => {
-                if let Some(task) = self.tasks.get_mut(&id) {
-                    task.turn.fault = Some(fault.clone());
-                }
-            }
+            fault => self.note_fault(id, fault),
+        }
+    }
+
+    fn note_fault(&mut self, id: TaskId, fault: &Fault) {
+        if let Some(task) = self.tasks.get_mut(&id) {
+            task.turn.fault = Some(fault.clone());
         }
     }
 
@@ -393,7 +397,7 @@ impl UnifiedTaskExecutor {
                     task.hiccups += 1;
                     self.prompt(cx, id, true);
                 } else {
-                    self.cut_off(cx, id);
+                    self.on_fault(cx, id, &cut_off());
                 }
             }
             Some(last) => match &last.ending {
@@ -418,15 +422,10 @@ impl UnifiedTaskExecutor {
                 {
                     self.on_fault(cx, id, &fault.clone());
                 }
-                _ => self.cut_off(cx, id),
+                _ => self.on_fault(cx, id, &cut_off()),
             },
-            None => self.cut_off(cx, id),
+            None => self.on_fault(cx, id, &cut_off()),
         }
-    }
-
-    fn cut_off(&mut self, cx: &mut Context, id: TaskId) {
-        let message = "its turn was cut off".to_owned();
-        self.on_fault(cx, id, &Fault::AgentFailed { message });
     }
 
     /// An attempt failed: again, later, or not at all.
@@ -490,6 +489,12 @@ impl UnifiedTaskExecutor {
             cx,
             &format!("{label}: {text}; again in {}", crate::time::spoken(wait)),
         );
+    }
+}
+
+fn cut_off() -> Fault {
+    Fault::AgentFailed {
+        message: "its turn was cut off".to_owned(),
     }
 }
 

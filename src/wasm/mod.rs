@@ -172,6 +172,13 @@ impl Orchestrator {
         self.driver.read(|engine| engine.holds(&SessionId(session)))
     }
 
+    /// Whether the end of the session's turn should be held until its tasks have ended.
+    #[wasm_bindgen(js_name = holdsEnd)]
+    pub fn holds_end(&self, session: String) -> bool {
+        self.driver
+            .read(|engine| engine.holds_end(&SessionId(session)))
+    }
+
     /// What a compaction of the session must keep, or undefined.
     #[wasm_bindgen(js_name = compactionContext)]
     pub fn compaction_context(&self, session: String) -> Option<String> {

@@ -30,7 +30,8 @@ export async function stage({ options, model: modelOptions = {}, config = {}, fi
   model.script = withCompaction((ctx) =>
     ctx.kind === "compaction"
       ? summary(ctx)
-      : (scripts.get(ctx.session)?.(ctx) ?? text("There is no script for this session.")),
+      : (scripts.get(scripts.has(ctx.session) ? ctx.session : ctx.parent)?.(ctx) ?? // children by their parent's
+        text("There is no script for this session.")),
   );
   const box = await sandbox({ model, plugin: [ourPlugin(options)], config, files, env });
   const server = await box.serve();
