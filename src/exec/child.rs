@@ -8,7 +8,7 @@ use crate::effect::{Effect, Level};
 use crate::event::{Event, Outcome};
 use crate::fault::Fault;
 use crate::id::{SessionId, TaskId};
-use crate::policy::{CLOSING_MS, CLOSING_TRIES, QUIET_MS};
+use crate::policy::{ABORT_ECHO_MS, ABORT_QUIET_MS, CLOSING_MS, CLOSING_TRIES, QUIET_MS};
 use crate::time::Instant;
 
 impl UnifiedTaskExecutor {
@@ -189,10 +189,26 @@ impl UnifiedTaskExecutor {
                     cx.notes
                         .push(super::Note::Release(ticket, Verdict::Cancelled));
                 }
+                let Some(child) = self.pool.get_mut(session) else {
+                    return;
+                };
+                let aborted = std::mem::take(&mut child.tries) > 0;
+                let wait = if std::mem::take(&mut child.echoes) {
+                    ABORT_ECHO_MS
+                } else if aborted {
+                    ABORT_QUIET_MS
+                } else {
+                    QUIET_MS
+                };
+                self.arm_seat(session, cx.now.plus(wait));
+            }
+            Event::SessionError {
+                fault: Fault::Cancelled,
+                ..
+            } => {
                 if let Some(child) = self.pool.get_mut(session) {
-                    child.tries = 0;
+                    child.echoes = true;
                 }
-                self.arm_seat(session, cx.now.plus(QUIET_MS));
             }
             // a prompt that was on its way when its task ended
             Event::Busy { .. } => self.abort_child(cx, session),

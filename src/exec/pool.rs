@@ -40,6 +40,8 @@ pub(super) struct Child {
     /// When its task ended.
     pub rested: Instant,
     pub timer: Option<TimerId>,
+    /// Its turn was aborted while it ran: a second idle follows the first.
+    pub echoes: bool,
     /// Attempts to abort or to delete it.
     pub tries: u32,
 }
@@ -78,6 +80,7 @@ impl SessionPool {
             idle_since: now,
             rested: now,
             timer: None,
+            echoes: false,
             tries: 0,
         };
         self.children.insert(session, child);

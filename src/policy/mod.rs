@@ -231,9 +231,14 @@ pub const POOL_REST_MS: u64 = 600_000;
 /// Tasks carried out in one session, and the context (in tokens) from which on a follow-up gets a fresh one.
 pub const REUSE_MAX: u32 = 8;
 pub const REUSE_TOKENS: u64 = 120_000;
-/// A child session is deleted once it has been idle for this long: OpenCode's second idle after an abort comes 40–90 ms
-/// after the first, and deleting a session that still writes makes database errors. Milliseconds.
+/// A child session is deleted once it has been idle for this long: deleting one that still writes makes database errors.
+/// Milliseconds.
 pub const QUIET_MS: u64 = 400;
+/// After an abort in a turn OpenCode goes idle twice, and writes in between (it waits for its snapshot, seconds on a busy
+/// machine): the second idle is waited for, at most so long. Milliseconds.
+pub const ABORT_ECHO_MS: u64 = 5_000;
+/// The same where there is no second one: before the first request, or while the host waits to retry. Milliseconds.
+pub const ABORT_QUIET_MS: u64 = 1_000;
 /// An aborted session that does not fall idle for this long is aborted again. Milliseconds.
 pub const CLOSING_MS: u64 = 3_000;
 /// Attempts to abort or to delete a session before it is given up.
