@@ -182,6 +182,28 @@ fn peers_14_a_result_can_be_read_again_and_does_not_vanish() {
 }
 
 #[test]
+fn results_wait_for_their_call_however_many_end_meanwhile() {
+    let mut world = World::new(|policy| policy.limits.global = 100);
+    world.script = Box::new(|prompt, _| match prompt.starts_with("part 31") {
+        true => Turn::Answer(200_000, "slow".into()),
+        false => Turn::Answer(100, format!("done: {prompt}")),
+    });
+    let call = world.delegate(&list_of(32, false));
+    for _ in 0..25 {
+        world.delegate(&list_of(30, false));
+        world.run(7_000);
+    }
+    world.run(MINUTE);
+    let answer = world.answer(&call).expect("an answer");
+    assert_eq!(answer.matches("done: part").count(), 31);
+    assert!(
+        world.result("t400").contains("too old"),
+        "and memory is bounded"
+    );
+    assert!(world.result("t780").contains("done: part"));
+}
+
+#[test]
 fn an_answer_without_a_text_says_so() {
     let mut world = World::new(plain);
     world.script = Box::new(|_, _| Turn::Answer(100, String::new()));

@@ -276,7 +276,6 @@ impl UnifiedTaskExecutor {
         {
             self.resources.release(top);
         }
-        self.forget_old(cx);
     }
 
     /// The oldest results that were read make room for new ones.
@@ -286,7 +285,7 @@ impl UnifiedTaskExecutor {
             && index < self.ended.len()
         {
             let id = self.ended[index];
-            if self.unseen.contains(&id) {
+            if self.tasks.get(&id).is_some_and(|task| !task.seen) {
                 index += 1;
                 continue;
             }
@@ -515,9 +514,9 @@ impl UnifiedTaskExecutor {
         self.answer_pending(cx, id);
         if background && state != TaskState::Cancelled {
             self.unseen.insert(id);
-        } else {
+        } else if call.is_none() {
             self.set_seen(id);
-        }
+        } // else with the answer to its call
         for waiter in waiters {
             self.answer_waiter(cx, waiter);
         }
@@ -527,6 +526,7 @@ impl UnifiedTaskExecutor {
         if self.open == 0 {
             self.tell_end(cx);
         }
+        self.forget_old(cx);
     }
 
     fn rest(&mut self, cx: &mut Context, session: &SessionId) {
