@@ -197,7 +197,7 @@ fn results_wait_for_their_call_however_many_end_meanwhile() {
     let answer = world.answer(&call).expect("an answer");
     assert_eq!(answer.matches("done: part").count(), 31);
     assert!(
-        world.result("t400").contains("too old"),
+        world.result("t100").contains("too old"),
         "and memory is bounded"
     );
     assert!(world.result("t780").contains("done: part"));
