@@ -7,9 +7,10 @@
 //! slowly isn't learnt as normal.
 
 use crate::policy::concurrency::{
-    LATENCY_CALM_Z, LATENCY_CUT_LEAST, LATENCY_CUT_MOST, LATENCY_CUT_Z, LATENCY_EPOCH,
-    LATENCY_HOLD_Z, LATENCY_KINDS, LATENCY_LEARN, LATENCY_MEMORY, LATENCY_MIN, LATENCY_MIN_SD,
-    LATENCY_RELIEF,
+    LATENCY_CALM_Z, LATENCY_CUT_LEAST, LATENCY_CUT_MOST, LATENCY_CUT_Z, LATENCY_DEEP,
+    LATENCY_EPOCH, LATENCY_HOLD_Z, LATENCY_JUDGE, LATENCY_KINDS, LATENCY_LEARN, LATENCY_LESSONS,
+    LATENCY_MEMORY, LATENCY_MIN, LATENCY_RELIEF, LATENCY_SURE, LATENCY_VARIANCE,
+    LATENCY_VARIANCE_WEIGHT,
 };
 use crate::time::Instant;
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ pub(super) enum Finding {
     },
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Latency {
     kinds: BTreeMap<String, Baseline>,
     epoch: Epoch,
@@ -38,14 +39,20 @@ pub(super) struct Latency {
     /// An epoch was slow; the next one decides.
     suspect: bool,
     cut: Option<Cut>,
+    /// Samples that the baselines may still learn from, once they stand for the load below a cut: a load that then grows
+    /// again must not become normal.
+    lessons: Option<u32>,
+    /// Samples in all baselines.
+    learnt: f64,
+    /// Of log2(ms) about its agent's mean; one for all agents, so that it is soon known.
+    variance: f64,
 }
 
-/// Mean and variance of log2(ms), after Welford, with a bounded memory.
+/// Mean of log2(ms), with a bounded memory.
 #[derive(Clone, Debug, Default)]
 struct Baseline {
     n: f64,
     mean: f64,
-    variance: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +70,21 @@ struct Cut {
     excess: f64,
 }
 
+impl Default for Latency {
+    fn default() -> Self {
+        Self {
+            kinds: BTreeMap::new(),
+            epoch: Epoch::default(),
+            since: Instant::default(),
+            suspect: false,
+            cut: None,
+            lessons: None,
+            learnt: 0.0,
+            variance: LATENCY_VARIANCE,
+        }
+    }
+}
+
 impl Latency {
     /// Adds the first output of a launch that took `ms`. `limit` is the limit under which it was seen.
     pub fn sample(&mut self, launched_at: Instant, ms: u64, kind: &str, limit: u32) -> Finding {
@@ -73,20 +95,27 @@ impl Latency {
             self.kinds.pop_first();
         }
         let calm = !self.suspect && self.cut.is_none() && self.epoch.score() < LATENCY_CALM_Z;
+        let calm = calm && self.lessons != Some(0);
         let baseline = self.kinds.entry(kind.to_owned()).or_default();
         let x = log2(ms);
-        if baseline.n < f64::from(LATENCY_LEARN) {
-            baseline.learn(x);
-            return Finding::Nothing;
+        let new = baseline.n < f64::from(LATENCY_LEARN);
+        if !new {
+            let excess = x - baseline.mean;
+            self.epoch
+                .add(excess / self.variance.sqrt(), 1.0 / self.learnt, excess);
         }
-        let sd = baseline.variance.sqrt().max(LATENCY_MIN_SD);
-        self.epoch.add(
-            (x - baseline.mean) / sd,
-            1.0 / baseline.n,
-            x - baseline.mean,
-        );
-        if calm {
-            baseline.learn(x);
+        if new || calm {
+            let square = baseline.learn(x);
+            if !new {
+                self.variance += (square - self.variance) / (self.learnt + LATENCY_VARIANCE_WEIGHT);
+            }
+            self.learnt = (self.learnt + 1.0).min(LATENCY_MEMORY);
+            if let Some(lessons) = &mut self.lessons {
+                *lessons = lessons.saturating_sub(1);
+            }
+        }
+        if new {
+            return Finding::Nothing;
         }
         self.judge(limit)
     }
@@ -97,12 +126,20 @@ impl Latency {
             || self.epoch.n >= f64::from(LATENCY_MIN) && self.epoch.score() > LATENCY_HOLD_Z
     }
 
+    /// Whether enough was seen since the last change of the limit, and all of it was calm.
+    pub fn sure(&self) -> bool {
+        !self.suspect
+            && self.epoch.n >= f64::from(LATENCY_SURE)
+            && self.epoch.score() < LATENCY_CALM_Z
+    }
+
     /// A new limit, for whatever reason: what is in flight says nothing about it.
     pub fn restart(&mut self, now: Instant) {
         self.since = now;
         self.epoch = Epoch::default();
         self.suspect = false;
         self.cut = None;
+        self.lessons = None;
     }
 
     fn judge(&mut self, limit: u32) -> Finding {
@@ -111,10 +148,11 @@ impl Latency {
         }
         let excess = self.epoch.excess / self.epoch.n;
         if let Some(cut) = self.cut {
-            if self.epoch.n < f64::from(LATENCY_EPOCH) / 2.0 {
+            if self.epoch.n < f64::from(LATENCY_JUDGE) {
                 return Finding::Nothing;
             }
             self.cut = None;
+            self.lessons = None;
             if excess > cut.excess * LATENCY_RELIEF {
                 for baseline in self.kinds.values_mut() {
                     baseline.mean += excess;
@@ -122,6 +160,14 @@ impl Latency {
                 self.epoch = Epoch::default();
                 return Finding::NotOurs { limit: cut.from };
             }
+            if cut.excess > LATENCY_DEEP {
+                // what was learnt on the way up is a mixture of loads
+                self.kinds.clear();
+                self.learnt = 0.0;
+                self.epoch = Epoch::default();
+            }
+            self.lessons = Some(LATENCY_LESSONS);
+            return Finding::Nothing;
         }
         if !self.suspect {
             if self.epoch.score() > LATENCY_CUT_Z {
@@ -132,7 +178,8 @@ impl Latency {
             return Finding::Nothing;
         }
         self.suspect = false;
-        if self.epoch.score() <= LATENCY_HOLD_Z {
+        let score = self.epoch.score();
+        if score <= LATENCY_HOLD_Z {
             return Finding::Nothing;
         }
         self.cut = Some(Cut {
@@ -140,26 +187,26 @@ impl Latency {
             excess,
         });
         Finding::Slower {
-            // the chord of 2^-x between 0 and 1: what was `2^x` times slower needs so much less
-            share: (1.0 - excess / 2.0).clamp(LATENCY_CUT_MOST, LATENCY_CUT_LEAST),
+            // one standard error less than measured: too deep a cut is as bad as none
+            share: inverse(excess * (1.0 - 1.0 / score)).clamp(LATENCY_CUT_MOST, LATENCY_CUT_LEAST),
             percent: (excess * 100.0) as u32,
         }
     }
 
-    /// The limit was cut for latency at `now`.
-    pub fn cut_done(&mut self, now: Instant) {
+    /// The limit was cut, or raised by one, because of the latency at `now`.
+    pub fn changed(&mut self, now: Instant) {
         self.since = now;
         self.epoch = Epoch::default();
     }
 }
 
 impl Baseline {
-    fn learn(&mut self, x: f64) {
+    /// Returns the sample's part of the variance.
+    fn learn(&mut self, x: f64) -> f64 {
         self.n = (self.n + 1.0).min(LATENCY_MEMORY);
         let delta = x - self.mean;
         self.mean += delta / self.n;
-        // of the first n samples exactly their variance, then an exponential average
-        self.variance += (delta * (x - self.mean) - self.variance) / self.n;
+        delta * (x - self.mean)
     }
 }
 
@@ -181,7 +228,7 @@ impl Epoch {
         if self.n < 1.0 {
             return 0.0;
         }
-        // the baselines' errors are shared by all samples of an epoch, so they add up undiluted
+        // the baselines' error is shared by all samples of an epoch, so it adds up undiluted
         let spread = (self.n + self.n * self.variance).sqrt();
         self.z / spread
     }
@@ -201,6 +248,17 @@ fn log2(ms: u64) -> f64 {
                 + square
                     * (1.0 / 5.0 + square * (1.0 / 7.0 + square * (1.0 / 9.0 + square / 11.0))));
     f64::from(exponent) + 2.0 * s * series * std::f64::consts::LOG2_E
+}
+
+/// 2^-x: what is `2^x` times slower needs this share of the load. Halvings, and a chord between them.
+fn inverse(x: f64) -> f64 {
+    let mut share = 1.0;
+    let mut left = x.clamp(0.0, 8.0);
+    while left >= 1.0 {
+        share /= 2.0;
+        left -= 1.0;
+    }
+    share * (1.0 - left / 2.0)
 }
 
 #[cfg(test)]
@@ -231,7 +289,7 @@ mod tests {
             panic!("{found:?}");
         };
         assert!(share < 0.9);
-        latency.cut_done(Instant(0));
+        latency.changed(Instant(0));
         // as slow as before although less is in flight
         assert_eq!(
             feed(&mut latency, 20, 2000).first(),
