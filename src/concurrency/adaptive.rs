@@ -384,11 +384,6 @@ impl Adaptive {
             Finding::Nothing => {}
             Finding::Slower { share, percent } => {
                 let used = self.limit.min(self.in_flight);
-                let share = if self.congested {
-                    tuned::LATENCY_CUT_LEAST
-                } else {
-                    share
-                };
                 self.slow_at = used;
                 self.slow_until = now.plus(tuned::SLOW_MS);
                 self.limit = ((f64::from(used) * share) as u32).max(1);
@@ -396,6 +391,10 @@ impl Adaptive {
                 self.congested = true;
                 self.latency.changed(now);
                 self.why = Why::Slower { percent };
+            }
+            Finding::Enough { limit } => {
+                self.limit = limit.clamp(self.limit, self.ceiling);
+                self.latency.changed(now);
             }
             Finding::NotOurs { limit } => {
                 self.limit = limit.clamp(self.limit, self.ceiling);
@@ -471,9 +470,10 @@ impl Limiter for Adaptive {
         if !self.has(Rule::FirstOutput) {
             return;
         }
+        let ms = now.since(flight.launched_at);
         self.accepted(now, *flight);
         if flight.level > 0 && self.has(Rule::Latency) {
-            self.slow(now, now.since(flight.launched_at), *flight, kind);
+            self.slow(now, ms, *flight, kind);
         }
     }
 

@@ -7,10 +7,10 @@
 //! slowly isn't learnt as normal.
 
 use crate::policy::concurrency::{
-    LATENCY_CALM_Z, LATENCY_CUT_LEAST, LATENCY_CUT_MOST, LATENCY_CUT_Z, LATENCY_DEEP,
-    LATENCY_EPOCH, LATENCY_HOLD_Z, LATENCY_JUDGE, LATENCY_KINDS, LATENCY_LEARN, LATENCY_LESSONS,
-    LATENCY_MEMORY, LATENCY_MIN, LATENCY_RELIEF, LATENCY_SURE, LATENCY_VARIANCE,
-    LATENCY_VARIANCE_WEIGHT,
+    LATENCY_CALM_Z, LATENCY_CUT_LEAST, LATENCY_CUT_MOST, LATENCY_CUT_Z, LATENCY_ELASTIC,
+    LATENCY_EPOCH, LATENCY_FURTHER, LATENCY_HOLD_Z, LATENCY_JUDGE, LATENCY_KINDS, LATENCY_LEARN,
+    LATENCY_LESSONS, LATENCY_MEMORY, LATENCY_MIN, LATENCY_RELIEF, LATENCY_SLACK, LATENCY_SURE,
+    LATENCY_VARIANCE, LATENCY_VARIANCE_WEIGHT,
 };
 use crate::time::Instant;
 use std::collections::BTreeMap;
@@ -24,7 +24,11 @@ pub(super) enum Finding {
         share: f64,
         percent: u32,
     },
-    /// The last cut didn't help: go back to this limit.
+    /// The last cut was one too many: go back to this limit.
+    Enough {
+        limit: u32,
+    },
+    /// The cut didn't help: go back to this limit.
     NotOurs {
         limit: u32,
     },
@@ -68,6 +72,8 @@ struct Epoch {
 struct Cut {
     from: u32,
     excess: f64,
+    /// One more after a cut that helped.
+    further: bool,
 }
 
 impl Default for Latency {
@@ -126,11 +132,12 @@ impl Latency {
             || self.epoch.n >= f64::from(LATENCY_MIN) && self.epoch.score() > LATENCY_HOLD_Z
     }
 
-    /// Whether enough was seen since the last change of the limit, and all of it was calm.
+    /// Whether enough was seen since the last change of the limit to be sure that it slows nothing down.
     pub fn sure(&self) -> bool {
         !self.suspect
             && self.epoch.n >= f64::from(LATENCY_SURE)
-            && self.epoch.score() < LATENCY_CALM_Z
+            && (self.epoch.z + self.epoch.spread()) / self.epoch.n * self.variance.sqrt()
+                < LATENCY_SLACK
     }
 
     /// A new limit, for whatever reason: what is in flight says nothing about it.
@@ -146,49 +153,78 @@ impl Latency {
         if self.epoch.n < f64::from(LATENCY_MIN) {
             return Finding::Nothing;
         }
+        let score = self.epoch.score();
         let excess = self.epoch.excess / self.epoch.n;
         if let Some(cut) = self.cut {
             if self.epoch.n < f64::from(LATENCY_JUDGE) {
                 return Finding::Nothing;
             }
             self.cut = None;
-            self.lessons = None;
-            if excess > cut.excess * LATENCY_RELIEF {
+            if !cut.further && excess > cut.excess * LATENCY_RELIEF {
                 for baseline in self.kinds.values_mut() {
                     baseline.mean += excess;
                 }
+                self.lessons = None;
                 self.epoch = Epoch::default();
                 return Finding::NotOurs { limit: cut.from };
             }
-            if cut.excess > LATENCY_DEEP {
-                // what was learnt on the way up is a mixture of loads
-                self.kinds.clear();
-                self.learnt = 0.0;
-                self.epoch = Epoch::default();
+            if self.lessons.is_some() {
+                return Finding::Nothing;
             }
+            let less = log2(cut.from.into()) - log2(limit.into());
+            if limit > 1 && cut.excess - excess > LATENCY_ELASTIC * less {
+                // it got faster by as much as fewer were served: nothing was lost, so perhaps there are still too many
+                self.cut = Some(Cut {
+                    from: limit,
+                    excess,
+                    further: true,
+                });
+                return Finding::Slower {
+                    share: LATENCY_FURTHER,
+                    percent: (excess * 100.0) as u32,
+                };
+            }
+            // what was learnt on the way up is a mixture of loads
+            self.kinds.clear();
+            self.learnt = 0.0;
+            self.epoch = Epoch::default();
             self.lessons = Some(LATENCY_LESSONS);
-            return Finding::Nothing;
+            return if cut.further {
+                Finding::Enough {
+                    limit: limit.midpoint(cut.from),
+                }
+            } else {
+                Finding::Nothing
+            };
         }
-        if !self.suspect {
-            if self.epoch.score() > LATENCY_CUT_Z {
-                // the epoch's older samples met a lighter load: a fresh one says how much slower it is now
-                self.suspect = true;
-                self.epoch = Epoch::default();
+        if self.suspect {
+            self.suspect = false;
+            if score > LATENCY_HOLD_Z {
+                return self.slower(limit, excess, score);
             }
-            return Finding::Nothing;
+        } else if score > LATENCY_CUT_Z {
+            // the epoch's older samples met a lighter load: a fresh one says how much slower it is now
+            self.suspect = true;
+            self.epoch = Epoch::default();
         }
-        self.suspect = false;
-        let score = self.epoch.score();
-        if score <= LATENCY_HOLD_Z {
-            return Finding::Nothing;
-        }
+        Finding::Nothing
+    }
+
+    fn slower(&mut self, limit: u32, excess: f64, score: f64) -> Finding {
         self.cut = Some(Cut {
             from: limit,
             excess,
+            further: false,
         });
+        // one standard error less than measured: too deep a cut is as bad as none
+        let share = inverse(excess * (1.0 - 1.0 / score));
+        let share = if self.lessons.is_some() {
+            LATENCY_CUT_LEAST
+        } else {
+            share.clamp(LATENCY_CUT_MOST, LATENCY_CUT_LEAST)
+        };
         Finding::Slower {
-            // one standard error less than measured: too deep a cut is as bad as none
-            share: inverse(excess * (1.0 - 1.0 / score)).clamp(LATENCY_CUT_MOST, LATENCY_CUT_LEAST),
+            share,
             percent: (excess * 100.0) as u32,
         }
     }
@@ -228,9 +264,13 @@ impl Epoch {
         if self.n < 1.0 {
             return 0.0;
         }
+        self.z / self.spread()
+    }
+
+    /// Standard error of `z`.
+    fn spread(&self) -> f64 {
         // the baselines' error is shared by all samples of an epoch, so it adds up undiluted
-        let spread = (self.n + self.n * self.variance).sqrt();
-        self.z / spread
+        (self.n + self.n * self.variance).sqrt()
     }
 }
 

@@ -66,8 +66,13 @@ pub const LATENCY_EPOCH: u32 = 64;
 /// Samples of an epoch before anything is decided, and before a raise once latency was the limit.
 pub const LATENCY_MIN: u32 = 8;
 pub const LATENCY_SURE: u32 = 16;
+/// ...and the most excess latency, in doublings and with its standard error, that such a raise tolerates.
+pub const LATENCY_SLACK: f64 = 0.15;
 /// Samples after a cut until it is judged.
-pub const LATENCY_JUDGE: u32 = 12;
+pub const LATENCY_JUDGE: u32 = 16;
+/// Doublings of speed for each halving of the load from which a cut cost nothing, and the share that the next one leaves.
+pub const LATENCY_ELASTIC: f64 = 1.0;
+pub const LATENCY_FURTHER: f64 = 0.75;
 /// z-score of an epoch above which it is not part of the baseline, nothing is raised, and the limit is cut.
 pub const LATENCY_CALM_Z: f64 = 1.0;
 pub const LATENCY_HOLD_Z: f64 = 2.0;
@@ -82,9 +87,7 @@ pub const LATENCY_RELIEF: f64 = 0.7;
 /// Deepest and lightest cut for latency, as a share of the limit.
 pub const LATENCY_CUT_MOST: f64 = 0.5;
 pub const LATENCY_CUT_LEAST: f64 = 0.9;
-/// Excess, in doublings, from which a cut was deep: the baselines are learnt anew below it.
-pub const LATENCY_DEEP: f64 = 0.5;
-/// Samples of those new baselines; then they stand.
+/// Samples of the baselines that are learnt anew below a cut; then they stand.
 pub const LATENCY_LESSONS: u32 = 64;
 /// Agents whose latency is known at a time.
 pub const LATENCY_KINDS: usize = 64;
