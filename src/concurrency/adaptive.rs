@@ -165,7 +165,7 @@ impl Adaptive {
             congested: false,
             slow_at: u32::MAX,
             slow_until: Instant::default(),
-            peak: limit,
+            peak: 1,
             step: 1,
             proven: false,
             known: 0,
@@ -203,7 +203,9 @@ impl Adaptive {
 
     /// Whether capacity was lost that may come back.
     fn below(&self) -> bool {
-        u64::from(self.limit) * 100 < u64::from(self.peak) * u64::from(tuned::BELOW_PERCENT)
+        // one below is how far a lucky moment can be off
+        self.limit + 1 < self.peak
+            && u64::from(self.limit) * 100 < u64::from(self.peak) * u64::from(tuned::BELOW_PERCENT)
     }
 
     fn can_pay(&self) -> bool {
@@ -258,14 +260,13 @@ impl Adaptive {
         let level = self.in_flight;
         let healthy = self.in_flight.saturating_sub(self.refused);
         // one volley is one attempt: its later refusals were on their way before the first was known
-        let attempt = self
-            .last_refusal
-            .is_none_or(|refused| flight.launched_at > refused);
+        let attempt = flight.test
+            || self
+                .last_refusal
+                .is_none_or(|refused| flight.launched_at > refused);
         self.last_refusal = Some(now);
-        if attempt {
-            self.attempts += 1;
-            self.testing = false;
-        }
+        self.attempts += u32::from(attempt);
+        self.testing &= !flight.test;
         if let Mode::Probing { since, tries } | Mode::Broken { since, tries } = self.mode {
             if attempt {
                 self.break_off(now, since, tries + 1, retry_after);
@@ -274,7 +275,7 @@ impl Adaptive {
         }
         let pause = self.pause(retry_after);
         self.until = self.until.max(now.plus(pause));
-        let seldom = std::mem::take(&mut self.accepted) >= self.limit;
+        let seldom = std::mem::take(&mut self.accepted) >= self.limit / tuned::SELDOM_SHARE;
         let probe = flight.level > self.known;
         if attempt && !probe && healthy > 0 && seldom && self.has(Rule::Doubt) {
             // so many were welcome for long: perhaps chance, the next launch decides
@@ -447,8 +448,12 @@ impl Limiter for Adaptive {
         if let Mode::Broken { since, tries } = self.mode {
             self.mode = Mode::Probing { since, tries };
         }
-        self.testing = self.attempts > 0 && self.has(Rule::Test);
-        Flight::new(now, self.in_flight)
+        let test = self.mode != Mode::Open || self.attempts > 0 && self.has(Rule::Test);
+        self.testing |= test;
+        Flight {
+            test,
+            ..Flight::new(now, self.in_flight)
+        }
     }
 
     fn adopted(&mut self, now: Instant) -> Flight {
@@ -513,12 +518,8 @@ impl Limiter for Adaptive {
             self.refused = self.refused.saturating_sub(1);
             return;
         }
-        if flight.answer == Answer::Pending
-            && self
-                .last_refusal
-                .is_some_and(|refused| flight.launched_at > refused)
-        {
-            // the launch that was to tell left without a word: another one, at once
+        if flight.test && flight.answer == Answer::Pending {
+            // it left without a word: another one, at once
             self.testing = false;
             if let Mode::Probing { since, tries } = self.mode {
                 self.mode = Mode::Broken { since, tries };
@@ -547,6 +548,7 @@ impl Limiter for Adaptive {
             Mode::Probing { .. } => (LimiterState::Probing, None),
             Mode::Broken { .. } => (LimiterState::Breaker, wait),
             Mode::Open if wait.is_some() => (LimiterState::Paused, wait),
+            Mode::Open if self.testing => (LimiterState::Probing, None),
             Mode::Open => (LimiterState::Open, None),
         }
     }

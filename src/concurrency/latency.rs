@@ -324,17 +324,15 @@ mod tests {
     fn a_load_that_slows_is_found_and_another_cause_is_not_ours() {
         let mut latency = Latency::default();
         assert!(feed(&mut latency, 60, 1000).is_empty());
-        let found = feed(&mut latency, 20, 2000);
-        let [Finding::Slower { share, .. }, ..] = found[..] else {
+        let found = (0..60).find_map(|_| feed(&mut latency, 1, 2000).pop());
+        let Some(Finding::Slower { share, .. }) = found else {
             panic!("{found:?}");
         };
-        assert!(share < 0.9);
+        assert!(share < 0.7, "{share}");
         latency.changed(Instant(0));
         // as slow as before although less is in flight
-        assert_eq!(
-            feed(&mut latency, 20, 2000).first(),
-            Some(&Finding::NotOurs { limit: 10 })
-        );
+        let found = feed(&mut latency, 20, 2000);
+        assert_eq!(found.first(), Some(&Finding::NotOurs { limit: 10 }));
         assert!(feed(&mut latency, 60, 2000).is_empty());
     }
 }

@@ -25,6 +25,9 @@ pub const PAUSE_DOUBLINGS: u32 = 4;
 /// Refused attempts in a row from which each halves the limit: one may be our own probe, two may be bad luck.
 pub const HALVE_AFTER: u32 = 3;
 
+/// A refusal at a level that worked is forgiven once after 1/`SELDOM_SHARE` of the limit was accepted.
+pub const SELDOM_SHARE: u32 = 2;
+
 /// First wait of the breaker, and the longest. Milliseconds.
 pub const BREAKER_FIRST_MS: u64 = 5_000;
 pub const BREAKER_CAP_MS: u64 = 120_000;
@@ -67,7 +70,7 @@ pub const LATENCY_EPOCH: u32 = 64;
 pub const LATENCY_MIN: u32 = 8;
 pub const LATENCY_SURE: u32 = 16;
 /// ...and the most excess latency, in doublings and with its standard error, that such a raise tolerates.
-pub const LATENCY_SLACK: f64 = 0.15;
+pub const LATENCY_SLACK: f64 = 0.12;
 /// Samples after a cut until it is judged.
 pub const LATENCY_JUDGE: u32 = 16;
 /// Doublings of speed for each halving of the load from which a cut cost nothing, and the share that the next one leaves.
@@ -88,7 +91,7 @@ pub const LATENCY_RELIEF: f64 = 0.7;
 pub const LATENCY_CUT_MOST: f64 = 0.5;
 pub const LATENCY_CUT_LEAST: f64 = 0.9;
 /// Samples of the baselines that are learnt anew below a cut; then they stand.
-pub const LATENCY_LESSONS: u32 = 64;
+pub const LATENCY_LESSONS: u32 = 96;
 /// Agents whose latency is known at a time.
 pub const LATENCY_KINDS: usize = 64;
 

@@ -85,7 +85,6 @@ pub struct World<'a> {
     limit: u32,
     limit_changes: f64,
     limit_time: f64,
-    traced: u64,
 }
 
 /// Runs `scenario` under one limiter.
@@ -116,7 +115,6 @@ pub fn run(scenario: &Scenario, kind: LimiterKind, seed: u64) -> Counts {
         limit: 0,
         limit_changes: 0.0,
         limit_time: 0.0,
-        traced: 9,
     };
     world.play();
     world.counts
@@ -235,21 +233,6 @@ impl World<'_> {
             self.limit_changes += f64::from(self.limit.abs_diff(limit));
         }
         self.limit = limit;
-        if std::env::var_os("TRACE").is_some() && self.now / 5_000 != self.traced {
-            self.traced = self.now / 5_000;
-            let v = self.controller.view();
-            eprintln!(
-                "{:.2} served {} conn {} {:?} {} if {} {} {:?}",
-                self.now as f64 / 60e3,
-                self.served.len(),
-                self.connecting.len(),
-                v[0].state,
-                v[0].limit,
-                v[0].in_flight,
-                v[0].why,
-                self.counts
-            );
-        }
     }
 
     fn launch(&mut self, ticket: u64, task: u64) {
