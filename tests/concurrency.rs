@@ -13,7 +13,7 @@ use opencode_orchestrator::concurrency::controller::LimiterKind;
 use scenario::Scenario;
 use std::path::{Path, PathBuf};
 
-const SEEDS: u64 = 4;
+const SEEDS: u64 = 2;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/concurrency")
@@ -50,6 +50,7 @@ macro_rules! scenarios {
 
 scenarios! {
     arrivals "arrivals",
+    deep_step "deep-step",
     failing_agents "failing-agents",
     flaps "flaps",
     flaps_every_5_min "flaps-every-5-min",

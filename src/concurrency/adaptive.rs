@@ -5,7 +5,6 @@
 //! open      top launch answered (limit reached)     raise again, by twice the step: the speculative streak
 //! open      waiter, limit reached, probe due        raise by one, if the credit pays for a refusal
 //! open      refused                                 its slot is retired; pause; the next raise later, by one
-//! open      refused for the third time in a row     half
 //! open      refused, nothing healthy in flight      breaker
 //! open      answers slower than chance explains     cut; undone if that doesn't make them faster
 //! breaker   its wait is over, somebody waits        probing: one launch
@@ -36,8 +35,6 @@ pub enum Rule {
     Test,
     /// The first refusal at a level that was long accepted is forgiven.
     Doubt,
-    /// Refusals in a row halve the limit.
-    Halve,
     /// Stop when everything failed, then probe.
     Breaker,
     /// Resume at half the peak, not at one.
@@ -64,7 +61,6 @@ impl Rule {
         Self::Retire,
         Self::Test,
         Self::Doubt,
-        Self::Halve,
         Self::Breaker,
         Self::Peak,
         Self::Streak,
@@ -90,7 +86,6 @@ enum Why {
     Trying,
     Accepted,
     Refused { level: u32 },
-    Halved { attempts: u32 },
     Broken { tries: u32 },
     Recovered { peak: u32 },
     Slower { percent: u32 },
@@ -271,6 +266,7 @@ impl Adaptive {
             if attempt {
                 self.break_off(now, since, tries + 1, retry_after);
             }
+            self.until = self.until.max(now.plus(retry_after.unwrap_or(0)));
             return;
         }
         let pause = self.pause(retry_after);
@@ -290,12 +286,6 @@ impl Adaptive {
             self.why = Why::Refused { level };
         }
         if attempt {
-            if self.attempts >= tuned::HALVE_AFTER && self.has(Rule::Halve) {
-                self.limit = (self.limit / 2).max(1);
-                self.failed_probes = 0;
-                let attempts = self.attempts;
-                self.why = Why::Halved { attempts };
-            }
             self.put_off(now, retry_after);
         }
         self.stop_search();
@@ -568,9 +558,6 @@ impl Limiter for Adaptive {
             Why::Trying => "trying whether the provider takes more".to_owned(),
             Why::Accepted => "the last raise was accepted".to_owned(),
             Why::Refused { level } => format!("the provider refused {level} at a time"),
-            Why::Halved { attempts } => {
-                format!("halved: the provider refused {attempts} times in a row")
-            }
             Why::Recovered { peak } => format!("back after an outage, from half of {peak}"),
             Why::Slower { percent } => {
                 format!("cut: answers took some {percent} % longer than with fewer in flight")

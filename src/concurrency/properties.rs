@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const KEYS: [&str; 3] = ["openai/gpt", "Anthropic/Claude ", "local/llama"];
 const AGENTS: [&str; 3] = ["worker", "Reviewer", "planner"];
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Op {
     Ask {
         key: usize,

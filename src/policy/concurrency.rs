@@ -22,9 +22,6 @@ pub const PAUSE_MIN_MS: u64 = 500;
 pub const PAUSE_MAX_MS: u64 = 1_500;
 /// Doublings of that pause at most.
 pub const PAUSE_DOUBLINGS: u32 = 4;
-/// Refused attempts in a row from which each halves the limit: one may be our own probe, two may be bad luck.
-pub const HALVE_AFTER: u32 = 3;
-
 /// A refusal at a level that worked is forgiven once after 1/`SELDOM_SHARE` of the limit was accepted.
 pub const SELDOM_SHARE: u32 = 2;
 
@@ -51,11 +48,11 @@ pub const PEAK_DECAY: u32 = 8;
 
 /// Refused launches are paid from a credit, in thousandths of a launch. What a success earns: the share of launches
 /// that probing may waste in the long run.
-pub const CREDIT_EARNED: u32 = 33;
+pub const CREDIT_EARNED: u32 = 38;
 /// The price of a refused launch.
 pub const CREDIT_PRICE: u32 = 1_000;
 /// Credit at the start, and the most that can be saved.
-pub const CREDIT_START: u32 = 6_000;
+pub const CREDIT_START: u32 = 5_000;
 pub const CREDIT_MAX: u32 = 12_000;
 /// What is kept for the search after a change: at the highest limit known no raise is paid from it.
 pub const CREDIT_RESERVE: u32 = 4_000;
@@ -70,7 +67,7 @@ pub const LATENCY_EPOCH: u32 = 64;
 pub const LATENCY_MIN: u32 = 8;
 pub const LATENCY_SURE: u32 = 16;
 /// ...and the most excess latency, in doublings and with its standard error, that such a raise tolerates.
-pub const LATENCY_SLACK: f64 = 0.12;
+pub const LATENCY_SLACK: f64 = 0.15;
 /// Samples after a cut until it is judged.
 pub const LATENCY_JUDGE: u32 = 16;
 /// Doublings of speed for each halving of the load from which a cut cost nothing, and the share that the next one leaves.
@@ -91,7 +88,7 @@ pub const LATENCY_RELIEF: f64 = 0.7;
 pub const LATENCY_CUT_MOST: f64 = 0.5;
 pub const LATENCY_CUT_LEAST: f64 = 0.9;
 /// Samples of the baselines that are learnt anew below a cut; then they stand.
-pub const LATENCY_LESSONS: u32 = 96;
+pub const LATENCY_LESSONS: u32 = 64;
 /// Agents whose latency is known at a time.
 pub const LATENCY_KINDS: usize = 64;
 

@@ -30,6 +30,7 @@ pub struct Measured {
 
 /// The fixed limit that gives the most successes over `seeds` seeds, and how many. Far above the capacity it would only
 /// hammer, so that it isn't looked for beyond a quarter more.
+#[allow(dead_code, reason = "the tests take it from the file")]
 pub fn best_fixed(scenario: &Scenario, seeds: u64) -> (u32, u64) {
     let total = |limit| successes(&over(scenario, LimiterKind::Fixed(limit), seeds));
     let mut best = (1, total(1));
