@@ -76,7 +76,8 @@ pub struct World<'a> {
     connecting: BTreeMap<u64, (u64, bool)>,
     served: BTreeMap<u64, Served>,
     waiting: BTreeMap<u64, u64>,
-    next_task: u64,
+    /// Every task so far.
+    tasks: Vec<Task>,
     next_ticket: u64,
     tokens: f64,
     tokens_at: u64,
@@ -106,7 +107,7 @@ pub fn run(scenario: &Scenario, kind: LimiterKind, seed: u64) -> Counts {
         connecting: BTreeMap::new(),
         served: BTreeMap::new(),
         waiting: BTreeMap::new(),
-        next_task: 0,
+        tasks: Vec::new(),
         next_ticket: 0,
         tokens: scenario.provider.rate.map_or(0.0, |rate| rate.burst),
         tokens_at: 0,
@@ -190,8 +191,7 @@ impl World<'_> {
         while self.scenario.tasks.per_minute.is_none()
             && self.waiting.len() < 2 * self.scenario.ceiling as usize
         {
-            let task = self.next_task;
-            self.next_task += 1;
+            let task = self.new_task();
             self.queue(task);
         }
     }
@@ -203,7 +203,7 @@ impl World<'_> {
         let ask = Ask {
             ticket: Ticket(ticket),
             key: KEY.to_owned(),
-            agent: self.scenario.tasks.agents[self.task(task).agent]
+            agent: self.scenario.tasks.agents[self.tasks[task as usize].agent]
                 .name
                 .clone(),
             foreground: false,
@@ -253,7 +253,7 @@ impl World<'_> {
             self.happenings.insert((at, Happening::Refused(ticket)));
             return;
         }
-        let of = self.task(task);
+        let of = &self.tasks[task as usize];
         let slow = self.scenario.slowness(self.now);
         let work = |seconds: f64| (self.work + seconds * slow * 1e6) as u64;
         let first = of.first.min(of.seconds);
@@ -276,8 +276,7 @@ impl World<'_> {
             Happening::Wake => self.wake = None,
             Happening::CapacityMoves => {}
             Happening::Arrival => {
-                let task = self.next_task;
-                self.next_task += 1;
+                let task = self.new_task();
                 self.queue(task);
                 let rate = self.scenario.tasks.per_minute.unwrap_or(1.0);
                 let gap = -self.draw(task, 6).max(1e-9).ln() * 60_000.0 / rate;
@@ -345,7 +344,7 @@ impl World<'_> {
                 let Some(served) = self.served.remove(&ticket) else {
                     return;
                 };
-                let verdict = if self.task(served.task).fails_at.is_some() {
+                let verdict = if self.tasks[served.task as usize].fails_at.is_some() {
                     Verdict::AgentFailed
                 } else {
                     self.counts.successes += 1;
@@ -412,6 +411,13 @@ impl World<'_> {
 
     fn instant(&self) -> Instant {
         Instant(EPOCH + self.now)
+    }
+
+    fn new_task(&mut self) -> u64 {
+        let index = self.tasks.len() as u64;
+        let task = self.task(index);
+        self.tasks.push(task);
+        index
     }
 
     /// The same task under every limiter of one seed.
