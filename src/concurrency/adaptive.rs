@@ -4,9 +4,11 @@
 //! state     on                                      then
 //! open      top launch answered (limit reached)     raise again, by twice the step: the speculative streak
 //! open      waiter, limit reached, probe due        raise by one, if the credit pays for a refusal
-//! open      refused                                 its slot is retired; pause; the next raise later, by one
+//! open      refused, so many were long welcome      pause, then one test launch: it may have been chance
+//! open      refused                                 its slot is retired; pause, one test launch; raises wait, longer
+//!                                                   each time
 //! open      refused, nothing healthy in flight      breaker
-//! open      answers slower than chance explains     cut; undone if that doesn't make them faster
+//! open      answers slower than chance explains     cut, again while that costs nothing; undone if it doesn't help
 //! breaker   its wait is over, somebody waits        probing: one launch
 //! probing   refused                                 breaker, for longer
 //! probing   answered                                open, at half the remembered peak, raising freely
