@@ -4,10 +4,11 @@
 //! state     on                                      then
 //! open      top launch answered (limit reached)     raise again, by twice the step: the speculative streak
 //! open      waiter, limit reached, probe due        raise by one, if the credit pays for a refusal
-//! open      refused                                 its slot is retired; pause; the next raise later, by one
-//! open      refused for the third time in a row     half
+//! open      refused, so many were long welcome      pause, then one test launch: it may have been chance
+//! open      refused                                 its slot is retired; pause, one test launch; raises wait, longer
+//!                                                   each time
 //! open      refused, nothing healthy in flight      breaker
-//! open      answers slower than chance explains     cut; undone if that doesn't make them faster
+//! open      answers slower than chance explains     cut, again while that costs nothing; undone if it doesn't help
 //! breaker   its wait is over, somebody waits        probing: one launch
 //! probing   refused                                 breaker, for longer
 //! probing   answered                                open, at half the remembered peak, raising freely
@@ -22,7 +23,7 @@
 use super::latency::{Finding, Latency};
 use super::limiter::{Answer, Flight, Limiter, LimiterState};
 use crate::fault::Fault;
-use crate::policy::{back_off, concurrency as tuned, split_mix};
+use crate::policy::{back_off, concurrency as tuned, jittered, split_mix};
 use crate::time::{Instant, spoken};
 
 /// One rule of [`Adaptive`], to be switched off by an ablation.
@@ -32,8 +33,10 @@ pub enum Rule {
     Pause,
     /// A refusal retires its own slot.
     Retire,
-    /// Refusals in a row halve the limit.
-    Halve,
+    /// After a refusal one launch goes first, until one is accepted.
+    Test,
+    /// The first refusal at a level that was long accepted is forgiven.
+    Doubt,
     /// Stop when everything failed, then probe.
     Breaker,
     /// Resume at half the peak, not at one.
@@ -46,6 +49,8 @@ pub enum Rule {
     BackOff,
     /// Only successes pay for refusals.
     Credit,
+    /// Keep credit for the time below the peak.
+    Reserve,
     /// Look more often below the remembered peak.
     Below,
     /// Cut the limit when answers get slower.
@@ -56,13 +61,15 @@ impl Rule {
     pub const ALL: &[Self] = &[
         Self::Pause,
         Self::Retire,
-        Self::Halve,
+        Self::Test,
+        Self::Doubt,
         Self::Breaker,
         Self::Peak,
         Self::Streak,
         Self::FirstOutput,
         Self::BackOff,
         Self::Credit,
+        Self::Reserve,
         Self::Below,
         Self::Latency,
     ];
@@ -71,8 +78,8 @@ impl Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Open,
-    Broken { tries: u32 },
-    Probing { tries: u32 },
+    Broken { since: Instant, tries: u32 },
+    Probing { since: Instant, tries: u32 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +88,6 @@ enum Why {
     Trying,
     Accepted,
     Refused { level: u32 },
-    Halved { attempts: u32 },
     Broken { tries: u32 },
     Recovered { peak: u32 },
     Slower { percent: u32 },
@@ -104,12 +110,23 @@ pub struct Adaptive {
     /// Refused launches in a row, counting a volley as one.
     attempts: u32,
     last_refusal: Option<Instant>,
+    /// After a refusal one launch goes first, and is out.
+    testing: bool,
+    /// Launches accepted since the last refusal.
+    accepted: u32,
+    /// Latency set the limit: raise only on its evidence.
+    congested: bool,
+    /// ...and so many were too many, until then.
+    slow_at: u32,
+    slow_until: Instant,
     /// The highest limit that worked, slowly forgotten.
     peak: u32,
     /// What the next raise adds.
     step: u32,
     /// The limit was reached and the launch that reached it was accepted.
     proven: bool,
+    /// The limit that was proven last; less after a refusal.
+    known: u32,
     /// Nothing was refused since the search began: raises are free.
     searching: bool,
     /// Accepted raises in a row.
@@ -140,9 +157,15 @@ impl Adaptive {
             until: Instant::default(),
             attempts: 0,
             last_refusal: None,
-            peak: limit,
+            testing: false,
+            accepted: 0,
+            congested: false,
+            slow_at: u32::MAX,
+            slow_until: Instant::default(),
+            peak: 1,
             step: 1,
             proven: false,
+            known: 0,
             searching: true,
             grown: 0,
             probe_at: Instant::default(),
@@ -170,22 +193,50 @@ impl Adaptive {
         self.proven
             && self.in_flight == self.limit
             && self.limit < self.ceiling
-            && (self.searching || !self.has(Rule::Credit) || self.credit >= tuned::CREDIT_PRICE)
-            && !(self.has(Rule::Latency) && self.latency.holds())
+            && (self.searching || !self.has(Rule::Credit) || self.can_pay())
+            && !self.latency.holds()
+            && (!self.congested || self.latency.sure() && self.limit + 1 < self.slow_at)
     }
 
-    fn raise(&mut self) {
-        self.limit = self.limit.saturating_add(self.step).min(self.ceiling);
+    /// Whether capacity was lost that may come back.
+    fn below(&self) -> bool {
+        // one below is how far a lucky moment can be off
+        self.limit + 1 < self.peak
+            && u64::from(self.limit) * 100 < u64::from(self.peak) * u64::from(tuned::BELOW_PERCENT)
+    }
+
+    fn can_pay(&self) -> bool {
+        let kept = if self.below() || !self.has(Rule::Reserve) {
+            0
+        } else {
+            tuned::CREDIT_RESERVE
+        };
+        self.credit >= kept + tuned::CREDIT_PRICE
+    }
+
+    fn raise(&mut self, now: Instant) {
+        let mut step = self.step;
+        if self.congested {
+            step = 1;
+            self.latency.changed(now);
+        } else if self.searching && self.has(Rule::Peak) {
+            // up to what worked before there is less to fear
+            step = step.max((self.limit / 2).min(self.peak.saturating_sub(self.limit)));
+        }
+        self.limit = self.limit.saturating_add(step).min(self.ceiling);
         self.proven = false;
         self.why = Why::Trying;
     }
 
     fn accepted(&mut self, now: Instant, flight: Flight) {
         self.attempts = 0;
+        self.testing = false;
+        self.accepted = self.accepted.saturating_add(1);
         if self.mode != Mode::Open {
             self.close(now);
         } else if !self.proven && flight.level >= self.limit {
             self.proven = true;
+            self.known = self.limit;
             self.grown += 1;
             self.peak = self.peak.max(self.limit);
             if self.grown >= tuned::STREAK {
@@ -206,46 +257,52 @@ impl Adaptive {
         let level = self.in_flight;
         let healthy = self.in_flight.saturating_sub(self.refused);
         // one volley is one attempt: its later refusals were on their way before the first was known
-        let attempt = self
-            .last_refusal
-            .is_none_or(|refused| flight.launched_at > refused);
-        if attempt {
-            self.attempts += 1;
-        }
+        let attempt = flight.test
+            || self
+                .last_refusal
+                .is_none_or(|refused| flight.launched_at > refused);
         self.last_refusal = Some(now);
-        if let Mode::Probing { tries } | Mode::Broken { tries } = self.mode {
+        self.attempts += u32::from(attempt);
+        self.testing &= !flight.test;
+        if let Mode::Probing { since, tries } | Mode::Broken { since, tries } = self.mode {
             if attempt {
-                self.break_off(now, tries + 1, retry_after);
+                self.break_off(now, since, tries + 1, retry_after);
             }
+            self.until = self.until.max(now.plus(retry_after.unwrap_or(0)));
             return;
         }
         let pause = self.pause(retry_after);
         self.until = self.until.max(now.plus(pause));
-        if flight.answer == Answer::Pending {
+        let seldom = std::mem::take(&mut self.accepted) >= self.limit / tuned::SELDOM_SHARE;
+        let probe = flight.level > self.known;
+        if attempt && !probe && healthy > 0 && seldom && self.has(Rule::Doubt) {
+            // so many were welcome for long: perhaps chance, the next launch decides
+            return;
+        }
+        if probe {
             self.credit = self.credit.saturating_sub(tuned::CREDIT_PRICE);
         }
-        if attempt {
-            self.put_off(now, retry_after);
-        }
-        self.peak = self.peak.max(if self.proven { self.limit } else { 1 });
+        self.peak = self.peak.max(self.known);
         if self.has(Rule::Retire) {
             self.limit = (self.limit - 1).min(healthy).max(1);
             self.why = Why::Refused { level };
         }
-        if attempt && self.attempts >= tuned::HALVE_AFTER && self.has(Rule::Halve) {
-            self.limit = (self.limit / 2).max(1);
-            self.failed_probes = 0;
-            self.why = Why::Halved {
-                attempts: self.attempts,
-            };
+        if attempt {
+            self.put_off(now, retry_after);
         }
+        self.stop_search();
+        if healthy == 0 && self.has(Rule::Breaker) {
+            self.break_off(now, now, 0, retry_after);
+        }
+    }
+
+    /// The limit was cut: what is left is known to work.
+    fn stop_search(&mut self) {
         self.proven = true;
+        self.known = self.limit;
         self.searching = false;
         self.grown = 0;
         self.step = 1;
-        if healthy == 0 && self.has(Rule::Breaker) {
-            self.break_off(now, 0, retry_after);
-        }
     }
 
     fn pause(&mut self, retry_after: Option<u64>) -> u64 {
@@ -262,11 +319,11 @@ impl Adaptive {
 
     /// Puts the next raise off, after a refusal.
     fn put_off(&mut self, now: Instant, retry_after: Option<u64>) {
-        let below = self.limit < self.peak && self.has(Rule::Below);
-        let cap = if below {
-            tuned::PROBE_CAP_BELOW_MS
+        let below = self.below() && self.has(Rule::Below);
+        let (cap, per_pause) = if below {
+            (tuned::PROBE_CAP_BELOW_MS, tuned::PROBE_PER_PAUSE_BELOW)
         } else {
-            tuned::PROBE_CAP_MS
+            (tuned::PROBE_CAP_MS, tuned::PROBE_PER_PAUSE)
         };
         let tries = if self.has(Rule::BackOff) {
             self.failed_probes
@@ -274,28 +331,20 @@ impl Adaptive {
             0
         };
         let wait = back_off(self.draw(), tuned::PROBE_FIRST_MS, cap, tries);
-        let costly = retry_after
-            .unwrap_or(0)
-            .saturating_mul(tuned::PROBE_PER_PAUSE);
+        let costly = retry_after.unwrap_or(0).saturating_mul(per_pause);
         self.probe_at = now.plus(wait.max(costly));
         self.failed_probes += 1;
-        self.peak -= self
-            .peak
-            .saturating_sub(self.limit)
-            .div_ceil(tuned::PEAK_DECAY);
+        self.peak -= self.peak.saturating_sub(self.limit) / tuned::PEAK_DECAY;
     }
 
-    fn break_off(&mut self, now: Instant, tries: u32, retry_after: Option<u64>) {
-        let wait = back_off(
-            self.draw(),
-            tuned::BREAKER_FIRST_MS,
-            tuned::BREAKER_CAP_MS,
-            tries,
-        );
-        // an answer to the second is better than a guess
-        self.until = self.until.max(now.plus(retry_after.unwrap_or(wait)));
+    fn break_off(&mut self, now: Instant, since: Instant, tries: u32, retry_after: Option<u64>) {
+        let wait = (now.since(since) / tuned::BREAKER_SHARE)
+            .clamp(tuned::BREAKER_FIRST_MS, tuned::BREAKER_CAP_MS);
+        // what the provider says is better than a guess
+        let wait = retry_after.unwrap_or_else(|| jittered(self.draw(), wait));
+        self.until = self.until.max(now.plus(wait));
         self.limit = 1;
-        self.mode = Mode::Broken { tries };
+        self.mode = Mode::Broken { since, tries };
         self.why = Why::Broken { tries };
     }
 
@@ -314,6 +363,8 @@ impl Adaptive {
         self.step = 1;
         self.failed_probes = 0;
         self.probe_at = now;
+        self.congested = false;
+        self.slow_at = u32::MAX;
         self.latency.restart(now);
         self.why = Why::Recovered { peak: self.peak };
     }
@@ -326,18 +377,22 @@ impl Adaptive {
             Finding::Nothing => {}
             Finding::Slower { share, percent } => {
                 let used = self.limit.min(self.in_flight);
+                self.slow_at = used;
+                self.slow_until = now.plus(tuned::SLOW_MS);
                 self.limit = ((f64::from(used) * share) as u32).max(1);
-                self.proven = true;
-                self.searching = false;
-                self.grown = 0;
-                self.step = 1;
-                self.put_off(now, None);
-                self.latency.cut_done(now);
+                self.stop_search();
+                self.congested = true;
+                self.latency.changed(now);
                 self.why = Why::Slower { percent };
+            }
+            Finding::Enough { limit } => {
+                self.limit = limit.clamp(self.limit, self.ceiling);
+                self.latency.changed(now);
             }
             Finding::NotOurs { limit } => {
                 self.limit = limit.clamp(self.limit, self.ceiling);
                 self.proven = false;
+                self.congested = false;
                 self.why = Why::NotOurs;
             }
         }
@@ -356,10 +411,14 @@ impl Limiter for Adaptive {
         }
         match self.mode {
             Mode::Probing { .. } => false,
+            Mode::Open if self.testing => false,
             Mode::Broken { .. } => self.in_flight == 0,
             Mode::Open => {
+                if now >= self.slow_until {
+                    self.slow_at = u32::MAX;
+                }
                 if self.in_flight >= self.limit && self.may_raise() && now >= self.probe_at {
-                    self.raise();
+                    self.raise(now);
                 }
                 self.in_flight < self.limit
             }
@@ -370,6 +429,7 @@ impl Limiter for Adaptive {
         match self.mode {
             Mode::Probing { .. } => None,
             Mode::Broken { .. } => (self.in_flight == 0).then_some(self.until),
+            Mode::Open if self.testing => None,
             Mode::Open if self.in_flight < self.limit => Some(self.until),
             Mode::Open => self.may_raise().then_some(self.until.max(self.probe_at)),
         }
@@ -377,10 +437,15 @@ impl Limiter for Adaptive {
 
     fn launched(&mut self, now: Instant) -> Flight {
         self.in_flight += 1;
-        if let Mode::Broken { tries } = self.mode {
-            self.mode = Mode::Probing { tries };
+        if let Mode::Broken { since, tries } = self.mode {
+            self.mode = Mode::Probing { since, tries };
         }
-        Flight::new(now, self.in_flight)
+        let test = self.mode != Mode::Open || self.attempts > 0 && self.has(Rule::Test);
+        self.testing |= test;
+        Flight {
+            test,
+            ..Flight::new(now, self.in_flight)
+        }
     }
 
     fn adopted(&mut self, now: Instant) -> Flight {
@@ -402,9 +467,10 @@ impl Limiter for Adaptive {
         if !self.has(Rule::FirstOutput) {
             return;
         }
+        let ms = now.since(flight.launched_at);
         self.accepted(now, *flight);
         if flight.level > 0 && self.has(Rule::Latency) {
-            self.slow(now, now.since(flight.launched_at), *flight, kind);
+            self.slow(now, ms, *flight, kind);
         }
     }
 
@@ -442,12 +508,15 @@ impl Limiter for Adaptive {
         self.in_flight = self.in_flight.saturating_sub(1);
         if flight.answer == Answer::Refused {
             self.refused = self.refused.saturating_sub(1);
-        } else if let Mode::Probing { tries } = self.mode
-            && flight.level > 0
-        {
-            // the probe left without a word: another one, at once
-            self.mode = Mode::Broken { tries };
-            self.until = now;
+            return;
+        }
+        if flight.test && flight.answer == Answer::Pending {
+            // it left without a word: another one, at once
+            self.testing = false;
+            if let Mode::Probing { since, tries } = self.mode {
+                self.mode = Mode::Broken { since, tries };
+                self.until = now;
+            }
         }
     }
 
@@ -471,6 +540,7 @@ impl Limiter for Adaptive {
             Mode::Probing { .. } => (LimiterState::Probing, None),
             Mode::Broken { .. } => (LimiterState::Breaker, wait),
             Mode::Open if wait.is_some() => (LimiterState::Paused, wait),
+            Mode::Open if self.testing => (LimiterState::Probing, None),
             Mode::Open => (LimiterState::Open, None),
         }
     }
@@ -490,9 +560,6 @@ impl Limiter for Adaptive {
             Why::Trying => "trying whether the provider takes more".to_owned(),
             Why::Accepted => "the last raise was accepted".to_owned(),
             Why::Refused { level } => format!("the provider refused {level} at a time"),
-            Why::Halved { attempts } => {
-                format!("halved: the provider refused {attempts} times in a row")
-            }
             Why::Recovered { peak } => format!("back after an outage, from half of {peak}"),
             Why::Slower { percent } => {
                 format!("cut: answers took some {percent} % longer than with fewer in flight")

@@ -12,6 +12,8 @@ pub struct Flight {
     pub launched_at: Instant,
     /// In flight on the key with this one, when it was launched; 0 when it proves nothing about a level.
     pub level: u32,
+    /// Out alone, to see whether the provider accepts again.
+    pub test: bool,
     pub answer: Answer,
 }
 
@@ -31,6 +33,7 @@ impl Flight {
         Self {
             launched_at: now,
             level,
+            test: false,
             answer: Answer::Pending,
         }
     }
@@ -47,7 +50,7 @@ pub enum LimiterState {
     Paused,
     /// Launches nothing until the next probe: everything in flight had failed.
     Breaker,
-    /// One launch is out to see whether the provider is back.
+    /// One launch is out to see whether the provider accepts again.
     Probing,
 }
 

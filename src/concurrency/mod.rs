@@ -16,6 +16,8 @@ pub mod fixed;
 mod lanes;
 mod latency;
 pub mod limiter;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod properties;
 
 pub use controller::{AdaptiveConcurrencyController, Ask, Controller, KeyView, Ticket, Verdict};
 pub use limiter::{Flight, Limiter, LimiterState};

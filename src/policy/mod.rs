@@ -250,9 +250,16 @@ pub fn back_off(seed: u64, first_ms: u64, cap_ms: u64, attempt: u32) -> u64 {
     let base = first_ms
         .saturating_mul(1u64.checked_shl(attempt.min(32)).unwrap_or(u64::MAX))
         .min(cap_ms);
-    let spread = base * JITTER_PERCENT / 100;
-    let random = split_mix(seed ^ u64::from(attempt).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    base - spread + random % (2 * spread + 1)
+    jittered(
+        seed ^ u64::from(attempt).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        base,
+    )
+}
+
+/// `ms`, give or take [`JITTER_PERCENT`].
+pub(crate) fn jittered(seed: u64, ms: u64) -> u64 {
+    let spread = ms * JITTER_PERCENT / 100;
+    ms - spread + split_mix(seed) % (2 * spread + 1)
 }
 
 /// One step of `SplitMix64` (Steele, Lea, Flood 2014).
