@@ -65,7 +65,7 @@ pub(super) enum Owner {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Call {
     pub session: SessionId,
-    pub call: CallId,
+    pub id: CallId,
     pub kind: CallKind,
     pub node: Option<NodeId>,
     pub since: Instant,
@@ -473,7 +473,7 @@ impl UnifiedTaskExecutor {
             task.watch = None;
             task.blocked.clear();
             ticket = task.ticket;
-            session = task.session.clone();
+            session.clone_from(&task.session);
             waiters = std::mem::take(&mut task.waiters);
             call = task.call.take();
             background = task.background;

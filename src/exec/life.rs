@@ -12,6 +12,7 @@ use crate::id::TaskId;
 use crate::policy::WATCH_MS;
 use crate::time::spoken;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 impl UnifiedTaskExecutor {
     pub(super) fn on_task_timer(&mut self, cx: &mut Context, id: TaskId, wait: Wait) {
@@ -69,12 +70,13 @@ impl UnifiedTaskExecutor {
         }
         let mut text = format!("No progress for {} (tasks.timeoutMin).", spoken(limit));
         if let Some(by) = task.blocked.values().next() {
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 " It waited for the person's answer to {}.",
                 blocker(*by)
-            ));
+            );
         } else if let Some(fault) = &task.turn.fault {
-            text.push_str(&format!(" Last: {fault}."));
+            let _ = write!(text, " Last: {fault}.");
         } else if waits {
             text.push_str(" It never got a slot.");
         }

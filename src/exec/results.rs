@@ -4,6 +4,7 @@ use super::task::{Task, TaskState};
 use crate::policy::{ANSWER_BYTES, PAGE_BYTES, RESULT_BYTES};
 use crate::prompt::Xml;
 use crate::time::{Instant, spoken};
+use std::fmt::Write;
 
 /// The largest index of a character's start that is at most `index`.
 fn floor(text: &str, index: usize) -> usize {
@@ -50,19 +51,17 @@ fn page(task: &Task, from: usize, room: usize) -> String {
     let to = floor(text, from.saturating_add(room));
     let mut out = text[from..to].to_owned();
     if to < text.len() {
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "\n[bytes {from} to {to} of {}; get_task_result {{\"task_id\": \"t{}\", \"offset\": {to}}} gives the next]",
             text.len(),
             task.id
-        ));
+        );
     } else if task.cut > 0 {
-        out.push_str(&format!(
-            "\n[the last {} bytes were too long to keep]",
-            task.cut
-        ));
+        let _ = write!(out, "\n[the last {} bytes were too long to keep]", task.cut);
     }
     if let Some(remark) = &task.remark {
-        out.push_str(&format!("\n[{remark}]"));
+        let _ = write!(out, "\n[{remark}]");
     }
     out
 }

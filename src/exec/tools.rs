@@ -12,6 +12,7 @@ use crate::id::{CallId, SessionId, TaskId};
 use crate::policy::{PATIENCE_LOOK_MS, PATIENCE_MS, TASKS_OPEN};
 use crate::prompt;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 impl UnifiedTaskExecutor {
     #[allow(clippy::too_many_arguments, reason = "the fields of one event")]
@@ -266,7 +267,7 @@ impl UnifiedTaskExecutor {
         }
         let call = Call {
             session: session.clone(),
-            call: call.clone(),
+            id: call.clone(),
             kind,
             node,
             since: cx.now,
@@ -334,7 +335,7 @@ impl UnifiedTaskExecutor {
         }
         let ended: Vec<TaskId> = ended.iter().map(|task| task.id).collect();
         self.mark_seen(&ended);
-        self.answer_or_wait(cx, call.session, call.call, text);
+        self.answer_or_wait(cx, call.session, call.id, text);
     }
 
     /// An answer to a task of ours goes out once that has a slot again: its next request follows at once.
@@ -352,7 +353,7 @@ impl UnifiedTaskExecutor {
                 let top = self.top();
                 let pending = Call {
                     session,
-                    call,
+                    id: call,
                     kind: CallKind::Answer { text },
                     node: self.resources.open(top),
                     since: cx.now,
@@ -373,7 +374,7 @@ impl UnifiedTaskExecutor {
         let number = self.tasks.get_mut(&id).and_then(|task| task.answer.take());
         if let Some(Call {
             session,
-            call,
+            id: call,
             kind: CallKind::Answer { text },
             ..
         }) = number.and_then(|number| self.take_call(number))
@@ -416,7 +417,7 @@ impl UnifiedTaskExecutor {
         let found = self
             .calls
             .iter()
-            .find(|(_, pending)| pending.session == *session && pending.call == *call)
+            .find(|(_, pending)| pending.session == *session && pending.id == *call)
             .map(|(number, _)| *number);
         let Some(pending) = found.and_then(|number| self.take_call(number)) else {
             return;
@@ -495,10 +496,11 @@ impl UnifiedTaskExecutor {
         };
         let mut text = results::headline(task, cx.now);
         if let Some(by) = task.blocked.values().next() {
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "\nIt waits for the person's answer to {}.",
                 super::turn::blocker(*by)
-            ));
+            );
         }
         text.push_str("\nNo result yet. wait_ms waits for it; else you are told when all background tasks have ended.");
         text
@@ -527,7 +529,7 @@ impl UnifiedTaskExecutor {
         if ended {
             self.set_seen(id);
         }
-        Self::answer(cx, &call.session, &call.call, Ok(text));
+        Self::answer(cx, &call.session, &call.id, Ok(text));
     }
 
     fn list(&self, cx: &Context) -> String {

@@ -9,8 +9,7 @@ use crate::event::{Blocker, Ending, Event, LastTurn, Outcome, Payload, clip};
 use crate::fault::Fault;
 use crate::id::{EffectId, TaskId};
 use crate::policy::{
-    FAILURE_FIRST_MS, OUTAGE_CAP_MS, OUTAGE_FIRST_MS, PROMPT_GRACE_MS, RETRY_FIRST_MS, RETRY_MAX,
-    WATCH_MS, back_off,
+    FAILURE_FIRST_MS, OUTAGE_CAP_MS, PROMPT_GRACE_MS, RETRY_FIRST_MS, RETRY_MAX, WATCH_MS, back_off,
 };
 use crate::prompt;
 
@@ -452,8 +451,9 @@ impl UnifiedTaskExecutor {
                 return;
             }
             fault if backpressure => {
+                // the limiter knows when the provider may be asked again; here the tasks are only spread a little
                 task.outages += 1;
-                let wait = back_off(seed, OUTAGE_FIRST_MS, OUTAGE_CAP_MS, task.outages - 1);
+                let wait = back_off(seed, FAILURE_FIRST_MS, OUTAGE_CAP_MS, 0);
                 match fault {
                     Fault::RateLimited {
                         retry_after_ms: Some(asked),

@@ -71,7 +71,7 @@ enum Step {
     End(String, u32, Ending, String),
     Idle(String, u32),
     Retrying(String, u32, Turn),
-    ToolStep(String, u32, u64),
+    Used(String, u32, u64),
 }
 
 type Script = Box<dyn FnMut(&str, u32) -> Turn>;
@@ -383,7 +383,7 @@ impl World {
             Step::Retrying(session, run, turn) if self.is_on(&session, run) => {
                 self.retrying(&session, run, turn);
             }
-            Step::ToolStep(session, run, ms) if self.is_on(&session, run) => {
+            Step::Used(session, run, ms) if self.is_on(&session, run) => {
                 self.messages += 1;
                 self.send(Event::Assistant {
                     session: session.as_str().into(),
@@ -393,7 +393,7 @@ impl World {
                     tokens: 10,
                     cost: 0.0,
                 });
-                self.after(ms, Step::ToolStep(session, run, ms));
+                self.after(ms, Step::Used(session, run, ms));
             }
             _ => {} // of a turn that was aborted
         }
@@ -449,7 +449,7 @@ impl World {
             }
             Turn::Work(ms) => {
                 self.after(5, Step::Output(name.clone(), run));
-                self.after(ms, Step::ToolStep(name, run, ms));
+                self.after(ms, Step::Used(name, run, ms));
             }
             Turn::Call(tool, args) => {
                 let session = session.to_owned();
