@@ -679,7 +679,7 @@ impl Fake {
 /// Whether the mission's ownership tree is empty.
 pub fn owns_nothing(mission: &Mission) -> bool {
     let state = serde_json::to_value(mission).expect("a mission is data");
-    ["parents", "children", "sessions", "timers", "deadlines"]
+    ["nodes", "sessions", "timers", "deadlines"]
         .iter()
         .all(|part| {
             let part = &state["resources"][part];
