@@ -7,6 +7,7 @@
 //! written before the effects of its event are performed.
 
 use crate::event::Timed;
+use crate::json;
 use crate::mission::Mission;
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize};
@@ -43,14 +44,11 @@ pub enum JournalError {
     #[error("the journal is empty")]
     Empty,
     #[error("not a mission journal: {0}")]
-    Foreign(serde_json::Error),
+    Foreign(json::Error),
     #[error("the journal has version {0}; this program reads version {VERSION}")]
     Version(u32),
     #[error("line {line} of the journal is damaged: {error}")]
-    Damaged {
-        line: usize,
-        error: serde_json::Error,
-    },
+    Damaged { line: usize, error: json::Error },
 }
 
 /// A journal as read.
@@ -112,16 +110,16 @@ pub(crate) fn parse(text: &str) -> Result<Journal, JournalError> {
         rest.push(if line.starts_with(SNAPSHOT) {
             Entry::Snapshot(Box::new(snapshot(line)?))
         } else {
-            Entry::Event(Box::new(serde_json::from_str(line).map_err(damaged)?))
+            Entry::Event(Box::new(json::from_str(line).map_err(damaged)?))
         });
     }
     Ok(Journal { first, rest })
 }
 
 fn snapshot(line: &str) -> Result<Snapshot, JournalError> {
-    let version: Version = serde_json::from_str(line).map_err(JournalError::Foreign)?;
+    let version: Version = json::from_str(line).map_err(JournalError::Foreign)?;
     if version.journal != VERSION {
         return Err(JournalError::Version(version.journal));
     }
-    serde_json::from_str(line).map_err(JournalError::Foreign)
+    json::from_str(line).map_err(JournalError::Foreign)
 }

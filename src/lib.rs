@@ -27,6 +27,7 @@
 //! | [`resource`] | who owns which session and timer |
 //! | [`prompt`] | every text that goes to the model |
 //! | [`journal`] | record and replay |
+//! | [`json`] | JSON text to typed values |
 //! | [`view`] | `/mission` and other displays |
 //! | `wasm` | the JavaScript edge |
 
@@ -52,6 +53,7 @@ pub mod event;
 pub mod fault;
 pub mod id;
 pub mod journal;
+pub mod json;
 pub mod mission;
 pub mod policy;
 pub mod prompt;

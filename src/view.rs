@@ -143,7 +143,7 @@ impl Engine {
             let _ = writeln!(
                 text,
                 "  {ago} ago  {}: {}",
-                decision.rule.name(),
+                decision.rule,
                 clip(&decision.text, 160)
             );
         }
