@@ -2,13 +2,13 @@
 
 use crate::effect::{Effect, Level};
 use crate::event::{Command, Event, RestoreCause, clip};
+use crate::flat::FlatMap;
 use crate::id::{MissionId, SessionId};
 use crate::journal::{self, JournalError};
 use crate::mission::{Context, Mission, Phase, Rule, StopReason, session_of};
 use crate::policy::{ENDED_KEPT, OBJECTIVE_CHARS, Policy};
 use crate::prompt;
 use crate::time::Instant;
-use std::collections::BTreeMap;
 
 /// All orchestration state of one OpenCode project.
 ///
@@ -18,10 +18,10 @@ use std::collections::BTreeMap;
 pub struct Engine {
     policy: Policy,
     now: Instant,
-    missions: BTreeMap<MissionId, Mission>,
+    missions: FlatMap<MissionId, Mission>,
     last_id: u32,
     alarm: Option<Instant>,
-    journaled: BTreeMap<MissionId, u64>,
+    journaled: FlatMap<MissionId, u64>,
 }
 
 impl Engine {
@@ -31,10 +31,10 @@ impl Engine {
         Self {
             policy,
             now: Instant(0),
-            missions: BTreeMap::new(),
+            missions: FlatMap::new(),
             last_id: 0,
             alarm: None,
-            journaled: BTreeMap::new(),
+            journaled: FlatMap::new(),
         }
     }
 
@@ -370,7 +370,7 @@ impl Engine {
         text: String,
         replace: bool,
     ) {
-        let size = self.journaled.entry(mission).or_default();
+        let size = self.journaled.or_insert_with(mission, || 0);
         *size = if replace { 0 } else { *size } + text.len() as u64;
         out.push(Effect::Journal {
             mission,

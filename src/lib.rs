@@ -28,6 +28,7 @@
 //! | [`prompt`] | every text that goes to the model |
 //! | [`journal`] | record and replay |
 //! | [`json`] | JSON text to typed values |
+//! | [`flat`] | small maps |
 //! | [`view`] | `/mission` and other displays |
 //! | `wasm` | the JavaScript edge |
 
@@ -51,6 +52,7 @@ pub mod effect;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod flat;
 pub mod id;
 pub mod journal;
 pub mod json;

@@ -3,10 +3,10 @@
 //! A node is a mission, a phase of it, or a task. Releasing a node releases everything below it, once; releasing it
 //! again is a no-op. Timers are data here: the host owns one alarm, set to [`ResourceTracker::next_deadline`].
 
+use crate::flat::FlatMap;
 use crate::id::{SessionId, TimerId};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// An owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,6 +15,7 @@ pub struct NodeId(u32);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Timer<P> {
+    id: TimerId,
     at: Instant,
     owner: NodeId,
     purpose: P,
@@ -24,22 +25,19 @@ struct Timer<P> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResourceTracker<P> {
     next: u32,
-    parents: BTreeMap<NodeId, Option<NodeId>>,
-    children: BTreeMap<NodeId, BTreeSet<NodeId>>,
-    sessions: BTreeMap<SessionId, NodeId>,
-    timers: BTreeMap<TimerId, Timer<P>>,
-    deadlines: BTreeSet<(Instant, TimerId)>,
+    parents: FlatMap<NodeId, Option<NodeId>>,
+    sessions: FlatMap<SessionId, NodeId>,
+    /// Earliest first; of two at the same time, the one armed first.
+    timers: Vec<Timer<P>>,
 }
 
 impl<P> Default for ResourceTracker<P> {
     fn default() -> Self {
         Self {
             next: 0,
-            parents: BTreeMap::new(),
-            children: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            timers: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            parents: FlatMap::new(),
+            sessions: FlatMap::new(),
+            timers: Vec::new(),
         }
     }
 }
@@ -66,9 +64,6 @@ impl<P: Copy> ResourceTracker<P> {
         }
         let node = NodeId(self.mint());
         self.parents.insert(node, parent);
-        if let Some(parent) = parent {
-            self.children.entry(parent).or_default().insert(node);
-        }
         Some(node)
     }
 
@@ -92,74 +87,64 @@ impl<P: Copy> ResourceTracker<P> {
             return None;
         }
         let id = TimerId(self.mint());
-        self.timers.insert(id, Timer { at, owner, purpose });
-        self.deadlines.insert((at, id));
+        let place = self.timers.partition_point(|timer| timer.at <= at);
+        let timer = Timer {
+            id,
+            at,
+            owner,
+            purpose,
+        };
+        self.timers.insert(place, timer);
         Some(id)
     }
 
     /// Takes a timer away before it is due.
     pub fn disarm(&mut self, id: TimerId) -> bool {
-        self.timers
-            .remove(&id)
-            .is_some_and(|timer| self.deadlines.remove(&(timer.at, id)))
+        let armed = self.timers.len();
+        self.timers.retain(|timer| timer.id != id);
+        self.timers.len() < armed
     }
 
     /// Takes away every timer whose purpose `matches`.
     pub fn disarm_all(&mut self, matches: impl Fn(&P) -> bool) {
-        let ids: Vec<TimerId> = self
-            .timers
-            .iter()
-            .filter(|(_, timer)| matches(&timer.purpose))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ids {
-            self.disarm(id);
-        }
+        self.timers.retain(|timer| !matches(&timer.purpose));
     }
 
     /// Takes the earliest timer that is due at `now`.
     pub fn take_due(&mut self, now: Instant) -> Option<(TimerId, P)> {
-        let (at, id) = *self.deadlines.first()?;
-        if at > now {
+        if self.next_deadline()? > now {
             return None;
         }
-        self.deadlines.pop_first();
-        self.timers.remove(&id).map(|timer| (id, timer.purpose))
+        let timer = self.timers.remove(0);
+        Some((timer.id, timer.purpose))
     }
 
     /// When the next timer is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
+        self.timers.first().map(|timer| timer.at)
     }
 
     /// The armed timers and their purposes, earliest first.
     pub fn timers(&self) -> impl Iterator<Item = (Instant, P)> + '_ {
-        self.deadlines
-            .iter()
-            .filter_map(|(at, id)| self.timers.get(id).map(|timer| (*at, timer.purpose)))
+        self.timers.iter().map(|timer| (timer.at, timer.purpose))
     }
 
     /// Releases `node` and all below it.
     pub fn release(&mut self, node: NodeId) -> Released {
         let mut released = Released::default();
-        let mut gone = BTreeSet::new();
-        let mut stack = vec![node];
-        while let Some(node) = stack.pop() {
-            let Some(parent) = self.parents.remove(&node) else {
-                continue;
-            };
-            if let Some(parent) = parent
-                && let Some(siblings) = self.children.get_mut(&parent)
-            {
-                siblings.remove(&node);
-                if siblings.is_empty() {
-                    self.children.remove(&parent);
-                }
-            }
-            stack.extend(self.children.remove(&node).unwrap_or_default());
-            gone.insert(node);
+        let mut gone = Vec::new();
+        if self.parents.remove(&node).is_some() {
+            gone.push(node);
         }
+        // a node is made after its parent, so one pass in the order of creation finds all that are below
+        self.parents.retain(|node, parent| {
+            let keep = parent.is_none_or(|parent| !gone.contains(&parent));
+            if !keep {
+                gone.push(*node);
+            }
+            keep
+        });
         self.sessions.retain(|session, owner| {
             let keep = !gone.contains(owner);
             if !keep {
@@ -167,16 +152,14 @@ impl<P: Copy> ResourceTracker<P> {
             }
             keep
         });
-        let timers: Vec<TimerId> = self
-            .timers
-            .iter()
-            .filter(|(_, timer)| gone.contains(&timer.owner))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in timers {
-            self.disarm(id);
-            released.timers.push(id);
-        }
+        self.timers.retain(|timer| {
+            let keep = !gone.contains(&timer.owner);
+            if !keep {
+                let place = released.timers.partition_point(|id| *id < timer.id);
+                released.timers.insert(place, timer.id);
+            }
+            keep
+        });
         released
     }
 

@@ -62,6 +62,12 @@ impl Mission {
     }
 }
 
+/// `cost` with cents. (The standard library's formatter of floats is 12 kB of wasm.)
+fn dollars(cost: f64) -> String {
+    let cents = (cost * 100.0).round() as u64;
+    format!("${}.{:02}", cents / 100, cents % 100)
+}
+
 impl Engine {
     /// All missions, oldest first.
     #[must_use]
@@ -108,9 +114,9 @@ impl Engine {
         let _ = writeln!(text, "Mission {}: {state}", view.id);
         let _ = writeln!(text, "Objective: {}", clip(&view.objective, 200));
         let cost = if policy.max_cost_usd > 0.0 {
-            format!("${:.2} of ${:.2}", view.cost, policy.max_cost_usd)
+            format!("{} of {}", dollars(view.cost), dollars(policy.max_cost_usd))
         } else {
-            format!("${:.2}", view.cost)
+            dollars(view.cost)
         };
         let _ = writeln!(
             text,

@@ -17,7 +17,7 @@ impl Mission {
             Event::Reply { effect, outcome } => self.on_reply(cx, *effect, outcome),
             Event::Alarm => self.on_alarm(cx),
             Event::Child { session, .. } => {
-                self.children.entry(session.clone()).or_insert(false);
+                self.children.or_insert_with(session.clone(), || false);
             }
             Event::Blocked {
                 session,

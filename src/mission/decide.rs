@@ -118,7 +118,7 @@ impl Mission {
         let Check::Known { exit, output, .. } = std::mem::take(&mut self.check) else {
             return;
         };
-        self.progress.on_check(&Fingerprint::of(output.as_bytes()));
+        self.progress.on_check(Fingerprint::of(output.as_bytes()));
         self.log(
             cx,
             Rule::CheckFailed,
@@ -130,7 +130,7 @@ impl Mission {
     /// Classifies the turn and climbs the ladder, or leaves it.
     fn climb(&mut self, cx: &mut Context, instead: Option<PromptKind>) {
         if let Some(text) = self.text.take() {
-            self.detectors.on_text(&text);
+            self.detectors.on_text(text);
         }
         let todos = self.roadmap.clone().unwrap_or_default();
         let class = self.progress.classify(&todos);

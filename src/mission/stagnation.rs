@@ -4,12 +4,13 @@
 //! different errors never fire.
 
 use crate::event::{Fingerprint, ToolCall, ToolKind};
+use crate::flat::FlatMap;
 use crate::policy::{
     ALTERNATION_REPEAT, CALL_WINDOW, CYCLE_LEN, CYCLE_REPEAT, ERROR_REPEAT, FILE_RETURN,
     FILE_VERSIONS, FILES_TRACKED, REPEAT_COUNT, REPEAT_WARN, TEXT_REPEAT,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Call {
@@ -36,7 +37,7 @@ pub struct Detectors {
     calls: VecDeque<Call>,
     errors: VecDeque<String>,
     texts: VecDeque<Fingerprint>,
-    files: BTreeMap<String, FileHistory>,
+    files: FlatMap<String, FileHistory>,
 }
 
 impl Detectors {
@@ -45,7 +46,7 @@ impl Detectors {
         if call.kind == ToolKind::Plan {
             return; // the todo list has its own rules
         }
-        let key = Fingerprint::of(format!("{}{}", call.args.0, call.result.0).as_bytes());
+        let key = call.args.and(call.result);
         push(
             &mut self.calls,
             Call {
@@ -58,30 +59,32 @@ impl Detectors {
             push(&mut self.errors, error.clone(), ERROR_REPEAT);
         }
         for file in &call.writes {
-            self.on_write(&file.path, &file.content);
+            self.on_write(&file.path, file.content);
         }
     }
 
-    fn on_write(&mut self, path: &str, content: &Fingerprint) {
+    fn on_write(&mut self, path: &str, content: Fingerprint) {
         if !self.files.contains_key(path) && self.files.len() >= FILES_TRACKED {
             return;
         }
-        let history = self.files.entry(path.to_owned()).or_default();
-        if history.versions.last() == Some(content) {
+        let history = self
+            .files
+            .or_insert_with(path.to_owned(), FileHistory::default);
+        if history.versions.last() == Some(&content) {
             return; // written again unchanged: not a return to an earlier state
         }
-        if history.versions.contains(content) {
+        if history.versions.contains(&content) {
             history.returns += 1;
         }
-        history.versions.push(content.clone());
+        history.versions.push(content);
         if history.versions.len() > FILE_VERSIONS {
             history.versions.remove(0);
         }
     }
 
     /// Takes note of the final text of a turn.
-    pub fn on_text(&mut self, text: &Fingerprint) {
-        push(&mut self.texts, text.clone(), TEXT_REPEAT);
+    pub fn on_text(&mut self, text: Fingerprint) {
+        push(&mut self.texts, text, TEXT_REPEAT);
     }
 
     /// Forgets everything: strong progress was made.
@@ -124,7 +127,7 @@ impl Detectors {
         {
             report(true, format!("the same final answer {TEXT_REPEAT} times"));
         }
-        for (path, history) in &self.files {
+        for (path, history) in self.files.iter() {
             if history.returns >= FILE_RETURN {
                 report(
                     true,
@@ -139,14 +142,14 @@ impl Detectors {
     }
 
     fn most_repeated(&self) -> Option<(&Call, usize)> {
-        let mut counts: BTreeMap<&Fingerprint, (usize, &Call)> = BTreeMap::new();
+        let mut counts: FlatMap<Fingerprint, (usize, &Call)> = FlatMap::new();
         for call in &self.calls {
-            counts.entry(&call.key).or_insert((0, call)).0 += 1;
+            counts.or_insert_with(call.key, || (0, call)).0 += 1;
         }
         counts
-            .into_values()
+            .values()
             .max_by_key(|(times, _)| *times)
-            .map(|(times, call)| (call, times))
+            .map(|(times, call)| (*call, *times))
     }
 
     /// The newest calls as a repetition of a pattern of 2 to `CYCLE_LEN` different calls.
@@ -285,13 +288,13 @@ mod tests {
 
         let mut detectors = Detectors::default();
         for _ in 0..3 {
-            detectors.on_text(&Fingerprint::of(b"I am done"));
+            detectors.on_text(Fingerprint::of(b"I am done"));
         }
         assert!(detectors.evidence().stagnant);
 
         let mut detectors = Detectors::default();
         for content in ["1", "2", "1", "3", "2"] {
-            detectors.on_write("a.rs", &Fingerprint::of(content.as_bytes()));
+            detectors.on_write("a.rs", Fingerprint::of(content.as_bytes()));
         }
         assert!(detectors.evidence().lines[0].contains("a.rs went back"));
         detectors.reset();

@@ -10,13 +10,14 @@ use super::stagnation::Detectors;
 use crate::effect::{Effect, Level};
 use crate::event::{Blocker, Fingerprint, Model, Todo};
 use crate::fault::Fault;
+use crate::flat::FlatMap;
 use crate::id::{EffectId, MessageId, MissionId, RequestId, SessionId};
 use crate::policy::{DECISIONS_KEPT, Policy, WATCH_MS};
 use crate::prompt::PromptKind;
 use crate::resource::{NodeId, ResourceTracker};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,8 +141,8 @@ pub struct Mission {
     pub(super) changes: u64,
     pub(super) asked_for_plan: bool,
     pub(super) text: Option<Fingerprint>,
-    pub(super) blocked: BTreeMap<RequestId, (SessionId, Blocker)>,
-    pub(super) children: BTreeMap<SessionId, bool>,
+    pub(super) blocked: FlatMap<RequestId, (SessionId, Blocker)>,
+    pub(super) children: FlatMap<SessionId, bool>,
     pub(super) compacting: bool,
     pub(super) in_flight: Option<(EffectId, Request)>,
     /// The aborted turn of the mission before is still ending; this one's own has not begun.
@@ -211,8 +212,8 @@ impl Mission {
             changes: 0,
             asked_for_plan: false,
             text: None,
-            blocked: BTreeMap::new(),
-            children: BTreeMap::new(),
+            blocked: FlatMap::new(),
+            children: FlatMap::new(),
             compacting: false,
             in_flight: None,
             behind_another: false,

@@ -4,8 +4,8 @@
 
 pub mod options;
 
+use crate::flat::FlatMap;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The rules a mission runs under. Part of the journal, so a replay uses the policy of its day.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,8 +30,8 @@ pub struct Policy {
 #[serde(rename_all = "camelCase")]
 pub struct LimitsPolicy {
     pub global: u32,
-    pub per_key: BTreeMap<String, u32>,
-    pub per_agent: BTreeMap<String, u32>,
+    pub per_key: FlatMap<String, u32>,
+    pub per_agent: FlatMap<String, u32>,
 }
 
 /// `tasks` options, of delegation.
@@ -122,8 +122,8 @@ impl Default for Policy {
             },
             limits: LimitsPolicy {
                 global: 8,
-                per_key: BTreeMap::new(),
-                per_agent: BTreeMap::new(),
+                per_key: FlatMap::new(),
+                per_agent: FlatMap::new(),
             },
             tasks: TasksPolicy {
                 timeout_min: 30,

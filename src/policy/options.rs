@@ -1,8 +1,8 @@
 //! The user's options: one table from which validation, defaults, the JSON schema and the README's list come.
 
 use super::Policy;
+use crate::flat::FlatMap;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
 /// What a value must be.
 #[derive(Clone, Copy, Debug)]
@@ -306,7 +306,7 @@ pub fn parse(options: &Value) -> (Policy, Vec<String>) {
 /// The name that stands for every key without a limit of its own.
 pub const ANY: &str = "*";
 
-fn limit_map(value: &Value) -> BTreeMap<String, u32> {
+fn limit_map(value: &Value) -> FlatMap<String, u32> {
     let number = |v: &Value| v.as_f64().map_or(1, |n| n as u32);
     match value {
         // keys are compared without case: a limit that silently doesn't apply is worse than none
@@ -314,7 +314,7 @@ fn limit_map(value: &Value) -> BTreeMap<String, u32> {
             .iter()
             .map(|(name, v)| (name.to_lowercase(), number(v)))
             .collect(),
-        other => BTreeMap::from([(ANY.to_owned(), number(other))]),
+        other => [(ANY.to_owned(), number(other))].into_iter().collect(),
     }
 }
 

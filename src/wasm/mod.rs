@@ -18,7 +18,7 @@ use crate::event::{Command, Event, Fingerprint, RawToolCall, RestoreCause};
 use crate::id::SessionId;
 use crate::policy::options;
 use driver::Driver;
-use host::{Host, from_js, to_js};
+use host::{Host, from_js, read_js, to_js};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -39,9 +39,7 @@ impl Orchestrator {
         let value = if options.is_undefined() {
             serde_json::Value::Null
         } else {
-            serde_wasm_bindgen::from_value(options).unwrap_or_else(|_| {
-                serde_json::Value::String("a value that is not JSON".to_owned())
-            })
+            read_js(&options, "options").unwrap_or_else(|_| "a value that is not JSON".into())
         };
         let (mut policy, messages) = options::parse(&value);
         policy.seed = seed;
