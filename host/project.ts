@@ -7,7 +7,7 @@ import type { Command } from "./generated/contract";
 import { JournalFolder } from "./journal";
 import { Normaliser, type Normalised } from "./normalise";
 import { isHeadlessRun, type Client, type Hooks, type OpenCodeEvent, type PluginInput } from "./opencode";
-import { load, Runtime, type Orchestrator } from "./runtime";
+import { Runtime } from "./runtime";
 import { toolCall } from "./tools";
 
 /** How often a held hook looks whether it may go on. Milliseconds. */
@@ -107,7 +107,7 @@ export class Project {
     return {
       config: async (config) => {
         this.safely(() => {
-          const agents = load().agents() as Parameters<typeof configure>[1];
+          const agents = this.runtime.agents();
           this.ourCommands = configure(config, agents);
           this.ourAgents = agents.map(({ name }) => name).filter((name) => !config.agent?.[name]?.disable);
         });
@@ -126,14 +126,12 @@ export class Project {
         await this.safelyAwait(() => this.onTool(input, output));
       },
       "experimental.text.complete": async ({ sessionID }, { text }) => {
-        this.withEngine((o) => {
-          if (o.knows(sessionID)) o.observeText(sessionID, text);
-        });
+        this.safely(() => this.runtime.call((o) => o.observeText(sessionID, text), undefined));
       },
       "experimental.session.compacting": async ({ sessionID }, output) => {
-        this.withEngine((o) => {
-          o.handle({ compacting: { session: sessionID } });
-          const context = o.compactionContext(sessionID);
+        this.safely(() => {
+          this.runtime.handle({ compacting: { session: sessionID } });
+          const context = this.runtime.call((o) => o.compactionContext(sessionID), undefined);
           if (context !== undefined) output.context.push(context);
         });
       },
@@ -152,17 +150,15 @@ export class Project {
   private onEvent(event: OpenCodeEvent): void {
     this.becomeReady();
     const normalised = this.normaliser.normalise(event);
-    if (normalised) this.deliver(normalised);
+    if (normalised) this.safely(() => this.deliver(normalised));
     this.callbacks.onEvent(event);
     if (this.draining && event.type === "permission.asked") this.answerForNobody(event.properties["id"]);
   }
 
   private deliver(event: Normalised): void {
-    this.withEngine((o) => {
-      if (typeof event === "string" || !("rawTool" in event)) return o.handle(event);
-      const { session, call } = event.rawTool;
-      if (o.knows(session)) o.observeTool(session, call);
-    });
+    if (typeof event === "string" || !("rawTool" in event)) return this.runtime.handle(event);
+    const { session, call } = event.rawTool;
+    if (this.runtime.knows(session)) this.runtime.observeTool(session, call);
   }
 
   private onMessage(
@@ -174,16 +170,14 @@ export class Project {
     const stored = parts.length === 0; // handed over again, without parts
     if (stored || parts.some((part) => part.metadata?.[OUR_MARK] === true)) return;
     const { providerID, modelID } = message.model ?? {};
-    this.withEngine((o) =>
-      o.handle({
-        userMessage: {
-          session,
-          origin: this.commanded.delete(session) ? "command" : "person",
-          agent: message.agent ?? null,
-          model: providerID && modelID ? { provider: providerID, model: modelID } : null,
-        },
-      }),
-    );
+    this.runtime.handle({
+      userMessage: {
+        session,
+        origin: this.commanded.delete(session) ? "command" : "person",
+        agent: message.agent ?? null,
+        model: providerID && modelID ? { provider: providerID, model: modelID } : null,
+      },
+    });
   }
 
   private async onCommand(
@@ -193,7 +187,7 @@ export class Project {
     this.becomeReady();
     if (!this.ourCommands.has(input.command)) return;
     const command = commandOf(input.command, this.headless ? unwrap(input.arguments) : input.arguments);
-    const text = this.runtime.call((o) => o.command(input.sessionID, command), "");
+    const text = this.runtime.command(input.sessionID, command);
     const part = output.parts.find((part) => part.type === "text");
     if (part) part.text = text;
     else output.parts.push({ type: "text", text });
@@ -206,15 +200,15 @@ export class Project {
     output: { output?: unknown; metadata?: unknown },
   ): Promise<void> {
     const session = input.sessionID;
-    if (!this.runtime.call((o) => o.knows(session), false)) return;
+    if (!this.runtime.knows(session)) return;
     const call = toolCall(this.directory, input, output);
-    this.withEngine((o) => o.observeTool(session, call));
+    this.safely(() => this.runtime.observeTool(session, call));
     while (this.runtime.call((o) => o.holds(session), false)) await pause(HOLD_POLL_MS);
   }
 
   /** A mission continues after a compaction in its own words, not in OpenCode's. */
   private async onContinuing(session: string, output: { enabled: boolean }): Promise<void> {
-    if (!this.runtime.call((o) => o.knows(session), false)) return;
+    if (!this.runtime.knows(session)) return;
     const before = this.callbacks.prompts;
     this.runtime.handle({ continuing: { session } });
     if (this.callbacks.prompts === before) return;
@@ -272,10 +266,6 @@ export class Project {
     const waiting = this.waiting;
     this.waiting = undefined;
     for (const action of waiting ?? []) action();
-  }
-
-  private withEngine(use: (orchestrator: Orchestrator) => void): void {
-    this.safely(() => this.runtime.call(use, undefined));
   }
 
   private safely(action: () => void): void {

@@ -77,7 +77,7 @@ const view = (runtime: Runtime) => {
   return newest;
 };
 const start = (runtime: Runtime) =>
-  runtime.call((o) => o.command(session, { task: { objective: "go" } }), "no engine");
+  runtime.command(session, { task: { objective: "go" } });
 
 test("a trap: a fresh instance takes over from the journal and makes the call again; it is told once", () => {
   const { runtime, memories, calls, traps } = stage();

@@ -2,8 +2,9 @@
 // state over from the journals, and the call is made again; the second time the missions are stopped.
 import { instantiate } from "engine-glue";
 import { readFileSync } from "node:fs";
+import type { AgentText } from "./config";
 import { messageOf } from "./fault";
-import type { Event } from "./generated/contract";
+import type { Command, Event, RawToolCall } from "./generated/contract";
 
 type Glue = ReturnType<typeof instantiate>;
 export type Orchestrator = InstanceType<Glue["Orchestrator"]>;
@@ -88,7 +89,28 @@ export class Runtime {
   }
 
   handle(event: Event): void {
-    this.call((orchestrator) => orchestrator.handle(event), undefined);
+    const text = JSON.stringify(event);
+    this.call((orchestrator) => orchestrator.handle(text), undefined);
+  }
+
+  /** A finished tool call; nothing happens when no mission concerns itself with the session. */
+  observeTool(session: string, call: RawToolCall): void {
+    const text = JSON.stringify(call);
+    this.call((orchestrator) => orchestrator.observeTool(session, text), undefined);
+  }
+
+  /** A slash command; gives the text that takes its template's place. */
+  command(session: string, command: Command): string {
+    const text = JSON.stringify(command);
+    return this.call((orchestrator) => orchestrator.command(session, text), "");
+  }
+
+  agents(): AgentText[] {
+    return this.call((orchestrator) => orchestrator.agents() as AgentText[], []);
+  }
+
+  knows(session: string): boolean {
+    return this.call((orchestrator) => orchestrator.knows(session), false);
   }
 
   private start(): { orchestrator: Orchestrator; gate: Gate } {
@@ -117,7 +139,7 @@ export class Runtime {
     try {
       const next = this.start();
       for (const journal of this.settings.journals()) next.orchestrator.restore(journal, true);
-      if (this.traps > 1) next.orchestrator.handle({ trapped: { message } });
+      if (this.traps > 1) next.orchestrator.handle(JSON.stringify({ trapped: { message } } satisfies Event));
       this.instance = next;
     } catch {
       this.instance = undefined; // without an engine the hooks do nothing, and OpenCode goes on

@@ -77,14 +77,6 @@ pub fn read_js<T: DeserializeOwned>(value: &JsValue, what: &str) -> Result<T, St
         .map_err(|error| format!("{what}: {error}"))
 }
 
-/// [`read_js`] for functions that JavaScript calls.
-///
-/// # Errors
-/// As [`read_js`].
-pub fn from_js<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, JsError> {
-    read_js(&value, what).map_err(|error| JsError::new(&error))
-}
-
 /// A plain object for JavaScript, with `null` for nothing.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ use crate::event::{Command, Event, Fingerprint, RawToolCall, RestoreCause};
 use crate::id::SessionId;
 use crate::policy::options;
 use driver::Driver;
-use host::{Host, from_js, read_js, to_js};
+use host::{Host, read_js, to_js};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -62,16 +62,16 @@ impl Orchestrator {
         self.driver.read(|engine| engine.policy().notify.toasts)
     }
 
-    /// Handles an `Event`. Throws when the value is not one.
-    pub fn handle(&self, event: JsValue) -> Result<(), JsError> {
-        self.driver.push(from_js::<Event>(event, "event")?);
+    /// Handles an `Event`, as JSON text. Throws when the text is not one.
+    pub fn handle(&self, event: &str) -> Result<(), JsError> {
+        self.driver.push(read::<Event>(event, "event")?);
         Ok(())
     }
 
-    /// Handles a finished tool call (`RawToolCall`). Only fingerprints of its contents are kept.
+    /// Handles a finished tool call (`RawToolCall`, as JSON text). Only fingerprints of its contents are kept.
     #[wasm_bindgen(js_name = observeTool)]
-    pub fn observe_tool(&self, session: String, call: JsValue) -> Result<(), JsError> {
-        let call = from_js::<RawToolCall>(call, "tool call")?.reduce();
+    pub fn observe_tool(&self, session: String, call: &str) -> Result<(), JsError> {
+        let call = read::<RawToolCall>(call, "tool call")?.reduce();
         self.driver.push(Event::Tool {
             session: SessionId(session),
             call,
@@ -88,9 +88,9 @@ impl Orchestrator {
         });
     }
 
-    /// Handles a slash command (`Command`) and gives the text that takes its template's place.
-    pub fn command(&self, session: String, command: JsValue) -> Result<String, JsError> {
-        let command = from_js::<Command>(command, "command")?;
+    /// Handles a slash command (`Command`, as JSON text) and gives the text that takes its template's place.
+    pub fn command(&self, session: String, command: &str) -> Result<String, JsError> {
+        let command = read::<Command>(command, "command")?;
         Ok(self.driver.command(SessionId(session), command))
     }
 
@@ -138,26 +138,16 @@ impl Orchestrator {
         self.driver
             .read(|engine| engine.compaction_context(&SessionId(session)))
     }
+
+    /// The texts of the agents the plugin brings (`{name, description, prompt}[]`).
+    pub fn agents(&self) -> Result<JsValue, JsError> {
+        to_js(&crate::prompt::AGENTS)
+    }
 }
 
-/// The texts of the agents the plugin brings (`{name, description, prompt}[]`).
-#[wasm_bindgen]
-pub fn agents() -> Result<JsValue, JsError> {
-    #[derive(serde::Serialize)]
-    struct Agent {
-        name: &'static str,
-        description: &'static str,
-        prompt: &'static str,
-    }
-    let agents: Vec<Agent> = crate::prompt::AGENTS
-        .iter()
-        .map(|agent| Agent {
-            name: agent.name,
-            description: agent.description,
-            prompt: agent.prompt,
-        })
-        .collect();
-    to_js(&agents)
+/// What JavaScript gave as JSON text; throws what is wrong with it.
+fn read<'a, T: serde::Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, JsError> {
+    crate::json::from_str(text).map_err(|error| JsError::new(&format!("{what}: {error}")))
 }
 
 /// Replays a journal: one line for each event with its effects as JSON. Throws when the journal can't be used.
