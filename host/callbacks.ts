@@ -274,7 +274,7 @@ export class Callbacks implements EngineHost {
     this.later(() => this.settings.client().app.log({ body }));
   }
 
-  journal(mission: number, text: string, replace: boolean, ended: boolean): void {
+  journal(mission: number, text: Uint8Array, replace: boolean, ended: boolean): void {
     this.settings.journal.write({ mission, text, replace, ended });
   }
 

@@ -95,7 +95,7 @@ export class JournalFolder {
     ended,
   }: {
     mission: number;
-    text: string;
+    text: Uint8Array;
     replace: boolean;
     ended: boolean;
   }): void {
@@ -142,7 +142,7 @@ export class JournalFolder {
     return file;
   }
 
-  private replace(mission: number, file: OpenFile | undefined, text: string): void {
+  private replace(mission: number, file: OpenFile | undefined, text: Uint8Array): void {
     mkdirSync(this.folder, { recursive: true });
     const path = file?.path ?? this.adopting ?? this.newPath(mission);
     if (!file) this.lock(path);

@@ -38,7 +38,7 @@ function stage() {
     log: () => undefined,
     journal(mission, text, replace, ended) {
       if (ended) journals.delete(mission);
-      else journals.set(mission, replace ? text : `${journals.get(mission)}${text}`);
+      else journals.set(mission, `${replace ? "" : journals.get(mission)}${Buffer.from(text)}`);
     },
   };
   const runtime = new Runtime(
@@ -76,8 +76,7 @@ const view = (runtime: Runtime) => {
   assert.ok(isObject(newest));
   return newest;
 };
-const start = (runtime: Runtime) =>
-  runtime.command(session, { task: { objective: "go" } });
+const start = (runtime: Runtime) => runtime.command(session, { task: { objective: "go" } });
 
 test("a trap: a fresh instance takes over from the journal and makes the call again; it is told once", () => {
   const { runtime, memories, calls, traps } = stage();

@@ -28,7 +28,8 @@ export interface EngineHost {
   setAlarm(at?: number): void;
   notify(session: string, level: string, message: string): void;
   log(level: string, message: string): void;
-  journal(mission: number, text: string, replace: boolean, ended: boolean): void;
+  /** `text` is UTF-8 in the module's memory: written before this returns. */
+  journal(mission: number, text: Uint8Array, replace: boolean, ended: boolean): void;
 }
 
 export interface RuntimeSettings {

@@ -99,6 +99,11 @@ impl Engine {
     /// Handles one event at `now`. A clock that steps back is taken to stand still. The effects are in the order in
     /// which the host must start them; all must be started before the next event.
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Effect> {
+        self.handle_text(now, event, None)
+    }
+
+    /// [`Engine::handle`] of an event that came as JSON `text`: the journal gets it as it is, which saves writing it anew.
+    pub fn handle_text(&mut self, now: Instant, event: Event, text: Option<&str>) -> Vec<Effect> {
         self.now = self.now.max(now);
         let mut out = Vec::new();
         if event == Event::Alarm {
@@ -106,7 +111,7 @@ impl Engine {
         }
         match event {
             Event::Command { session, command } => self.on_command(&mut out, session, command),
-            event => self.route(&mut out, &event),
+            event => self.route(&mut out, &event, text),
         }
         self.set_alarm(&mut out);
         out
@@ -146,7 +151,7 @@ impl Engine {
         Ok(out)
     }
 
-    fn route(&mut self, out: &mut Vec<Effect>, event: &Event) {
+    fn route(&mut self, out: &mut Vec<Effect>, event: &Event, text: Option<&str>) {
         let concerned: Vec<MissionId> = self
             .missions
             .iter()
@@ -154,12 +159,12 @@ impl Engine {
             .map(|(id, _)| *id)
             .collect();
         for id in concerned {
-            self.deliver(out, id, event);
+            self.deliver(out, id, event, text);
         }
     }
 
-    fn deliver(&mut self, out: &mut Vec<Effect>, id: MissionId, event: &Event) {
-        self.journal_event(out, id, event);
+    fn deliver(&mut self, out: &mut Vec<Effect>, id: MissionId, event: &Event, text: Option<&str>) {
+        self.journal_event(out, id, event, text);
         let mut cx = Context {
             now: self.now,
             policy: &self.policy,
@@ -344,11 +349,17 @@ impl Engine {
 
     // ---- journal and alarm ------------------------------------------------------------------------------------
 
-    fn journal_event(&mut self, out: &mut Vec<Effect>, id: MissionId, event: &Event) {
+    fn journal_event(
+        &mut self,
+        out: &mut Vec<Effect>,
+        id: MissionId,
+        event: &Event,
+        text: Option<&str>,
+    ) {
         if !self.policy.journal.enabled {
             return;
         }
-        let text = journal::event_line(self.now, event);
+        let text = journal::event_line(self.now, event, text);
         self.write_journal(out, id, text, false);
     }
 

@@ -72,14 +72,24 @@ pub(crate) fn snapshot_line(policy: &Policy, mission: &Mission) -> String {
     })
 }
 
-/// Writes an event line.
-pub(crate) fn event_line(at: crate::time::Instant, event: &crate::event::Event) -> String {
+/// Writes an event line: `text` is the event as it came, if it came as text.
+pub(crate) fn event_line(
+    at: crate::time::Instant,
+    event: &crate::event::Event,
+    text: Option<&str>,
+) -> String {
     #[derive(Serialize)]
     struct Borrowed<'a> {
         at: crate::time::Instant,
         event: &'a crate::event::Event,
     }
-    line(&Borrowed { at, event })
+    match text {
+        // JSON may be written over several lines, a journal's line may not
+        Some(text) if !text.contains(['\n', '\r']) => {
+            format!("{{\"at\":{},\"event\":{text}}}\n", at.0)
+        }
+        _ => line(&Borrowed { at, event }),
+    }
 }
 
 fn line(value: &impl Serialize) -> String {
@@ -122,4 +132,32 @@ fn snapshot(line: &str) -> Result<Snapshot, JournalError> {
         return Err(JournalError::Version(version.journal));
     }
     json::from_str(line).map_err(JournalError::Foreign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::time::Instant;
+
+    #[test]
+    fn an_event_that_came_as_text_is_kept_as_it_came_on_one_line() {
+        for (text, expected) in [
+            (
+                r#"{ "idle": {"session":"s","more":1} }"#,
+                "{\"at\":7,\"event\":{ \"idle\": {\"session\":\"s\",\"more\":1} }}\n",
+            ),
+            (
+                "{\"idle\":\n{\"session\":\"s\"}}",
+                "{\"at\":7,\"event\":{\"idle\":{\"session\":\"s\"}}}\n",
+            ),
+            ("\"alarm\"", "{\"at\":7,\"event\":\"alarm\"}\n"),
+        ] {
+            let event: Event = json::from_str(text).expect("an event");
+            let line = event_line(Instant(7), &event, Some(text));
+            assert_eq!(line, expected);
+            let timed: Timed = json::from_str(line.trim_end()).expect("a line");
+            assert_eq!((timed.at, timed.event), (Instant(7), event));
+        }
+    }
 }

@@ -52,18 +52,28 @@ impl Driver {
 
     /// Queues an event and handles all that are queued, unless that is being done further up the stack.
     pub fn push(self: &Rc<Self>, event: Event) {
-        self.queue.borrow_mut().push_back(event);
+        self.push_text(event, None);
+    }
+
+    /// [`Driver::push`] of an event that came as JSON `text`.
+    pub fn push_text(self: &Rc<Self>, event: Event, text: Option<&str>) {
         if self.pumping.replace(true) {
+            self.queue.borrow_mut().push_back(event);
             return;
         }
+        self.step(event, text);
         loop {
             let next = self.queue.borrow_mut().pop_front();
             let Some(event) = next else { break };
-            let now = self.now();
-            let effects = self.engine.borrow_mut().handle(now, event);
-            self.perform_all(effects);
+            self.step(event, None);
         }
         self.pumping.set(false);
+    }
+
+    fn step(self: &Rc<Self>, event: Event, text: Option<&str>) {
+        let now = self.now();
+        let effects = self.engine.borrow_mut().handle_text(now, event, text);
+        self.perform_all(effects);
     }
 
     /// Handles a command and gives its answer.
@@ -198,7 +208,7 @@ impl Driver {
                 replace,
                 ended,
             } => {
-                self.told(host.journal(mission.0, &text, replace, ended));
+                self.told(host.journal(mission.0, text.as_bytes(), replace, ended));
             }
         }
     }

@@ -52,12 +52,12 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     pub fn log(this: &Host, level: &str, message: &str) -> Result<(), JsValue>;
 
-    /// Written before this returns.
+    /// Written before this returns: `text` is a view of the module's memory, UTF-8.
     #[wasm_bindgen(method, catch)]
     pub fn journal(
         this: &Host,
         mission: u32,
-        text: &str,
+        text: &[u8],
         replace: bool,
         ended: bool,
     ) -> Result<(), JsValue>;

@@ -64,7 +64,8 @@ impl Orchestrator {
 
     /// Handles an `Event`, as JSON text. Throws when the text is not one.
     pub fn handle(&self, event: &str) -> Result<(), JsError> {
-        self.driver.push(read::<Event>(event, "event")?);
+        self.driver
+            .push_text(read::<Event>(event, "event")?, Some(event));
         Ok(())
     }
 
