@@ -33,6 +33,7 @@ function stage() {
     createSession: () => call("createSession"),
     deleteSession: () => call("deleteSession"),
     runCheck: () => call("runCheck"),
+    stopCheck: () => void calls.push("stopCheck"),
     setAlarm: () => undefined,
     notify: (_session, _level, message) => void notices.push(message),
     log: () => undefined,

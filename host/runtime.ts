@@ -24,7 +24,8 @@ export interface EngineHost {
   abort(session: string): Promise<unknown>;
   createSession(request: { parent: string; agent: string; title: string }): Promise<unknown>;
   deleteSession(session: string): Promise<unknown>;
-  runCheck(request: { command: string; timeoutMs: number }): Promise<unknown>;
+  runCheck(request: { id: number; command: string; timeoutMs: number }): Promise<unknown>;
+  stopCheck(id: number): void;
   setAlarm(at?: number): void;
   notify(session: string, level: string, message: string): void;
   log(level: string, message: string): void;

@@ -152,15 +152,20 @@ impl Engine {
     }
 
     fn route(&mut self, out: &mut Vec<Effect>, event: &Event, text: Option<&str>) {
-        let concerned: Vec<MissionId> = self
-            .missions
-            .iter()
-            .filter(|(_, mission)| !mission.is_ended() && concerns(mission, event, self.now))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in concerned {
+        let mut last = None;
+        while let Some(id) = self.next_concerned(last, event) {
             self.deliver(out, id, event, text);
+            last = Some(id);
         }
+    }
+
+    /// The first mission after `last` that an event concerns.
+    fn next_concerned(&self, last: Option<MissionId>, event: &Event) -> Option<MissionId> {
+        self.missions
+            .iter()
+            .filter(|(id, _)| Some(**id) > last)
+            .find(|(_, mission)| !mission.is_ended() && concerns(mission, event, self.now))
+            .map(|(id, _)| *id)
     }
 
     fn deliver(&mut self, out: &mut Vec<Effect>, id: MissionId, event: &Event, text: Option<&str>) {

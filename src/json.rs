@@ -635,12 +635,12 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
-        self.0.fields(self.1)?;
+        expect_fields(self.1)?;
         seed.deserialize(self.0)
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.0.fields(self.1)?;
+        expect_fields(self.1)?;
         de::Deserializer::deserialize_seq(self.0, visitor)
     }
 
@@ -649,20 +649,18 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.0.fields(self.1)?;
+        expect_fields(self.1)?;
         de::Deserializer::deserialize_map(self.0, visitor)
     }
 }
 
-impl Reader<'_> {
-    /// The variant that was named has fields: they must follow.
-    #[inline(never)]
-    fn fields(&mut self, follow: bool) -> Result<(), Error> {
-        if follow {
-            Ok(())
-        } else {
-            Err(de::Error::custom("a name that needs fields stands alone"))
-        }
+/// The variant that was named has fields: they must follow.
+#[inline(never)]
+fn expect_fields(follow: bool) -> Result<(), Error> {
+    if follow {
+        Ok(())
+    } else {
+        Err(de::Error::custom("a name that needs fields stands alone"))
     }
 }
 
@@ -864,7 +862,7 @@ mod tests {
             any::<bool>().prop_map(Value::from),
             any::<u64>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
-            number.prop_map(|n| Value::from((n as f32 as f64 * 8.0).round() / 8.0)),
+            number.prop_map(|n| Value::from((f64::from(n as f32) * 8.0).round() / 8.0)),
             any::<String>().prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 40, 6, |inner| {

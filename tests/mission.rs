@@ -1387,6 +1387,83 @@ fn an_early_check_still_running_at_the_turns_end_is_waited_for() {
     assert_eq!(host.checks, 1);
 }
 
+/// A mission whose completion command runs.
+fn checking(interactive: bool) -> (Fake, EffectId) {
+    let mut host = Fake::started(|p| {
+        with_check(p);
+        p.interactive = interactive;
+    });
+    host.hold_checks = true;
+    host.todos(list(1, 1));
+    if interactive {
+        host.assistant(Ending::Natural);
+        host.assert_phase(Phase::Checking);
+    }
+    let [check] = host.running_checks[..] else {
+        panic!("{:?}", host.running_checks);
+    };
+    (host, check)
+}
+
+#[test]
+fn the_end_of_a_mission_stops_its_completion_command_whenever_that_runs() {
+    for interactive in [true, false] {
+        let ends: [fn(&mut Fake); 4] = [
+            |host| {
+                host.command(ROOT, Command::Stop);
+            },
+            |host| {
+                let objective = "something else".into();
+                host.command(ROOT, Command::Task { objective });
+            },
+            |host| host.send(Event::Deleted { session: root() }),
+            |host| {
+                host.send(Event::Trapped {
+                    message: "twice".into(),
+                });
+            },
+        ];
+        for end in ends {
+            let (mut host, check) = checking(interactive);
+            end(&mut host);
+            assert_eq!(host.stopped_checks, [check]);
+            let before = host.engine.views();
+            host.reply(check, stopped_check());
+            assert_eq!(host.engine.views(), before, "its answer is a no-op");
+        }
+    }
+}
+
+/// What the host answers for a command that was stopped.
+fn stopped_check() -> Outcome {
+    Outcome::Ok(Payload::Check {
+        exit: None,
+        output: "stopped: its mission has ended".into(),
+    })
+}
+
+#[test]
+fn a_completion_command_that_has_ended_is_not_stopped() {
+    let mut host = Fake::started(with_check);
+    host.turn_with(list(1, 1), "done");
+    host.assert_complete();
+    assert_eq!(host.checks, 1);
+    assert!(host.stopped_checks.is_empty());
+}
+
+#[test]
+fn after_a_trap_the_command_is_started_anew_and_the_old_one_is_stopped() {
+    let (mut host, old) = checking(true);
+    host.restart(RestoreCause::Trap);
+    assert_eq!(host.stopped_checks, [old]);
+    assert_eq!(host.running_checks.len(), 1, "one at a time");
+    let new = host.running_checks[0];
+    host.reply(old, check(0, "too late"));
+    host.assert_phase(Phase::Checking);
+    host.reply(new, check(0, "fine"));
+    host.assert_complete();
+}
+
 // ---- outages --------------------------------------------------------------------------------------------------
 
 #[test]

@@ -310,6 +310,13 @@ impl Mission {
         }
     }
 
+    /// A command that still runs is of no use any more.
+    pub(super) fn drop_check(&mut self, cx: &mut Context) {
+        if let Check::Running { id, .. } = std::mem::take(&mut self.check) {
+            cx.out.push(Effect::StopCheck { id });
+        }
+    }
+
     pub(super) fn on_check(&mut self, cx: &mut Context, changes: u64, outcome: &Outcome) {
         self.check = match outcome {
             Outcome::Ok(Payload::Check { exit, output }) => Check::Known {

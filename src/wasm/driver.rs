@@ -175,10 +175,12 @@ impl Driver {
                 #[derive(Serialize)]
                 #[serde(rename_all = "camelCase")]
                 struct Request {
+                    id: EffectId,
                     command: String,
                     timeout_ms: u64,
                 }
                 let request = object(&Request {
+                    id,
                     command,
                     timeout_ms,
                 });
@@ -189,6 +191,7 @@ impl Driver {
                     })
                 });
             }
+            Effect::StopCheck { id } => self.told(host.stop_check(id.0)),
             Effect::SetAlarm { at } => self.told(host.set_alarm(at.map(|at| at.0 as f64))),
             Effect::AnswerCommand { text, .. } => {
                 self.answer.replace(text);

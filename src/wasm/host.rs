@@ -38,9 +38,13 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = deleteSession)]
     pub fn delete_session(this: &Host, session: &str) -> Result<JsValue, JsValue>;
 
-    /// `{command, timeoutMs}` → promise of `{exit: number | null, output}`.
+    /// `{id, command, timeoutMs}` → promise of `{exit: number | null, output}`.
     #[wasm_bindgen(method, catch, js_name = runCheck)]
     pub fn run_check(this: &Host, request: JsValue) -> Result<JsValue, JsValue>;
+
+    /// Stops the check of this id, if it still runs.
+    #[wasm_bindgen(method, catch, js_name = stopCheck)]
+    pub fn stop_check(this: &Host, id: u32) -> Result<(), JsValue>;
 
     /// Send `"alarm"` at this time; undefined clears it.
     #[wasm_bindgen(method, catch, js_name = setAlarm)]

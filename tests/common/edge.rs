@@ -21,7 +21,7 @@ fn fake_host(answers: &str) -> JsValue {
             if (name in given && given[name].reject) return Promise.reject(given[name].reject);
             return Promise.resolve(given[name]);
         };
-        for (const name of ["setAlarm", "notify", "log", "journal"]) host[name] = (...args) => {
+        for (const name of ["stopCheck", "setAlarm", "notify", "log", "journal"]) host[name] = (...args) => {
             calls.push([name, ...args]);
             host.during?.(name);
         };
