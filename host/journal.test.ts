@@ -55,6 +55,18 @@ test("of the ended missions the newest twenty are kept", (t) => {
   assert.equal(readdirSync(join(journal.folder, "done")).length, 20);
 });
 
+test("the highest number of a mission is found among the open and the ended ones", (t) => {
+  const { journal, state } = folder(t);
+  const fresh = () => new JournalFolder("/some/project", assert.fail, state).lastMission();
+  assert.equal(fresh(), 0);
+  for (const mission of [9, 10]) journal.write({ ...line, mission, text: bytes("head\n"), replace: true });
+  journal.write({ ...line, mission: 10, ended: true });
+  assert.equal(fresh(), 10);
+  for (const name of ["notes-77.txt", "x-99999999999.ndjson", "a-11.ndjson.unreadable", "a-12.ndjson.lock"])
+    writeFileSync(join(journal.folder, name), "");
+  assert.equal(fresh(), 12);
+});
+
 test("peers 11: what a process left behind is found by the next, and goes on in the same file", (t) => {
   const { journal, state } = folder(t);
   mkdirSync(journal.folder, { recursive: true });

@@ -23,6 +23,9 @@ const DONE_KEPT = 20;
 /** A larger file is not one of ours; ours are compacted long before. */
 const MAX_BYTES = 1 << 30;
 
+/** A number above this is not one of ours. */
+const MAX_NUMBER = 2 ** 31;
+
 interface OpenFile {
   path: string;
   fd: number;
@@ -65,6 +68,18 @@ export class JournalFolder {
         return [];
       }
     });
+  }
+
+  /** The highest number that a mission of the project has had, as far as there are journals of it. */
+  lastMission(): number {
+    const numbers = [this.folder, join(this.folder, "done")].flatMap((folder) => {
+      try {
+        return readdirSync(folder).map((name) => Number(/-(\d+)\.ndjson/.exec(name)?.[1] ?? 0));
+      } catch {
+        return []; // no mission was ever started here
+      }
+    });
+    return numbers.reduce((last, number) => (number < MAX_NUMBER ? Math.max(last, number) : last), 0);
   }
 
   /**

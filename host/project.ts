@@ -6,7 +6,14 @@ import { messageOf } from "./fault";
 import type { Command } from "./generated/contract";
 import { JournalFolder } from "./journal";
 import { Normaliser, type Normalised } from "./normalise";
-import { isHeadlessRun, type Client, type Hooks, type OpenCodeEvent, type PluginInput } from "./opencode";
+import {
+  isHeadlessRun,
+  type Client,
+  type CommandPart,
+  type Hooks,
+  type OpenCodeEvent,
+  type PluginInput,
+} from "./opencode";
 import { Runtime } from "./runtime";
 import { toolCall } from "./tools";
 
@@ -57,6 +64,7 @@ export class Project {
       seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
       interactive: !this.headless,
       journals: () => this.journal.texts(),
+      lastMission: () => this.journal.lastMission(),
       onTrap: (message) =>
         this.callbacks.notify("", "error", `The orchestrator failed (${message}) and was started afresh.`),
     });
@@ -182,15 +190,19 @@ export class Project {
 
   private async onCommand(
     input: { command: string; sessionID: string; arguments: string },
-    output: { parts: { type: string; text?: string }[] },
+    output: { parts: CommandPart[] },
   ): Promise<void> {
     this.becomeReady();
     if (!this.ourCommands.has(input.command)) return;
-    const command = commandOf(input.command, this.headless ? unwrap(input.arguments) : input.arguments);
-    const text = this.runtime.command(input.sessionID, command);
-    const part = output.parts.find((part) => part.type === "text");
-    if (part) part.text = text;
-    else output.parts.push({ type: "text", text });
+    const argument = this.headless ? unwrap(input.arguments) : input.arguments;
+    const command = commandOf(input.command, argument);
+    const answer = this.runtime.command(input.sessionID, command);
+    if (!answer) return;
+    const shown = { text: answer.shown ?? `/${input.command} ${argument}`.trim(), ignored: true };
+    const template = output.parts.find((part) => part.type === "text");
+    if (template) Object.assign(template, shown);
+    else output.parts.push({ type: "text", ...shown });
+    output.parts.push({ type: "text", text: answer.text, synthetic: true });
     this.commanded.add(input.sessionID);
     await this.callbacks.aborted(); // a stopped mission's turn ends before the command's own begins
   }

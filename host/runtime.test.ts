@@ -49,6 +49,7 @@ function stage() {
       seed: 1,
       interactive: true,
       journals: () => [...journals.values()],
+      lastMission: () => 0,
       onTrap: (message) => traps.push(message),
     },
     (queue) => {
@@ -77,7 +78,8 @@ const view = (runtime: Runtime) => {
   assert.ok(isObject(newest));
   return newest;
 };
-const start = (runtime: Runtime) => runtime.command(session, { task: { objective: "go" } });
+const start = (runtime: Runtime) =>
+  runtime.command(session, { task: { objective: "go" } })?.text ?? "no engine";
 
 test("a trap: a fresh instance takes over from the journal and makes the call again; it is told once", () => {
   const { runtime, memories, calls, traps } = stage();

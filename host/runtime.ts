@@ -40,8 +40,18 @@ export interface RuntimeSettings {
   interactive: boolean;
   /** The unfinished missions' journals, for a fresh instance. */
   journals(): string[];
+  /** The highest number that a mission of the project has had. */
+  lastMission(): number;
   /** Called once, when the first instance was given up. */
   onTrap(message: string): void;
+}
+
+/** What becomes of a slash command. */
+interface CommandAnswer {
+  /** Goes to the model in its place. */
+  text: string;
+  /** What the person sees, when it is not what they typed. */
+  shown: string | null;
 }
 
 let compiled: WebAssembly.Module | undefined;
@@ -101,10 +111,10 @@ export class Runtime {
     this.call((orchestrator) => orchestrator.observeTool(session, text), undefined);
   }
 
-  /** A slash command; gives the text that takes its template's place. */
-  command(session: string, command: Command): string {
+  /** A slash command; undefined when there is no engine. */
+  command(session: string, command: Command): CommandAnswer | undefined {
     const text = JSON.stringify(command);
-    return this.call((orchestrator) => orchestrator.command(session, text), "");
+    return this.call((orchestrator) => orchestrator.command(session, text) as CommandAnswer, undefined);
   }
 
   agents(): AgentText[] {
@@ -128,6 +138,7 @@ export class Runtime {
       });
     const glue = this.loader(guarded);
     const orchestrator = new glue.Orchestrator(gated(host, gate), options, seed, interactive);
+    orchestrator.countFrom(this.settings.lastMission());
     return { orchestrator, gate };
   }
 

@@ -59,8 +59,13 @@ pub enum Effect {
     StopCheck { id: EffectId },
     /// Send `Event::Alarm` at `at`; replaces the alarm set before. `None` clears it.
     SetAlarm { at: Option<Instant> },
-    /// The text that takes the place of a slash command's template. Always emitted while that command is handled.
-    AnswerCommand { session: SessionId, text: String },
+    /// What becomes of a slash command: `text` goes to the model in place of its template, and the person sees `shown`,
+    /// or what they typed. Always emitted while that command is handled.
+    AnswerCommand {
+        session: SessionId,
+        text: String,
+        shown: Option<String>,
+    },
     /// Tell the person.
     Notify {
         session: SessionId,

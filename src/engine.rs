@@ -38,6 +38,11 @@ impl Engine {
         }
     }
 
+    /// Missions are numbered above `last`: the highest number in use before.
+    pub fn count_from(&mut self, last: MissionId) {
+        self.last_id = self.last_id.max(last.0);
+    }
+
     /// The latest time given.
     #[must_use]
     pub fn now(&self) -> Instant {
@@ -242,20 +247,24 @@ impl Engine {
     // ---- commands ---------------------------------------------------------------------------------------------
 
     fn on_command(&mut self, out: &mut Vec<Effect>, session: SessionId, command: Command) {
-        let text = match command {
+        let (text, shown) = match command {
             Command::Task { objective } => self.on_task(out, &session, objective.trim()),
             Command::Stop => self.on_stop(out, &session),
             Command::Status => {
                 if let Some(id) = self.open_mission(&session) {
                     self.step(out, id, |mission, _| mission.side_turn());
                 }
-                prompt::pass_on(&self.status(&session))
+                pass_on(self.status(&session))
             }
         };
-        out.push(Effect::AnswerCommand { session, text });
+        out.push(Effect::AnswerCommand {
+            session,
+            text,
+            shown,
+        });
     }
 
-    fn on_task(&mut self, out: &mut Vec<Effect>, session: &SessionId, objective: &str) -> String {
+    fn on_task(&mut self, out: &mut Vec<Effect>, session: &SessionId, objective: &str) -> Answer {
         if objective.is_empty() {
             return self.on_resume(out, session);
         }
@@ -287,14 +296,13 @@ impl Engine {
         self.missions.insert(id, mission);
         self.journal_snapshot(out, id);
         out.append(&mut effects);
-        prompt::start(id, &objective)
+        (prompt::start(id, &objective), None)
     }
 
-    fn on_resume(&mut self, out: &mut Vec<Effect>, session: &SessionId) -> String {
+    fn on_resume(&mut self, out: &mut Vec<Effect>, session: &SessionId) -> Answer {
         if let Some(id) = self.open_mission(session) {
-            return self
-                .step(out, id, |mission, cx| mission.resume_here(cx))
-                .unwrap_or_default();
+            let text = self.step(out, id, |mission, cx| mission.resume_here(cx));
+            return (text.unwrap_or_default(), None);
         }
         let elsewhere = self
             .missions
@@ -318,10 +326,10 @@ impl Engine {
                     .to_owned()
             }
         };
-        prompt::pass_on(&text)
+        pass_on(text)
     }
 
-    fn on_stop(&mut self, out: &mut Vec<Effect>, session: &SessionId) -> String {
+    fn on_stop(&mut self, out: &mut Vec<Effect>, session: &SessionId) -> Answer {
         let text = if let Some(id) = self.open_mission(session) {
             self.step(out, id, |mission, cx| {
                 mission.end(cx, Rule::UserStop, StopReason::StoppedByUser)
@@ -343,7 +351,7 @@ impl Engine {
                 )
             }
         };
-        prompt::pass_on(&text)
+        pass_on(text)
     }
 
     fn open_mission(&self, session: &SessionId) -> Option<MissionId> {
@@ -409,6 +417,14 @@ impl Engine {
             out.push(Effect::SetAlarm { at: next });
         }
     }
+}
+
+/// What goes to the model for a command, and what the person sees when it is not what they typed.
+type Answer = (String, Option<String>);
+
+/// An answer for the person: shown at once, and passed on by the model, for a command can't do without its turn.
+fn pass_on(text: String) -> Answer {
+    (prompt::pass_on(&text), Some(text))
 }
 
 /// Replays a journal and tells `each` the events with their effects.

@@ -7,6 +7,7 @@
 mod fake;
 
 use fake::*;
+use opencode_orchestrator::effect::Effect;
 use opencode_orchestrator::engine::{Engine, replay};
 use opencode_orchestrator::event::{
     Blocker, Command, Ending, Event, LastAssistant, LastTurn, Outcome, Payload, RestoreCause, Todo,
@@ -1282,6 +1283,30 @@ fn a_finished_mission_is_complete_even_at_a_ceiling() {
     host.assert_complete();
 }
 
+// ---- numbers --------------------------------------------------------------------------------------------------
+
+#[test]
+fn missions_are_numbered_above_those_of_earlier_processes() {
+    let mut engine = Engine::new(Policy::default());
+    engine.count_from(MissionId(41));
+    engine.count_from(MissionId(7)); // never back
+    for number in [42, 43] {
+        let objective = "work".to_owned();
+        let effects = engine.handle(
+            Instant(EPOCH),
+            Event::Command {
+                session: root(),
+                command: Command::Task { objective },
+            },
+        );
+        let told = format!("<mission id=\"{number}\">");
+        assert!(effects.iter().any(|effect| matches!(
+            effect,
+            Effect::AnswerCommand { text, shown: None, .. } if text.starts_with(&told)
+        )));
+    }
+}
+
 // ---- the completion command -----------------------------------------------------------------------------------
 
 fn with_check(policy: &mut Policy) {
@@ -2166,10 +2191,10 @@ fn late_doubled_and_unknown_replies_change_nothing() {
             .open
             .iter()
             .filter_map(|effect| match effect {
-                opencode_orchestrator::effect::Effect::Prompt { id, .. }
-                | opencode_orchestrator::effect::Effect::ReadTodos { id, .. }
-                | opencode_orchestrator::effect::Effect::ReadTurn { id, .. }
-                | opencode_orchestrator::effect::Effect::RunCheck { id, .. } => Some(*id),
+                Effect::Prompt { id, .. }
+                | Effect::ReadTodos { id, .. }
+                | Effect::ReadTurn { id, .. }
+                | Effect::RunCheck { id, .. } => Some(*id),
                 _ => None,
             })
             .collect();

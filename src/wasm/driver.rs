@@ -5,7 +5,7 @@ use crate::effect::{Effect, Level};
 use crate::engine::Engine;
 use crate::event::{Command, Event, LastTurn, Outcome, Payload, RestoreCause, Todo};
 use crate::fault::Fault;
-use crate::id::{EffectId, SessionId};
+use crate::id::{EffectId, MissionId, SessionId};
 use crate::journal::JournalError;
 use crate::policy::CHECK_CHARS;
 use crate::time::Instant;
@@ -22,7 +22,14 @@ pub struct Driver {
     engine: RefCell<Engine>,
     queue: RefCell<VecDeque<Event>>,
     pumping: Cell<bool>,
-    answer: RefCell<String>,
+    answer: RefCell<Answer>,
+}
+
+/// What becomes of a slash command, see [`Effect::AnswerCommand`].
+#[derive(Default, Serialize)]
+pub struct Answer {
+    text: String,
+    shown: Option<String>,
 }
 
 /// How a settled promise's value becomes a payload.
@@ -76,10 +83,14 @@ impl Driver {
         self.perform_all(effects);
     }
 
-    /// Handles a command and gives its answer.
-    pub fn command(self: &Rc<Self>, session: SessionId, command: Command) -> String {
+    /// Handles a command and gives what becomes of it.
+    pub fn command(self: &Rc<Self>, session: SessionId, command: Command) -> Answer {
         self.push(Event::Command { session, command });
         self.answer.take()
+    }
+
+    pub fn count_from(&self, last: MissionId) {
+        self.engine.borrow_mut().count_from(last);
     }
 
     pub fn restore(
@@ -193,8 +204,8 @@ impl Driver {
             }
             Effect::StopCheck { id } => self.told(host.stop_check(id.0)),
             Effect::SetAlarm { at } => self.told(host.set_alarm(at.map(|at| at.0 as f64))),
-            Effect::AnswerCommand { text, .. } => {
-                self.answer.replace(text);
+            Effect::AnswerCommand { text, shown, .. } => {
+                self.answer.replace(Answer { text, shown });
             }
             Effect::Notify {
                 session,

@@ -15,7 +15,7 @@ mod host;
 
 use crate::engine::Engine;
 use crate::event::{Command, Event, Fingerprint, RawToolCall, RestoreCause};
-use crate::id::SessionId;
+use crate::id::{MissionId, SessionId};
 use crate::policy::options;
 use driver::Driver;
 use host::{Host, read_js, to_js};
@@ -89,10 +89,17 @@ impl Orchestrator {
         });
     }
 
-    /// Handles a slash command (`Command`, as JSON text) and gives the text that takes its template's place.
-    pub fn command(&self, session: String, command: &str) -> Result<String, JsError> {
+    /// Handles a slash command (`Command`, as JSON text). Gives `{text, shown}`: what the model gets in its place, and what
+    /// the person sees when it is not what they typed.
+    pub fn command(&self, session: String, command: &str) -> Result<JsValue, JsError> {
         let command = read::<Command>(command, "command")?;
-        Ok(self.driver.command(SessionId(session), command))
+        to_js(&self.driver.command(SessionId(session), command))
+    }
+
+    /// New missions are numbered above `last`.
+    #[wasm_bindgen(js_name = countFrom)]
+    pub fn count_from(&self, last: u32) {
+        self.driver.count_from(MissionId(last));
     }
 
     /// Rebuilds an unfinished mission from its journal's text. `trap` when this instance takes over from one that

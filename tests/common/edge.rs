@@ -68,10 +68,13 @@ const TODOS: &str = r#"{"todos":{"session":"ses_1","todos":[{"content":"a","stat
 
 fn start(orchestrator: &Orchestrator) -> String {
     let command = r#"{"task":{"objective":"make it so"}}"#;
-    orchestrator
+    let answer = orchestrator
         .command("ses_1".to_owned(), command)
         .map_err(JsValue::from)
-        .expect("a command")
+        .expect("a command");
+    let get = |name: &str| Reflect::get(&answer, &name.into()).expect(name);
+    assert!(get("shown").is_null(), "what was typed is shown");
+    get("text").as_string().expect("a text")
 }
 
 #[wasm_bindgen_test]
