@@ -40,6 +40,8 @@ const options = {
 const orchestrator = new glue.Orchestrator(host, options, 1, true);
 if (orchestrator.optionMessages().length > 0) throw new Error(orchestrator.optionMessages().join("\n"));
 
+const handle = (event) => orchestrator.handle(JSON.stringify(event));
+
 const assistant = (number, ending) => ({
   assistant: {
     session: SESSION,
@@ -74,19 +76,19 @@ const todos = (turn) =>
 
 /** The work of one turn as the calls that the host makes. */
 function work(turn) {
-  const calls = [() => orchestrator.handle(busy)];
+  const calls = [() => handle(busy)];
   const busy = { busy: { session: SESSION } };
   for (let step = 0; step < STEPS; step += 1) {
     const call = toolCall(turn, step);
     const end = assistant(turn * 10 + step, "step");
-    calls.push(() => orchestrator.observeTool(SESSION, call));
-    calls.push(() => orchestrator.handle(end));
+    calls.push(() => orchestrator.observeTool(SESSION, JSON.stringify(call)));
+    calls.push(() => handle(end));
   }
   const list = { todos: { session: SESSION, todos: todos(turn) } };
   const end = assistant(turn * 10 + 9, "natural");
-  calls.push(() => orchestrator.handle(list));
+  calls.push(() => handle(list));
   calls.push(() => orchestrator.observeText(SESSION, `The end of turn ${turn}.`));
-  calls.push(() => orchestrator.handle(end));
+  calls.push(() => handle(end));
   return calls;
 }
 
@@ -101,7 +103,7 @@ async function batch() {
   for (const calls of turns) {
     for (const call of calls) call();
     await new Promise(setImmediate); // the prompt's reply arrives
-    orchestrator.handle(idle);
+    handle(idle);
     events += calls.length + 1;
   }
   const { user, system } = process.cpuUsage(cpu);
@@ -111,8 +113,8 @@ async function batch() {
 }
 
 function begin() {
-  orchestrator.command(SESSION, { task: { objective: "make it fast" } });
-  orchestrator.handle({
+  orchestrator.command(SESSION, JSON.stringify({ task: { objective: "make it fast" } }));
+  handle({
     userMessage: { session: SESSION, origin: "command", agent: "commander", model: null },
   });
 }

@@ -64,7 +64,8 @@ export class Callbacks implements EngineHost {
   private readonly drainBegun = new Promise<void>((resolve) => (this.beginDrain = resolve));
   private readonly running = new Set<Promise<unknown>>();
   private readonly early: string[] = [];
-  private readonly checks = new AbortController();
+  /** The completion commands that run, by their request. */
+  private readonly checks = new Map<number, AbortController>();
   private aborts: Promise<unknown> = Promise.resolve();
   /** Prompts asked for so far. */
   prompts = 0;
@@ -263,8 +264,15 @@ export class Callbacks implements EngineHost {
     this.settings.onAnswer(session, call, text, failed);
   }
 
-  runCheck({ command, timeoutMs }: Parameters<EngineHost["runCheck"]>[0]): Promise<unknown> {
-    return this.track(runCheck(command, this.settings.directory, timeoutMs, this.checks.signal));
+  runCheck({ id, command, timeoutMs }: Parameters<EngineHost["runCheck"]>[0]): Promise<unknown> {
+    const stopper = new AbortController();
+    this.checks.set(id, stopper);
+    const check = runCheck(command, this.settings.directory, timeoutMs, stopper.signal);
+    return this.track(check.finally(() => this.checks.delete(id)));
+  }
+
+  stopCheck(id: number): void {
+    this.checks.get(id)?.abort("its mission has ended");
   }
 
   setAlarm(at?: number): void {
@@ -309,11 +317,11 @@ export class Callbacks implements EngineHost {
     this.later(() => this.settings.client().app.log({ body }));
   }
 
-  journal(mission: number, text: string, replace: boolean, ended: boolean): void {
+  journal(mission: number, text: Uint8Array, replace: boolean, ended: boolean): void {
     this.settings.journal.write({ mission, text, replace, ended });
   }
 
-  journalTasks(session: string, text: string, replace: boolean, ended: boolean): void {
+  journalTasks(session: string, text: Uint8Array, replace: boolean, ended: boolean): void {
     this.settings.journal.writeTasks({ session, text, replace, ended });
   }
 
@@ -326,7 +334,7 @@ export class Callbacks implements EngineHost {
   close(): void {
     clearTimeout(this.alarm);
     this.dismiss();
-    this.checks.abort();
+    for (const check of this.checks.values()) check.abort("OpenCode is ending");
   }
 
   /** Prompts come first: a notice is sent when the current events are done. */

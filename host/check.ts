@@ -39,7 +39,7 @@ export function runCheck(
       stop(child.pid, group, "SIGTERM");
       killer ??= setTimeout(() => stop(child.pid, group, "SIGKILL"), 2_000);
     };
-    const onAbort = () => kill("stopped: OpenCode is ending");
+    const onAbort = () => kill(`stopped: ${signal.reason}`);
     const timer = setTimeout(
       () => kill(`stopped after ${timeoutMs / 1000} s (completion.timeoutSec)`),
       timeoutMs,

@@ -3,7 +3,7 @@
 import type { AgentConfig, Config } from "./opencode";
 import { isObject } from "./fault";
 
-interface AgentText {
+export interface AgentText {
   name: string;
   description: string;
   prompt: string;

@@ -24,19 +24,20 @@ function folder(t: TestContext): { journal: JournalFolder; state: string; warnin
     warnings,
   };
 }
-const line = { mission: 1, text: "", replace: false, ended: false };
+const bytes = (text: string) => new TextEncoder().encode(text);
+const line = { mission: 1, text: bytes(""), replace: false, ended: false };
 const files = (journal: JournalFolder) =>
   existsSync(journal.folder) ? readdirSync(journal.folder).sort() : [];
 
 test("a mission's file: started, appended, replaced, put away at its end", (t) => {
   const { journal, warnings } = folder(t);
-  journal.write({ ...line, text: "lost\n" }); // no header yet: there is no file
+  journal.write({ ...line, text: bytes("lost\n") }); // no header yet: there is no file
   assert.deepEqual(files(journal), []);
-  journal.write({ ...line, text: "head\n", replace: true });
-  journal.write({ ...line, text: "one\n" });
+  journal.write({ ...line, text: bytes("head\n"), replace: true });
+  journal.write({ ...line, text: bytes("one\n") });
   assert.deepEqual(journal.texts(), ["head\none\n"]);
-  journal.write({ ...line, text: "shorter\n", replace: true });
-  journal.write({ ...line, text: "two\n" });
+  journal.write({ ...line, text: bytes("shorter\n"), replace: true });
+  journal.write({ ...line, text: bytes("two\n") });
   assert.deepEqual(journal.texts(), ["shorter\ntwo\n"]);
   journal.write({ ...line, ended: true });
   assert.deepEqual(files(journal), ["done"]);
@@ -48,10 +49,22 @@ test("a mission's file: started, appended, replaced, put away at its end", (t) =
 test("of the ended missions the newest twenty are kept", (t) => {
   const { journal } = folder(t);
   for (let mission = 1; mission <= 25; mission++) {
-    journal.write({ ...line, mission, text: "head\n", replace: true });
+    journal.write({ ...line, mission, text: bytes("head\n"), replace: true });
     journal.write({ ...line, mission, ended: true });
   }
   assert.equal(readdirSync(join(journal.folder, "done")).length, 20);
+});
+
+test("the highest number of a mission is found among the open and the ended ones", (t) => {
+  const { journal, state } = folder(t);
+  const fresh = () => new JournalFolder("/some/project", assert.fail, state).lastMission();
+  assert.equal(fresh(), 0);
+  for (const mission of [9, 10]) journal.write({ ...line, mission, text: bytes("head\n"), replace: true });
+  journal.write({ ...line, mission: 10, ended: true });
+  assert.equal(fresh(), 10);
+  for (const name of ["notes-77.txt", "x-99999999999.ndjson", "a-11.ndjson.unreadable", "a-12.ndjson.lock"])
+    writeFileSync(join(journal.folder, name), "");
+  assert.equal(fresh(), 12);
 });
 
 test("peers 11: what a process left behind is found by the next, and goes on in the same file", (t) => {
@@ -65,10 +78,10 @@ test("peers 11: what a process left behind is found by the next, and goes on in 
   const [found] = next.unfinished();
   assert.ok(found);
   next.adopt(found.path, () => {
-    next.write({ ...line, mission: 7, text: "snapshot\n" });
+    next.write({ ...line, mission: 7, text: bytes("snapshot\n") });
     return true;
   });
-  next.write({ ...line, mission: 7, text: "two\n" });
+  next.write({ ...line, mission: 7, text: bytes("two\n") });
   assert.equal(readFileSync(path, "utf8"), "head\none\nsnapshot\ntwo\n");
   next.close();
   assert.deepEqual(files(next), ["a.ndjson"]);
@@ -80,7 +93,7 @@ test("peers 11: a torn file is replaced by the snapshot that the engine makes of
   const path = join(journal.folder, "a.ndjson");
   writeFileSync(path, 'head\n{"torn');
   journal.adopt(path, () => {
-    journal.write({ ...line, mission: 7, text: "snapshot\n", replace: true });
+    journal.write({ ...line, mission: 7, text: bytes("snapshot\n"), replace: true });
     return true;
   });
   assert.equal(readFileSync(path, "utf8"), "snapshot\n");
@@ -127,7 +140,7 @@ test("a file that can't be used is put aside and not seen again", (t) => {
 test("where nothing can be written there is one warning, and no throw", (t) => {
   const { journal, state, warnings } = folder(t);
   writeFileSync(join(state, "opencode"), "a file where a folder should be");
-  for (let i = 0; i < 3; i++) journal.write({ ...line, text: "head\n", replace: true });
+  for (let i = 0; i < 3; i++) journal.write({ ...line, text: bytes("head\n"), replace: true });
   journal.write({ ...line, ended: true });
   journal.close();
   assert.equal(warnings.length, 1);

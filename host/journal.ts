@@ -26,11 +26,15 @@ const TASK_FILES_KEPT = 50;
 /** A larger file is not one of ours; ours are compacted long before. */
 const MAX_BYTES = 1 << 30;
 
+/** A number above this is not one of ours. */
+const MAX_NUMBER = 2 ** 31;
+
 /** A mission's number, or the session whose tasks they are. */
 type Key = number | string;
 
 interface Entry {
-  text: string;
+  /** UTF-8, in the module's memory: written before the call returns. */
+  text: Uint8Array;
   replace: boolean;
   ended: boolean;
 }
@@ -77,6 +81,18 @@ export class JournalFolder {
         return [];
       }
     });
+  }
+
+  /** The highest number that a mission of the project has had, as far as there are journals of it. */
+  lastMission(): number {
+    const numbers = [this.folder, join(this.folder, "done")].flatMap((folder) => {
+      try {
+        return readdirSync(folder).map((name) => Number(/-(\d+)\.ndjson/.exec(name)?.[1] ?? 0));
+      } catch {
+        return []; // no mission was ever started here
+      }
+    });
+    return numbers.reduce((last, number) => (number < MAX_NUMBER ? Math.max(last, number) : last), 0);
   }
 
   /**
@@ -177,7 +193,7 @@ export class JournalFolder {
     return file;
   }
 
-  private replace(key: Key, file: OpenFile | undefined, text: string): void {
+  private replace(key: Key, file: OpenFile | undefined, text: Uint8Array): void {
     const path = file?.path ?? this.adopting ?? this.newPath(key);
     mkdirSync(dirname(path), { recursive: true });
     if (!file) this.lock(path);

@@ -130,6 +130,14 @@ export interface OpenCodeEvent {
   properties: Record<string, unknown>;
 }
 
+/** `synthetic` text goes to the model and is not drawn, `ignored` text is drawn and does not go to the model. */
+export interface CommandPart {
+  type: string;
+  text?: string;
+  synthetic?: boolean;
+  ignored?: boolean;
+}
+
 export interface ToolContext {
   sessionID: string;
   callID?: string;
@@ -157,7 +165,7 @@ export interface Hooks {
   ): Promise<void>;
   "command.execute.before"?(
     input: { command: string; sessionID: string; arguments: string },
-    output: { parts: { type: string; text?: string }[] },
+    output: { parts: CommandPart[] },
   ): Promise<void>;
   "tool.execute.after"?(
     input: { tool: string; sessionID: string; callID: string; args: unknown },

@@ -109,6 +109,25 @@ test("peers 25: each folder is a project; disposed and loaded again it is a new 
   await two.dispose?.();
 });
 
+test("the next process goes on counting where the ended missions stopped", async () => {
+  const task = async (hooks: Hooks) => {
+    const output = { parts: [{ type: "text", text: "go" }] };
+    await hooks["command.execute.before"]?.({ command: "task", sessionID: "ses_1", arguments: "go" }, output);
+    return output.parts.map(({ text }) => text);
+  };
+  for (const number of [1, 2, 3]) {
+    const hooks = await load(rejects().client, {}, "/counted");
+    await hooks.config?.({});
+    const [shown, told, ...more] = await task(hooks);
+    assert.equal(shown, "/task go");
+    assert.ok(told?.startsWith(`<mission id="${number}">`), told);
+    assert.deepEqual(more, []);
+    const stop = { command: "stop", sessionID: "ses_1", arguments: "" };
+    await hooks["command.execute.before"]?.(stop, { parts: [{ type: "text", text: "" }] });
+    await hooks.dispose?.();
+  }
+});
+
 test("the client is not called before OpenCode has told anything, and not after the end", async () => {
   const { client: use, calls } = rejects();
   const hooks = await load(use, { unheard: 1 });

@@ -7,8 +7,15 @@ import { messageOf } from "./fault";
 import type { Command, Model } from "./generated/contract";
 import { JournalFolder } from "./journal";
 import { Normaliser, type Normalised } from "./normalise";
-import { isHeadlessRun, type Client, type Hooks, type OpenCodeEvent, type PluginInput } from "./opencode";
-import { load, Runtime, type Orchestrator } from "./runtime";
+import {
+  isHeadlessRun,
+  type Client,
+  type CommandPart,
+  type Hooks,
+  type OpenCodeEvent,
+  type PluginInput,
+} from "./opencode";
+import { Runtime, type Orchestrator } from "./runtime";
 import { toolCall } from "./tools";
 
 /** How often a held hook looks whether it may go on. Milliseconds. */
@@ -69,6 +76,7 @@ export class Project {
       seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
       interactive: !this.headless,
       journals: () => this.journal.texts(),
+      lastMission: () => this.journal.lastMission(),
       onTrap: (message) =>
         this.callbacks.notify("", "error", `The orchestrator failed (${message}) and was started afresh.`),
     });
@@ -125,7 +133,7 @@ export class Project {
     return {
       config: async (config) => {
         this.safely(() => {
-          const agents = load().agents() as Parameters<typeof configure>[1];
+          const agents = this.runtime.agents();
           const mayNest = this.runtime.call((o) => o.mayNest(), false);
           this.ourCommands = configure(config, agents, mayNest);
           this.ourAgents = agents.map(({ name }) => name).filter((name) => !config.agent?.[name]?.disable);
@@ -146,16 +154,14 @@ export class Project {
         await this.safelyAwait(() => this.onTool(input, output));
       },
       "experimental.text.complete": async ({ sessionID }, { text }) => {
-        this.withEngine((o) => {
-          if (o.knows(sessionID)) o.observeText(sessionID, text);
-        });
+        this.safely(() => this.runtime.call((o) => o.observeText(sessionID, text), undefined));
         // perhaps the turn's last text: in `opencode run` the tasks would be cut off behind it
         await this.safelyAwait(() => this.held((o) => o.holdsEnd(sessionID)));
       },
       "experimental.session.compacting": async ({ sessionID }, output) => {
-        this.withEngine((o) => {
-          o.handle({ compacting: { session: sessionID } });
-          const context = o.compactionContext(sessionID);
+        this.safely(() => {
+          this.runtime.handle({ compacting: { session: sessionID } });
+          const context = this.runtime.call((o) => o.compactionContext(sessionID), undefined);
           if (context !== undefined) output.context.push(context);
         });
       },
@@ -174,17 +180,15 @@ export class Project {
   private onEvent(event: OpenCodeEvent): void {
     this.becomeReady();
     const normalised = this.normaliser.normalise(event);
-    if (normalised) this.deliver(normalised);
+    if (normalised) this.safely(() => this.deliver(normalised));
     this.callbacks.onEvent(event);
     if (this.draining && event.type === "permission.asked") this.answerForNobody(event.properties["id"]);
   }
 
   private deliver(event: Normalised): void {
-    this.withEngine((o) => {
-      if (typeof event === "string" || !("rawTool" in event)) return o.handle(event);
-      const { session, call } = event.rawTool;
-      if (o.knows(session)) o.observeTool(session, call);
-    });
+    if (typeof event === "string" || !("rawTool" in event)) return this.runtime.handle(event);
+    const { session, call } = event.rawTool;
+    if (this.runtime.knows(session)) this.runtime.observeTool(session, call);
   }
 
   private onMessage(
@@ -198,29 +202,31 @@ export class Project {
     const stored = parts.length === 0; // handed over again, without parts
     if (stored || parts.some((part) => part.metadata?.[OUR_MARK] === true)) return;
     this.safely(() => this.restoreTasks(session));
-    this.withEngine((o) =>
-      o.handle({
-        userMessage: {
-          session,
-          origin: this.commanded.delete(session) ? "command" : "person",
-          agent: message.agent ?? null,
-          model,
-        },
-      }),
-    );
+    this.runtime.handle({
+      userMessage: {
+        session,
+        origin: this.commanded.delete(session) ? "command" : "person",
+        agent: message.agent ?? null,
+        model,
+      },
+    });
   }
 
   private async onCommand(
     input: { command: string; sessionID: string; arguments: string },
-    output: { parts: { type: string; text?: string }[] },
+    output: { parts: CommandPart[] },
   ): Promise<void> {
     this.becomeReady();
     if (!this.ourCommands.has(input.command)) return;
-    const command = commandOf(input.command, this.headless ? unwrap(input.arguments) : input.arguments);
-    const text = this.runtime.call((o) => o.command(input.sessionID, command), "");
-    const part = output.parts.find((part) => part.type === "text");
-    if (part) part.text = text;
-    else output.parts.push({ type: "text", text });
+    const argument = this.headless ? unwrap(input.arguments) : input.arguments;
+    const command = commandOf(input.command, argument);
+    const answer = this.runtime.command(input.sessionID, command);
+    if (!answer) return;
+    const shown = { text: answer.shown ?? `/${input.command} ${argument}`.trim(), ignored: true };
+    const template = output.parts.find((part) => part.type === "text");
+    if (template) Object.assign(template, shown);
+    else output.parts.push({ type: "text", ...shown });
+    output.parts.push({ type: "text", text: answer.text, synthetic: true });
     this.commanded.add(input.sessionID);
     await this.callbacks.aborted(); // a stopped mission's turn ends before the command's own begins
   }
@@ -230,15 +236,15 @@ export class Project {
     output: { output?: unknown; metadata?: unknown },
   ): Promise<void> {
     const session = input.sessionID;
-    if (!this.runtime.call((o) => o.knows(session), false)) return;
+    if (!this.runtime.knows(session)) return;
     const call = toolCall(this.directory, input, output);
-    this.withEngine((o) => o.observeTool(session, call));
+    this.safely(() => this.runtime.observeTool(session, call));
     await this.held((o) => o.holds(session));
   }
 
   /** A mission continues after a compaction in its own words, not in OpenCode's. */
   private async onContinuing(session: string, output: { enabled: boolean }): Promise<void> {
-    if (!this.runtime.call((o) => o.knows(session), false)) return;
+    if (!this.runtime.knows(session)) return;
     const before = this.callbacks.prompts;
     this.runtime.handle({ continuing: { session } });
     if (this.callbacks.prompts === before) return;
@@ -307,10 +313,6 @@ export class Project {
 
   private async held(holds: (orchestrator: Orchestrator) => boolean): Promise<void> {
     while (this.runtime.call(holds, false)) await pause(HOLD_POLL_MS);
-  }
-
-  private withEngine(use: (orchestrator: Orchestrator) => void): void {
-    this.safely(() => this.runtime.call(use, undefined));
   }
 
   private safely(action: () => void): void {

@@ -35,6 +35,7 @@ function stage() {
     createSession: () => call("createSession"),
     deleteSession: () => call("deleteSession"),
     runCheck: () => call("runCheck"),
+    stopCheck: () => void calls.push("stopCheck"),
     setAlarm: () => undefined,
     notify: (_session, _level, message) => void notices.push(message),
     log: () => undefined,
@@ -42,7 +43,7 @@ function stage() {
     journalTasks: () => undefined,
     journal(mission, text, replace, ended) {
       if (ended) journals.delete(mission);
-      else journals.set(mission, replace ? text : `${journals.get(mission)}${text}`);
+      else journals.set(mission, `${replace ? "" : journals.get(mission)}${Buffer.from(text)}`);
     },
   };
   const runtime = new Runtime(
@@ -52,6 +53,7 @@ function stage() {
       seed: 1,
       interactive: true,
       journals: () => [...journals.values()],
+      lastMission: () => 0,
       onTrap: (message) => traps.push(message),
     },
     (queue) => {
@@ -81,7 +83,7 @@ const view = (runtime: Runtime) => {
   return newest;
 };
 const start = (runtime: Runtime) =>
-  runtime.call((o) => o.command(session, { task: { objective: "go" } }), "no engine");
+  runtime.command(session, { task: { objective: "go" } })?.text ?? "no engine";
 
 test("a trap: a fresh instance takes over from the journal and makes the call again; it is told once", () => {
   const { runtime, memories, calls, traps } = stage();

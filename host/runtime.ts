@@ -2,8 +2,9 @@
 // state over from the journals, and the call is made again; the second time the missions are stopped.
 import { instantiate } from "engine-glue";
 import { readFileSync } from "node:fs";
+import type { AgentText } from "./config";
 import { messageOf } from "./fault";
-import type { Event } from "./generated/contract";
+import type { Command, Event, RawToolCall } from "./generated/contract";
 
 type Glue = ReturnType<typeof instantiate>;
 export type Orchestrator = InstanceType<Glue["Orchestrator"]>;
@@ -30,13 +31,16 @@ export interface EngineHost {
     mayDelegate: boolean;
   }): Promise<unknown>;
   deleteSession(session: string): Promise<unknown>;
-  runCheck(request: { command: string; timeoutMs: number }): Promise<unknown>;
+  runCheck(request: { id: number; command: string; timeoutMs: number }): Promise<unknown>;
+  stopCheck(id: number): void;
   setAlarm(at?: number): void;
   answerTool(session: string, call: string, text: string, failed: boolean): void;
   notify(session: string, level: string, message: string): void;
   log(level: string, message: string): void;
-  journal(mission: number, text: string, replace: boolean, ended: boolean): void;
-  journalTasks(session: string, text: string, replace: boolean, ended: boolean): void;
+  /** `text` is UTF-8 in the module's memory: written before this returns. */
+  journal(mission: number, text: Uint8Array, replace: boolean, ended: boolean): void;
+  /** The same for the tasks of a session. */
+  journalTasks(session: string, text: Uint8Array, replace: boolean, ended: boolean): void;
 }
 
 export interface RuntimeSettings {
@@ -46,8 +50,18 @@ export interface RuntimeSettings {
   interactive: boolean;
   /** The unfinished missions' journals, for a fresh instance. */
   journals(): string[];
+  /** The highest number that a mission of the project has had. */
+  lastMission(): number;
   /** Called once, when the first instance was given up. */
   onTrap(message: string): void;
+}
+
+/** What becomes of a slash command. */
+interface CommandAnswer {
+  /** Goes to the model in its place. */
+  text: string;
+  /** What the person sees, when it is not what they typed. */
+  shown: string | null;
 }
 
 let compiled: WebAssembly.Module | undefined;
@@ -102,7 +116,28 @@ export class Runtime {
   }
 
   handle(event: Event): void {
-    this.call((orchestrator) => orchestrator.handle(event), undefined);
+    const text = JSON.stringify(event);
+    this.call((orchestrator) => orchestrator.handle(text), undefined);
+  }
+
+  /** A finished tool call; nothing happens when no mission concerns itself with the session. */
+  observeTool(session: string, call: RawToolCall): void {
+    const text = JSON.stringify(call);
+    this.call((orchestrator) => orchestrator.observeTool(session, text), undefined);
+  }
+
+  /** A slash command; undefined when there is no engine. */
+  command(session: string, command: Command): CommandAnswer | undefined {
+    const text = JSON.stringify(command);
+    return this.call((orchestrator) => orchestrator.command(session, text) as CommandAnswer, undefined);
+  }
+
+  agents(): AgentText[] {
+    return this.call((orchestrator) => orchestrator.agents() as AgentText[], []);
+  }
+
+  knows(session: string): boolean {
+    return this.call((orchestrator) => orchestrator.knows(session), false);
   }
 
   private start(): { orchestrator: Orchestrator; gate: Gate } {
@@ -118,6 +153,7 @@ export class Runtime {
       });
     const glue = this.loader(guarded);
     const orchestrator = new glue.Orchestrator(gated(host, gate), options, seed, interactive);
+    orchestrator.countFrom(this.settings.lastMission());
     return { orchestrator, gate };
   }
 
@@ -131,7 +167,7 @@ export class Runtime {
     try {
       const next = this.start();
       for (const journal of this.settings.journals()) next.orchestrator.restore(journal, true);
-      if (this.traps > 1) next.orchestrator.handle({ trapped: { message } });
+      if (this.traps > 1) next.orchestrator.handle(JSON.stringify({ trapped: { message } } satisfies Event));
       this.instance = next;
     } catch {
       this.instance = undefined; // without an engine the hooks do nothing, and OpenCode goes on

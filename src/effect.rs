@@ -16,8 +16,8 @@ pub enum Level {
     Error,
 }
 
-/// An output of [`crate::engine::Engine::handle`]. Those with an `id` are requests and are answered by an
-/// [`crate::event::Event::Reply`] with that id.
+/// An output of [`crate::engine::Engine::handle`]. Those with an `id` of their own are requests and are answered by
+/// an [`crate::event::Event::Reply`] with that id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -61,10 +61,17 @@ pub enum Effect {
         #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number"))]
         timeout_ms: u64,
     },
+    /// Stop the `RunCheck` with this id and whatever it started: nobody waits for its answer any more.
+    StopCheck { id: EffectId },
     /// Send `Event::Alarm` at `at`; replaces the alarm set before. `None` clears it.
     SetAlarm { at: Option<Instant> },
-    /// The text that takes the place of a slash command's template. Always emitted while that command is handled.
-    AnswerCommand { session: SessionId, text: String },
+    /// What becomes of a slash command: `text` goes to the model in place of its template, and the person sees `shown`,
+    /// or what they typed. Always emitted while that command is handled.
+    AnswerCommand {
+        session: SessionId,
+        text: String,
+        shown: Option<String>,
+    },
     /// What a task tool's call returns. With `failed` it is an error that the model reads.
     AnswerTool {
         session: SessionId,

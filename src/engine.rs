@@ -60,6 +60,11 @@ impl Engine {
         }
     }
 
+    /// Missions are numbered above `last`: the highest number in use before.
+    pub fn count_from(&mut self, last: MissionId) {
+        self.last_id = self.last_id.max(last.0);
+    }
+
     /// The latest time given.
     #[must_use]
     pub fn now(&self) -> Instant {
@@ -159,6 +164,11 @@ impl Engine {
     /// Handles one event at `now`. A clock that steps back is taken to stand still. The effects are in the order in
     /// which the host must start them; all must be started before the next event.
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Effect> {
+        self.handle_text(now, event, None)
+    }
+
+    /// [`Engine::handle`] of an event that came as JSON `text`: the journal gets it as it is, which saves writing it anew.
+    pub fn handle_text(&mut self, now: Instant, event: Event, text: Option<&str>) -> Vec<Effect> {
         self.now = self.now.max(now);
         let mut out = Vec::new();
         if event == Event::Alarm {
@@ -170,8 +180,8 @@ impl Engine {
                 if let Event::TaskTool { session, .. } = &event {
                     self.open_executor(&mut out, session);
                 }
-                self.route_to_executors(&mut out, &event);
-                self.route(&mut out, &event);
+                self.route_to_executors(&mut out, &event, text);
+                self.route(&mut out, &event, text);
             }
         }
         self.settle(&mut out);
@@ -293,7 +303,7 @@ impl Engine {
         }
     }
 
-    fn route_to_executors(&mut self, out: &mut Vec<Effect>, event: &Event) {
+    fn route_to_executors(&mut self, out: &mut Vec<Effect>, event: &Event, text: Option<&str>) {
         let concerned: Vec<SessionId> = match event {
             Event::Reply { effect, .. } => self
                 .executors
@@ -317,7 +327,7 @@ impl Engine {
                 .collect(),
         };
         for root in concerned {
-            self.deliver_to_executor(out, &root, event);
+            self.deliver_to_executor(out, &root, event, text);
         }
         if let Event::Deleted { session } = event
             && self.executors.remove(session).is_some()
@@ -332,9 +342,15 @@ impl Engine {
         }
     }
 
-    fn deliver_to_executor(&mut self, out: &mut Vec<Effect>, root: &SessionId, event: &Event) {
+    fn deliver_to_executor(
+        &mut self,
+        out: &mut Vec<Effect>,
+        root: &SessionId,
+        event: &Event,
+        text: Option<&str>,
+    ) {
         if self.policy.journal.enabled {
-            let text = journal::event_line(self.now, event);
+            let text = journal::event_line(self.now, event, text);
             self.write_tasks_journal(out, root, text, false);
         }
         self.step_executor(out, root, event);
@@ -370,7 +386,12 @@ impl Engine {
             .is_some_and(|executor| executor.has_mission() != open)
         {
             let session = session.clone();
-            self.deliver_to_executor(out, &session.clone(), &Event::MissionOpen { session, open });
+            self.deliver_to_executor(
+                out,
+                &session.clone(),
+                &Event::MissionOpen { session, open },
+                None,
+            );
         }
     }
 
@@ -390,7 +411,7 @@ impl Engine {
                 match root {
                     Some(root) => {
                         let ticket = ticket.0;
-                        self.deliver_to_executor(out, &root, &Event::Granted { ticket });
+                        self.deliver_to_executor(out, &root, &Event::Granted { ticket }, None);
                     }
                     None => self.tell_limiter(Note::Release(
                         ticket,
@@ -407,7 +428,7 @@ impl Engine {
                 .get_mut(&root)
                 .and_then(UnifiedTaskExecutor::take_news);
             if let (Some(news), Some(id)) = (news, self.open_mission(&root)) {
-                self.deliver(out, id, &news);
+                self.deliver(out, id, &news, None);
             }
         }
     }
@@ -463,20 +484,25 @@ impl Engine {
 
     // ---- missions ---------------------------------------------------------------------------------------------
 
-    fn route(&mut self, out: &mut Vec<Effect>, event: &Event) {
-        let concerned: Vec<MissionId> = self
-            .missions
-            .iter()
-            .filter(|(_, mission)| !mission.is_ended() && concerns(mission, event, self.now))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in concerned {
-            self.deliver(out, id, event);
+    fn route(&mut self, out: &mut Vec<Effect>, event: &Event, text: Option<&str>) {
+        let mut last = None;
+        while let Some(id) = self.next_concerned(last, event) {
+            self.deliver(out, id, event, text);
+            last = Some(id);
         }
     }
 
-    fn deliver(&mut self, out: &mut Vec<Effect>, id: MissionId, event: &Event) {
-        self.journal_event(out, id, event);
+    /// The first mission after `last` that an event concerns.
+    fn next_concerned(&self, last: Option<MissionId>, event: &Event) -> Option<MissionId> {
+        self.missions
+            .iter()
+            .filter(|(id, _)| Some(**id) > last)
+            .find(|(_, mission)| !mission.is_ended() && concerns(mission, event, self.now))
+            .map(|(id, _)| *id)
+    }
+
+    fn deliver(&mut self, out: &mut Vec<Effect>, id: MissionId, event: &Event, text: Option<&str>) {
+        self.journal_event(out, id, event, text);
         let mut cx = Context {
             now: self.now,
             policy: &self.policy,
@@ -523,7 +549,7 @@ impl Engine {
                 session: session.clone(),
                 tasks: seen,
             };
-            self.deliver_to_executor(out, &session, &event);
+            self.deliver_to_executor(out, &session, &event, None);
         }
         if ended {
             self.sync_mission(out, &session);
@@ -560,20 +586,24 @@ impl Engine {
     // ---- commands ---------------------------------------------------------------------------------------------
 
     fn on_command(&mut self, out: &mut Vec<Effect>, session: SessionId, command: Command) {
-        let text = match command {
+        let (text, shown) = match command {
             Command::Task { objective } => self.on_task(out, &session, objective.trim()),
             Command::Stop => self.on_stop(out, &session),
             Command::Status => {
                 if let Some(id) = self.open_mission(&session) {
                     self.step(out, id, |mission, _| mission.side_turn());
                 }
-                prompt::pass_on(&self.status(&session))
+                pass_on(self.status(&session))
             }
         };
-        out.push(Effect::AnswerCommand { session, text });
+        out.push(Effect::AnswerCommand {
+            session,
+            text,
+            shown,
+        });
     }
 
-    fn on_task(&mut self, out: &mut Vec<Effect>, session: &SessionId, objective: &str) -> String {
+    fn on_task(&mut self, out: &mut Vec<Effect>, session: &SessionId, objective: &str) -> Answer {
         if objective.is_empty() {
             return self.on_resume(out, session);
         }
@@ -606,14 +636,13 @@ impl Engine {
         self.journal_snapshot(out, id);
         out.append(&mut effects);
         self.sync_mission(out, session);
-        prompt::start(id, &objective)
+        (prompt::start(id, &objective), None)
     }
 
-    fn on_resume(&mut self, out: &mut Vec<Effect>, session: &SessionId) -> String {
+    fn on_resume(&mut self, out: &mut Vec<Effect>, session: &SessionId) -> Answer {
         if let Some(id) = self.open_mission(session) {
-            return self
-                .step(out, id, |mission, cx| mission.resume_here(cx))
-                .unwrap_or_default();
+            let text = self.step(out, id, |mission, cx| mission.resume_here(cx));
+            return (text.unwrap_or_default(), None);
         }
         let elsewhere = self
             .missions
@@ -636,7 +665,7 @@ impl Engine {
                         session,
                         open: true,
                     };
-                    self.deliver_to_executor(out, &there, &event);
+                    self.deliver_to_executor(out, &there, &event, None);
                 }
                 format!("Mission {id} (\"{objective}\") goes on in its own session, {there}.")
             }
@@ -645,10 +674,10 @@ impl Engine {
                     .to_owned()
             }
         };
-        prompt::pass_on(&text)
+        pass_on(text)
     }
 
-    fn on_stop(&mut self, out: &mut Vec<Effect>, session: &SessionId) -> String {
+    fn on_stop(&mut self, out: &mut Vec<Effect>, session: &SessionId) -> Answer {
         let text = if let Some(id) = self.open_mission(session) {
             self.step(out, id, |mission, cx| {
                 mission.end(cx, Rule::UserStop, StopReason::StoppedByUser)
@@ -670,7 +699,7 @@ impl Engine {
                 )
             }
         };
-        prompt::pass_on(&text)
+        pass_on(text)
     }
 
     fn open_mission(&self, session: &SessionId) -> Option<MissionId> {
@@ -681,11 +710,17 @@ impl Engine {
 
     // ---- journal and alarm ------------------------------------------------------------------------------------
 
-    fn journal_event(&mut self, out: &mut Vec<Effect>, id: MissionId, event: &Event) {
+    fn journal_event(
+        &mut self,
+        out: &mut Vec<Effect>,
+        id: MissionId,
+        event: &Event,
+        text: Option<&str>,
+    ) {
         if !self.policy.journal.enabled {
             return;
         }
-        let text = journal::event_line(self.now, event);
+        let text = journal::event_line(self.now, event, text);
         self.write_journal(out, id, text, false);
     }
 
@@ -732,6 +767,14 @@ impl Engine {
             out.push(Effect::SetAlarm { at: next });
         }
     }
+}
+
+/// What goes to the model for a command, and what the person sees when it is not what they typed.
+type Answer = (String, Option<String>);
+
+/// An answer for the person: shown at once, and passed on by the model, for a command can't do without its turn.
+fn pass_on(text: String) -> Answer {
+    (prompt::pass_on(&text), Some(text))
 }
 
 /// Replays a journal and tells `each` the events with their effects.

@@ -4,20 +4,76 @@
 use crate::fault::Fault;
 use crate::id::{CallId, EffectId, MessageId, RequestId, SessionId, TaskId};
 use crate::time::Instant;
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A 64-bit XXH3 fingerprint as 16 hexadecimal digits. Contents are compared, never kept.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
-#[serde(transparent)]
-pub struct Fingerprint(pub String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    all(test, not(target_arch = "wasm32")),
+    derive(ts_rs::TS),
+    ts(type = "string")
+)]
+pub struct Fingerprint(u64);
 
 impl Fingerprint {
     /// The fingerprint of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(format!("{:016x}", xxh3_64(bytes)))
+        Self(xxh3_64(bytes))
+    }
+
+    /// The fingerprint of this and another, in this order.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let (first, second) = (self.0.to_le_bytes(), other.0.to_le_bytes());
+        let mut both = [0; 16];
+        both[..8].copy_from_slice(&first);
+        both[8..].copy_from_slice(&second);
+        Self::of(&both)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// In JSON it is its 16 digits: JavaScript has no such number.
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut digits = [0; 16];
+        for (i, digit) in digits.iter_mut().enumerate() {
+            *digit = b"0123456789abcdef"[(self.0 >> (60 - 4 * i)) as usize & 15];
+        }
+        serializer.serialize_str(std::str::from_utf8(&digits).unwrap_or_default())
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Digits;
+
+        impl Visitor<'_> for Digits {
+            type Value = Fingerprint;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a fingerprint of 16 hexadecimal digits")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Fingerprint, E> {
+                let number = u64::from_str_radix(text, 16)
+                    .ok()
+                    .filter(|_| text.len() == 16);
+                number
+                    .map(Fingerprint)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(Digits)
     }
 }
 

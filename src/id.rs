@@ -58,7 +58,7 @@ host_id!(
     RequestId
 );
 core_id!(
-    /// A mission, counted from 1 above the unfinished ones that the process found.
+    /// A mission, counted from 1 in each project: above those whose journals the host still has.
     MissionId
 );
 core_id!(

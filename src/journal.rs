@@ -9,6 +9,7 @@
 
 use crate::event::Timed;
 use crate::exec::UnifiedTaskExecutor;
+use crate::json;
 use crate::mission::Mission;
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize};
@@ -64,14 +65,11 @@ pub enum JournalError {
     #[error("the journal is empty")]
     Empty,
     #[error("not a mission journal: {0}")]
-    Foreign(serde_json::Error),
+    Foreign(json::Error),
     #[error("the journal has version {0}; this program reads version {VERSION}")]
     Version(u32),
     #[error("line {line} of the journal is damaged: {error}")]
-    Damaged {
-        line: usize,
-        error: serde_json::Error,
-    },
+    Damaged { line: usize, error: json::Error },
 }
 
 /// A journal as read.
@@ -110,14 +108,24 @@ pub(crate) fn tasks_snapshot_line(policy: &Policy, tasks: &UnifiedTaskExecutor) 
     })
 }
 
-/// Writes an event line.
-pub(crate) fn event_line(at: crate::time::Instant, event: &crate::event::Event) -> String {
+/// Writes an event line: `text` is the event as it came, if it came as text.
+pub(crate) fn event_line(
+    at: crate::time::Instant,
+    event: &crate::event::Event,
+    text: Option<&str>,
+) -> String {
     #[derive(Serialize)]
     struct Borrowed<'a> {
         at: crate::time::Instant,
         event: &'a crate::event::Event,
     }
-    line(&Borrowed { at, event })
+    match text {
+        // JSON may be written over several lines, a journal's line may not
+        Some(text) if !text.contains(['\n', '\r']) => {
+            format!("{{\"at\":{},\"event\":{text}}}\n", at.0)
+        }
+        _ => line(&Borrowed { at, event }),
+    }
 }
 
 fn line(value: &impl Serialize) -> String {
@@ -148,22 +156,50 @@ pub(crate) fn parse(text: &str) -> Result<Journal, JournalError> {
         rest.push(if line.starts_with(SNAPSHOT) {
             Entry::Snapshot(Box::new(snapshot(line)?))
         } else {
-            Entry::Event(Box::new(serde_json::from_str(line).map_err(damaged)?))
+            Entry::Event(Box::new(json::from_str(line).map_err(damaged)?))
         });
     }
     Ok(Journal { first, rest })
 }
 
 fn snapshot(line: &str) -> Result<(Policy, Subject), JournalError> {
-    let version: Version = serde_json::from_str(line).map_err(JournalError::Foreign)?;
+    let version: Version = json::from_str(line).map_err(JournalError::Foreign)?;
     if version.journal != VERSION {
         return Err(JournalError::Version(version.journal));
     }
-    let snapshot: Snapshot = serde_json::from_str(line).map_err(JournalError::Foreign)?;
+    let snapshot: Snapshot = json::from_str(line).map_err(JournalError::Foreign)?;
     let subject = match (snapshot.mission, snapshot.tasks) {
         (Some(mission), _) => Subject::Mission(mission),
         (None, Some(tasks)) => Subject::Tasks(tasks),
         (None, None) => return Err(JournalError::Empty),
     };
     Ok((snapshot.policy, subject))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::time::Instant;
+
+    #[test]
+    fn an_event_that_came_as_text_is_kept_as_it_came_on_one_line() {
+        for (text, expected) in [
+            (
+                r#"{ "idle": {"session":"s","more":1} }"#,
+                "{\"at\":7,\"event\":{ \"idle\": {\"session\":\"s\",\"more\":1} }}\n",
+            ),
+            (
+                "{\"idle\":\n{\"session\":\"s\"}}",
+                "{\"at\":7,\"event\":{\"idle\":{\"session\":\"s\"}}}\n",
+            ),
+            ("\"alarm\"", "{\"at\":7,\"event\":\"alarm\"}\n"),
+        ] {
+            let event: Event = json::from_str(text).expect("an event");
+            let line = event_line(Instant(7), &event, Some(text));
+            assert_eq!(line, expected);
+            let timed: Timed = json::from_str(line.trim_end()).expect("a line");
+            assert_eq!((timed.at, timed.event), (Instant(7), event));
+        }
+    }
 }

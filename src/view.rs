@@ -87,6 +87,12 @@ impl Mission {
     }
 }
 
+/// `cost` with cents. (The standard library's formatter of floats is 12 kB of wasm.)
+fn dollars(cost: f64) -> String {
+    let cents = (cost * 100.0).round() as u64;
+    format!("${}.{:02}", cents / 100, cents % 100)
+}
+
 impl Engine {
     /// All missions, oldest first.
     #[must_use]
@@ -179,9 +185,9 @@ impl Engine {
         let _ = writeln!(text, "Mission {}: {state}", view.id);
         let _ = writeln!(text, "Objective: {}", clip(&view.objective, 200));
         let cost = if policy.max_cost_usd > 0.0 {
-            format!("${:.2} of ${:.2}", view.cost, policy.max_cost_usd)
+            format!("{} of {}", dollars(view.cost), dollars(policy.max_cost_usd))
         } else {
-            format!("${:.2}", view.cost)
+            dollars(view.cost)
         };
         let _ = writeln!(
             text,
@@ -214,7 +220,7 @@ impl Engine {
             let _ = writeln!(
                 text,
                 "  {ago} ago  {}: {}",
-                decision.rule.name(),
+                decision.rule,
                 clip(&decision.text, 160)
             );
         }

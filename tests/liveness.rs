@@ -304,6 +304,7 @@ struct Rig {
     /// Effects since the file's header, one entry for each line.
     journaled: BTreeMap<MissionId, Vec<Vec<Effect>>>,
     sent: BTreeMap<MissionId, u32>,
+    running_checks: Vec<EffectId>,
 }
 
 impl Rig {
@@ -320,6 +321,7 @@ impl Rig {
             files: BTreeMap::new(),
             journaled: BTreeMap::new(),
             sent: BTreeMap::new(),
+            running_checks: Vec::new(),
         }
     }
 
@@ -466,6 +468,9 @@ impl Rig {
 
     fn send_with(&mut self, event: Event, also: impl Fn(&mut Reference, &SessionId)) {
         let subject = subject(&event);
+        if let Event::Reply { effect, .. } = &event {
+            self.running_checks.retain(|running| running != effect);
+        }
         for (session, reference) in &mut self.references {
             if subject.as_ref() == Some(session) {
                 reference.see(&event);
@@ -589,6 +594,8 @@ impl Rig {
                     continue;
                 }
                 Effect::AnswerCommand { .. } => continue,
+                Effect::RunCheck { id, .. } => self.running_checks.push(*id),
+                Effect::StopCheck { id } => self.running_checks.retain(|running| running != id),
                 Effect::Prompt {
                     id,
                     session,
@@ -668,6 +675,10 @@ impl Rig {
             if view.phase == Phase::Ended {
                 assert_eq!(view.wakes_at, None);
                 assert!(view.reason.is_some());
+                assert!(
+                    !self.running_checks.iter().any(|id| id.belongs_to(view.id)),
+                    "an ended mission's command runs on"
+                );
             }
             if let Some(StopReason::Complete { .. }) = view.reason {
                 assert!(!view.todos.is_empty());
@@ -682,6 +693,9 @@ impl Rig {
         let files: Vec<String> = self.files.values().cloned().collect();
         self.engine = Engine::new(self.policy.clone());
         self.alarm = None;
+        if cause == RestoreCause::Restart {
+            self.running_checks.clear(); // they end with the process
+        }
         for reference in self.references.values_mut() {
             reference.unacknowledged = None;
             if cause == RestoreCause::Restart {

@@ -7,6 +7,7 @@
 mod fake;
 
 use fake::*;
+use opencode_orchestrator::effect::Effect;
 use opencode_orchestrator::engine::{Engine, replay};
 use opencode_orchestrator::event::{
     Blocker, Command, Ending, Event, LastAssistant, LastTurn, Outcome, Payload, RestoreCause, Todo,
@@ -1283,6 +1284,30 @@ fn a_finished_mission_is_complete_even_at_a_ceiling() {
     host.assert_complete();
 }
 
+// ---- numbers --------------------------------------------------------------------------------------------------
+
+#[test]
+fn missions_are_numbered_above_those_of_earlier_processes() {
+    let mut engine = Engine::new(Policy::default());
+    engine.count_from(MissionId(41));
+    engine.count_from(MissionId(7)); // never back
+    for number in [42, 43] {
+        let objective = "work".to_owned();
+        let effects = engine.handle(
+            Instant(EPOCH),
+            Event::Command {
+                session: root(),
+                command: Command::Task { objective },
+            },
+        );
+        let told = format!("<mission id=\"{number}\">");
+        assert!(effects.iter().any(|effect| matches!(
+            effect,
+            Effect::AnswerCommand { text, shown: None, .. } if text.starts_with(&told)
+        )));
+    }
+}
+
 // ---- the completion command -----------------------------------------------------------------------------------
 
 fn with_check(policy: &mut Policy) {
@@ -1386,6 +1411,83 @@ fn an_early_check_still_running_at_the_turns_end_is_waited_for() {
     host.answer(check(0, "fine"));
     host.assert_complete();
     assert_eq!(host.checks, 1);
+}
+
+/// A mission whose completion command runs.
+fn checking(interactive: bool) -> (Fake, EffectId) {
+    let mut host = Fake::started(|p| {
+        with_check(p);
+        p.interactive = interactive;
+    });
+    host.hold_checks = true;
+    host.todos(list(1, 1));
+    if interactive {
+        host.assistant(Ending::Natural);
+        host.assert_phase(Phase::Checking);
+    }
+    let [check] = host.running_checks[..] else {
+        panic!("{:?}", host.running_checks);
+    };
+    (host, check)
+}
+
+#[test]
+fn the_end_of_a_mission_stops_its_completion_command_whenever_that_runs() {
+    for interactive in [true, false] {
+        let ends: [fn(&mut Fake); 4] = [
+            |host| {
+                host.command(ROOT, Command::Stop);
+            },
+            |host| {
+                let objective = "something else".into();
+                host.command(ROOT, Command::Task { objective });
+            },
+            |host| host.send(Event::Deleted { session: root() }),
+            |host| {
+                host.send(Event::Trapped {
+                    message: "twice".into(),
+                });
+            },
+        ];
+        for end in ends {
+            let (mut host, check) = checking(interactive);
+            end(&mut host);
+            assert_eq!(host.stopped_checks, [check]);
+            let before = host.engine.views();
+            host.reply(check, stopped_check());
+            assert_eq!(host.engine.views(), before, "its answer is a no-op");
+        }
+    }
+}
+
+/// What the host answers for a command that was stopped.
+fn stopped_check() -> Outcome {
+    Outcome::Ok(Payload::Check {
+        exit: None,
+        output: "stopped: its mission has ended".into(),
+    })
+}
+
+#[test]
+fn a_completion_command_that_has_ended_is_not_stopped() {
+    let mut host = Fake::started(with_check);
+    host.turn_with(list(1, 1), "done");
+    host.assert_complete();
+    assert_eq!(host.checks, 1);
+    assert!(host.stopped_checks.is_empty());
+}
+
+#[test]
+fn after_a_trap_the_command_is_started_anew_and_the_old_one_is_stopped() {
+    let (mut host, old) = checking(true);
+    host.restart(RestoreCause::Trap);
+    assert_eq!(host.stopped_checks, [old]);
+    assert_eq!(host.running_checks.len(), 1, "one at a time");
+    let new = host.running_checks[0];
+    host.reply(old, check(0, "too late"));
+    host.assert_phase(Phase::Checking);
+    host.reply(new, check(0, "fine"));
+    host.assert_complete();
 }
 
 // ---- outages --------------------------------------------------------------------------------------------------
@@ -2100,10 +2202,10 @@ fn late_doubled_and_unknown_replies_change_nothing() {
             .open
             .iter()
             .filter_map(|effect| match effect {
-                opencode_orchestrator::effect::Effect::Prompt { id, .. }
-                | opencode_orchestrator::effect::Effect::ReadTodos { id, .. }
-                | opencode_orchestrator::effect::Effect::ReadTurn { id, .. }
-                | opencode_orchestrator::effect::Effect::RunCheck { id, .. } => Some(*id),
+                Effect::Prompt { id, .. }
+                | Effect::ReadTodos { id, .. }
+                | Effect::ReadTurn { id, .. }
+                | Effect::RunCheck { id, .. } => Some(*id),
                 _ => None,
             })
             .collect();

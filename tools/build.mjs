@@ -136,7 +136,16 @@ async function buildPackage() {
   }
   rmSync(at("pkg"), { recursive: true, force: true });
   mkdirSync(at("pkg"));
-  const { metafile } = await bundle({ entryPoints: [at("host/index.ts")], outfile: at("pkg/index.js") });
+  const { metafile } = await bundle({
+    entryPoints: [at("host/index.ts")],
+    outfile: at("pkg/index.js"),
+    // names stay, for stack traces
+    minifyWhitespace: true,
+    minifySyntax: true,
+    // Bun, which is OpenCode's runtime, takes such a file as it is; else it transpiles it, at each start when it is
+    // smaller than 50 kB: 3 ms
+    banner: { js: "// @bun" },
+  });
   checkBundle(metafile);
   copyFileSync(at(WASM), at("pkg/engine.wasm"));
   copyFileSync(at(SCHEMA), at("pkg/options.schema.json"));

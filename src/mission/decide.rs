@@ -124,7 +124,7 @@ impl Mission {
         let Check::Known { exit, output, .. } = std::mem::take(&mut self.check) else {
             return;
         };
-        self.progress.on_check(&Fingerprint::of(output.as_bytes()));
+        self.progress.on_check(Fingerprint::of(output.as_bytes()));
         self.log(
             cx,
             Rule::CheckFailed,
@@ -136,7 +136,7 @@ impl Mission {
     /// Classifies the turn and climbs the ladder, or leaves it.
     fn climb(&mut self, cx: &mut Context, instead: Option<PromptKind>) {
         if let Some(text) = self.text.take() {
-            self.detectors.on_text(&text);
+            self.detectors.on_text(text);
         }
         let todos = self.roadmap.clone().unwrap_or_default();
         let class = self.progress.classify(&todos);
@@ -324,6 +324,13 @@ impl Mission {
         };
         if self.phase == Phase::Checking {
             self.in_flight = Some((id, Request::Check));
+        }
+    }
+
+    /// A command that still runs is of no use any more.
+    pub(super) fn drop_check(&mut self, cx: &mut Context) {
+        if let Check::Running { id, .. } = std::mem::take(&mut self.check) {
+            cx.out.push(Effect::StopCheck { id });
         }
     }
 

@@ -118,7 +118,7 @@ impl Mission {
             RestoreCause::Trap => {
                 self.log(cx, Rule::Trap, "a fresh instance took over".to_owned());
                 if matches!(self.check, Check::Running { .. }) {
-                    self.check = Check::Unknown;
+                    self.drop_check(cx); // its answer would go to the instance before
                 }
                 match self.phase {
                     Phase::Checking => self.proceed(cx),
@@ -203,7 +203,7 @@ impl Mission {
         // what is kept for `/mission` needs no memory of every file and call
         self.progress = Progress::default();
         self.detectors.reset();
-        self.check = Check::Unknown;
+        self.drop_check(cx);
         self.notify(cx, level, &text);
     }
 

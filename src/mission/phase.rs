@@ -246,13 +246,9 @@ pub enum Rule {
     Drain,
 }
 
-impl Rule {
-    /// The rule's name as `/mission` and the journal's readers see it.
-    #[must_use]
-    pub fn name(self) -> String {
-        serde_json::to_value(self)
-            .ok()
-            .and_then(|value| value.as_str().map(str::to_owned))
-            .unwrap_or_default()
+impl fmt::Display for Rule {
+    /// The rule's name as the journal has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }

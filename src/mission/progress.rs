@@ -5,7 +5,7 @@
 
 use crate::event::{Fingerprint, Todo, ToolCall};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// Facts kept of each kind, so that memory is bounded over any mission.
 const SEEN_MAX: usize = 4_096;
@@ -21,21 +21,24 @@ pub enum Class {
 /// Something seen before or not, with a bounded memory that forgets the oldest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Seen {
-    set: BTreeSet<String>,
-    order: VecDeque<String>,
+    /// Sorted.
+    set: Vec<Fingerprint>,
+    order: VecDeque<Fingerprint>,
 }
 
 impl Seen {
     /// Whether `item` is new. It is not after this.
-    fn is_new(&mut self, item: &str) -> bool {
-        if !self.set.insert(item.to_owned()) {
+    fn is_new(&mut self, item: Fingerprint) -> bool {
+        let Err(at) = self.set.binary_search(&item) else {
             return false;
-        }
-        self.order.push_back(item.to_owned());
+        };
+        self.set.insert(at, item);
+        self.order.push_back(item);
         if self.order.len() > SEEN_MAX
             && let Some(oldest) = self.order.pop_front()
+            && let Ok(at) = self.set.binary_search(&oldest)
         {
-            self.set.remove(&oldest);
+            self.set.remove(at);
         }
         true
     }
@@ -65,24 +68,23 @@ impl Progress {
     /// Takes note of a tool call of the current turn.
     pub fn on_tool(&mut self, call: &ToolCall) {
         for file in &call.writes {
-            self.turn.tree_changed |= self
-                .trees
-                .is_new(&format!("{}\0{}", file.path, file.content.0));
+            let path = Fingerprint::of(file.path.as_bytes());
+            self.turn.tree_changed |= self.trees.is_new(path.and(file.content));
         }
         for path in &call.reads {
-            self.turn.news |= self.reads.is_new(path);
+            self.turn.news |= self.reads.is_new(Fingerprint::of(path.as_bytes()));
         }
         if let Some(error) = &call.error {
-            self.turn.news |= self.errors.is_new(error);
+            self.turn.news |= self.errors.is_new(Fingerprint::of(error.as_bytes()));
         }
-        if let Some(diagnostics) = &call.diagnostics {
-            self.turn.new_diagnostics |= self.diagnostics.is_new(&diagnostics.0);
+        if let Some(diagnostics) = call.diagnostics {
+            self.turn.new_diagnostics |= self.diagnostics.is_new(diagnostics);
         }
     }
 
     /// Takes note of what the completion command printed: it speaks for the work tree's health.
-    pub fn on_check(&mut self, output: &Fingerprint) {
-        self.turn.new_diagnostics |= self.diagnostics.is_new(&output.0);
+    pub fn on_check(&mut self, output: Fingerprint) {
+        self.turn.new_diagnostics |= self.diagnostics.is_new(output);
     }
 
     /// Classifies the turn that ended with `todos` and begins the next one.
@@ -90,7 +92,7 @@ impl Progress {
         let facts = std::mem::take(&mut self.turn);
         let finished = finished(todos);
         let list = fingerprint(todos);
-        let list_changed = self.list.as_ref() != Some(&list);
+        let list_changed = self.list != Some(list);
         self.list = Some(list);
         if finished > self.high_water {
             self.high_water = finished;

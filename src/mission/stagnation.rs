@@ -45,7 +45,7 @@ impl Detectors {
         if call.kind == ToolKind::Plan {
             return; // the todo list has its own rules
         }
-        let key = Fingerprint::of(format!("{}{}", call.args.0, call.result.0).as_bytes());
+        let key = call.args.and(call.result);
         push(
             &mut self.calls,
             Call {
@@ -58,30 +58,30 @@ impl Detectors {
             push(&mut self.errors, error.clone(), ERROR_REPEAT);
         }
         for file in &call.writes {
-            self.on_write(&file.path, &file.content);
+            self.on_write(&file.path, file.content);
         }
     }
 
-    fn on_write(&mut self, path: &str, content: &Fingerprint) {
+    fn on_write(&mut self, path: &str, content: Fingerprint) {
         if !self.files.contains_key(path) && self.files.len() >= FILES_TRACKED {
             return;
         }
         let history = self.files.entry(path.to_owned()).or_default();
-        if history.versions.last() == Some(content) {
+        if history.versions.last() == Some(&content) {
             return; // written again unchanged: not a return to an earlier state
         }
-        if history.versions.contains(content) {
+        if history.versions.contains(&content) {
             history.returns += 1;
         }
-        history.versions.push(content.clone());
+        history.versions.push(content);
         if history.versions.len() > FILE_VERSIONS {
             history.versions.remove(0);
         }
     }
 
     /// Takes note of the final text of a turn.
-    pub fn on_text(&mut self, text: &Fingerprint) {
-        push(&mut self.texts, text.clone(), TEXT_REPEAT);
+    pub fn on_text(&mut self, text: Fingerprint) {
+        push(&mut self.texts, text, TEXT_REPEAT);
     }
 
     /// Forgets everything: strong progress was made.
@@ -139,14 +139,14 @@ impl Detectors {
     }
 
     fn most_repeated(&self) -> Option<(&Call, usize)> {
-        let mut counts: BTreeMap<&Fingerprint, (usize, &Call)> = BTreeMap::new();
+        let mut counts: BTreeMap<Fingerprint, (usize, &Call)> = BTreeMap::new();
         for call in &self.calls {
-            counts.entry(&call.key).or_insert((0, call)).0 += 1;
+            counts.entry(call.key).or_insert((0, call)).0 += 1;
         }
         counts
-            .into_values()
+            .values()
             .max_by_key(|(times, _)| *times)
-            .map(|(times, call)| (call, times))
+            .map(|(times, call)| (*call, *times))
     }
 
     /// The newest calls as a repetition of a pattern of 2 to `CYCLE_LEN` different calls.
@@ -285,13 +285,13 @@ mod tests {
 
         let mut detectors = Detectors::default();
         for _ in 0..3 {
-            detectors.on_text(&Fingerprint::of(b"I am done"));
+            detectors.on_text(Fingerprint::of(b"I am done"));
         }
         assert!(detectors.evidence().stagnant);
 
         let mut detectors = Detectors::default();
         for content in ["1", "2", "1", "3", "2"] {
-            detectors.on_write("a.rs", &Fingerprint::of(content.as_bytes()));
+            detectors.on_write("a.rs", Fingerprint::of(content.as_bytes()));
         }
         assert!(detectors.evidence().lines[0].contains("a.rs went back"));
         detectors.reset();

@@ -387,7 +387,7 @@ impl Mission {
     pub(super) fn log(&mut self, cx: &mut Context, rule: Rule, text: String) {
         cx.out.push(Effect::Log {
             level: Level::Info,
-            message: format!("mission {}: {}: {text}", self.id, rule.name()),
+            message: format!("mission {}: {rule}: {text}", self.id),
         });
         self.decisions.push_back(Decision {
             at: cx.now,

@@ -59,7 +59,7 @@ impl Mission {
             }
             Event::AssistantText { text, .. } => {
                 self.turn_seen();
-                self.text = Some(text.clone());
+                self.text = Some(*text);
             }
             Event::Todos { todos, .. } => {
                 self.roadmap = Some(todos.clone());

@@ -314,7 +314,7 @@ fn limit_map(value: &Value) -> BTreeMap<String, u32> {
             .iter()
             .map(|(name, v)| (name.to_lowercase(), number(v)))
             .collect(),
-        other => BTreeMap::from([(ANY.to_owned(), number(other))]),
+        other => [(ANY.to_owned(), number(other))].into_iter().collect(),
     }
 }
 

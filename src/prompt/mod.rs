@@ -10,7 +10,7 @@ use crate::id::MissionId;
 use crate::policy::{CHECK_CHARS, FOLLOW_UP_CHARS, TODO_CHARS, TODOS_QUOTED};
 
 /// An agent the plugin adds to OpenCode.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct AgentText {
     pub name: &'static str,
     pub description: &'static str,

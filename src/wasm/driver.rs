@@ -5,7 +5,7 @@ use crate::effect::{Effect, Level};
 use crate::engine::Engine;
 use crate::event::{ChildSession, Command, Event, LastTurn, Outcome, Payload, RestoreCause, Todo};
 use crate::fault::Fault;
-use crate::id::{EffectId, SessionId};
+use crate::id::{EffectId, MissionId, SessionId};
 use crate::journal::JournalError;
 use crate::policy::CHECK_CHARS;
 use crate::time::Instant;
@@ -22,7 +22,14 @@ pub struct Driver {
     engine: RefCell<Engine>,
     queue: RefCell<VecDeque<Event>>,
     pumping: Cell<bool>,
-    answer: RefCell<String>,
+    answer: RefCell<Answer>,
+}
+
+/// What becomes of a slash command, see [`Effect::AnswerCommand`].
+#[derive(Default, Serialize)]
+pub struct Answer {
+    text: String,
+    shown: Option<String>,
 }
 
 /// How a settled promise's value becomes a payload.
@@ -52,24 +59,38 @@ impl Driver {
 
     /// Queues an event and handles all that are queued, unless that is being done further up the stack.
     pub fn push(self: &Rc<Self>, event: Event) {
-        self.queue.borrow_mut().push_back(event);
+        self.push_text(event, None);
+    }
+
+    /// [`Driver::push`] of an event that came as JSON `text`.
+    pub fn push_text(self: &Rc<Self>, event: Event, text: Option<&str>) {
         if self.pumping.replace(true) {
+            self.queue.borrow_mut().push_back(event);
             return;
         }
+        self.step(event, text);
         loop {
             let next = self.queue.borrow_mut().pop_front();
             let Some(event) = next else { break };
-            let now = self.now();
-            let effects = self.engine.borrow_mut().handle(now, event);
-            self.perform_all(effects);
+            self.step(event, None);
         }
         self.pumping.set(false);
     }
 
-    /// Handles a command and gives its answer.
-    pub fn command(self: &Rc<Self>, session: SessionId, command: Command) -> String {
+    fn step(self: &Rc<Self>, event: Event, text: Option<&str>) {
+        let now = self.now();
+        let effects = self.engine.borrow_mut().handle_text(now, event, text);
+        self.perform_all(effects);
+    }
+
+    /// Handles a command and gives what becomes of it.
+    pub fn command(self: &Rc<Self>, session: SessionId, command: Command) -> Answer {
         self.push(Event::Command { session, command });
         self.answer.take()
+    }
+
+    pub fn count_from(&self, last: MissionId) {
+        self.engine.borrow_mut().count_from(last);
     }
 
     pub fn restore(
@@ -180,10 +201,12 @@ impl Driver {
                 #[derive(Serialize)]
                 #[serde(rename_all = "camelCase")]
                 struct Request {
+                    id: EffectId,
                     command: String,
                     timeout_ms: u64,
                 }
                 let request = object(&Request {
+                    id,
                     command,
                     timeout_ms,
                 });
@@ -194,9 +217,10 @@ impl Driver {
                     })
                 });
             }
+            Effect::StopCheck { id } => self.told(host.stop_check(id.0)),
             Effect::SetAlarm { at } => self.told(host.set_alarm(at.map(|at| at.0 as f64))),
-            Effect::AnswerCommand { text, .. } => {
-                self.answer.replace(text);
+            Effect::AnswerCommand { text, shown, .. } => {
+                self.answer.replace(Answer { text, shown });
             }
             Effect::AnswerTool {
                 session,
@@ -209,7 +233,7 @@ impl Driver {
                 text,
                 replace,
                 ended,
-            } => self.told(host.journal_tasks(&session.0, &text, replace, ended)),
+            } => self.told(host.journal_tasks(&session.0, text.as_bytes(), replace, ended)),
             Effect::Notify {
                 session,
                 level,
@@ -225,7 +249,7 @@ impl Driver {
                 replace,
                 ended,
             } => {
-                self.told(host.journal(mission.0, &text, replace, ended));
+                self.told(host.journal(mission.0, text.as_bytes(), replace, ended));
             }
         }
     }

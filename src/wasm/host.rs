@@ -46,9 +46,13 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = deleteSession)]
     pub fn delete_session(this: &Host, session: &str) -> Result<JsValue, JsValue>;
 
-    /// `{command, timeoutMs}` → promise of `{exit: number | null, output}`.
+    /// `{id, command, timeoutMs}` → promise of `{exit: number | null, output}`.
     #[wasm_bindgen(method, catch, js_name = runCheck)]
     pub fn run_check(this: &Host, request: JsValue) -> Result<JsValue, JsValue>;
+
+    /// Stops the check of this id, if it still runs.
+    #[wasm_bindgen(method, catch, js_name = stopCheck)]
+    pub fn stop_check(this: &Host, id: u32) -> Result<(), JsValue>;
 
     /// Send `"alarm"` at this time; undefined clears it.
     #[wasm_bindgen(method, catch, js_name = setAlarm)]
@@ -70,12 +74,12 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     pub fn log(this: &Host, level: &str, message: &str) -> Result<(), JsValue>;
 
-    /// Written before this returns.
+    /// Written before this returns: `text` is a view of the module's memory, UTF-8.
     #[wasm_bindgen(method, catch)]
     pub fn journal(
         this: &Host,
         mission: u32,
-        text: &str,
+        text: &[u8],
         replace: bool,
         ended: bool,
     ) -> Result<(), JsValue>;
@@ -85,7 +89,7 @@ extern "C" {
     pub fn journal_tasks(
         this: &Host,
         session: &str,
-        text: &str,
+        text: &[u8],
         replace: bool,
         ended: bool,
     ) -> Result<(), JsValue>;
@@ -101,16 +105,8 @@ pub fn read_js<T: DeserializeOwned>(value: &JsValue, what: &str) -> Result<T, St
         .ok()
         .and_then(|text| text.as_string()) // stringify(undefined) is undefined
         .ok_or_else(|| "a value that JSON can't hold".to_owned())
-        .and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()))
+        .and_then(|text| crate::json::from_str(&text).map_err(|error| error.to_string()))
         .map_err(|error| format!("{what}: {error}"))
-}
-
-/// [`read_js`] for functions that JavaScript calls.
-///
-/// # Errors
-/// As [`read_js`].
-pub fn from_js<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, JsError> {
-    read_js(&value, what).map_err(|error| JsError::new(&error))
 }
 
 /// A plain object for JavaScript, with `null` for nothing.

@@ -15,10 +15,10 @@ mod host;
 
 use crate::engine::Engine;
 use crate::event::{Command, Event, Fingerprint, RawToolCall, RestoreCause};
-use crate::id::SessionId;
+use crate::id::{MissionId, SessionId};
 use crate::policy::options;
 use driver::Driver;
-use host::{Host, from_js, to_js};
+use host::{Host, read_js, to_js};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -39,9 +39,7 @@ impl Orchestrator {
         let value = if options.is_undefined() {
             serde_json::Value::Null
         } else {
-            serde_wasm_bindgen::from_value(options).unwrap_or_else(|_| {
-                serde_json::Value::String("a value that is not JSON".to_owned())
-            })
+            read_js(&options, "options").unwrap_or_else(|_| "a value that is not JSON".into())
         };
         let (mut policy, messages) = options::parse(&value);
         policy.seed = seed;
@@ -64,20 +62,20 @@ impl Orchestrator {
         self.driver.read(|engine| engine.policy().notify.toasts)
     }
 
-    /// Handles an `Event`. Throws when the value is not one.
-    pub fn handle(&self, event: JsValue) -> Result<(), JsError> {
-        let event = from_js::<Event>(event, "event")?;
+    /// Handles an `Event`, as JSON text. Throws when the text is not one.
+    pub fn handle(&self, text: &str) -> Result<(), JsError> {
+        let event = read::<Event>(text, "event")?;
         if event.is_internal() {
             return Err(JsError::new("event: the engine itself sends these"));
         }
-        self.driver.push(event);
+        self.driver.push_text(event, Some(text));
         Ok(())
     }
 
-    /// Handles a finished tool call (`RawToolCall`). Only fingerprints of its contents are kept.
+    /// Handles a finished tool call (`RawToolCall`, as JSON text). Only fingerprints of its contents are kept.
     #[wasm_bindgen(js_name = observeTool)]
-    pub fn observe_tool(&self, session: String, call: JsValue) -> Result<(), JsError> {
-        let call = from_js::<RawToolCall>(call, "tool call")?.reduce();
+    pub fn observe_tool(&self, session: String, call: &str) -> Result<(), JsError> {
+        let call = read::<RawToolCall>(call, "tool call")?.reduce();
         self.driver.push(Event::Tool {
             session: SessionId(session),
             call,
@@ -94,10 +92,17 @@ impl Orchestrator {
         });
     }
 
-    /// Handles a slash command (`Command`) and gives the text that takes its template's place.
-    pub fn command(&self, session: String, command: JsValue) -> Result<String, JsError> {
-        let command = from_js::<Command>(command, "command")?;
-        Ok(self.driver.command(SessionId(session), command))
+    /// Handles a slash command (`Command`, as JSON text). Gives `{text, shown}`: what the model gets in its place, and what
+    /// the person sees when it is not what they typed.
+    pub fn command(&self, session: String, command: &str) -> Result<JsValue, JsError> {
+        let command = read::<Command>(command, "command")?;
+        to_js(&self.driver.command(SessionId(session), command))
+    }
+
+    /// New missions are numbered above `last`.
+    #[wasm_bindgen(js_name = countFrom)]
+    pub fn count_from(&self, last: u32) {
+        self.driver.count_from(MissionId(last));
     }
 
     /// Rebuilds an unfinished mission, or the tasks of a session, from the journal's text. `trap` when this instance takes over from one that
@@ -185,26 +190,16 @@ impl Orchestrator {
         self.driver
             .read(|engine| engine.compaction_context(&SessionId(session)))
     }
+
+    /// The texts of the agents the plugin brings (`{name, description, prompt}[]`).
+    pub fn agents(&self) -> Result<JsValue, JsError> {
+        to_js(&crate::prompt::AGENTS)
+    }
 }
 
-/// The texts of the agents the plugin brings (`{name, description, prompt}[]`).
-#[wasm_bindgen]
-pub fn agents() -> Result<JsValue, JsError> {
-    #[derive(serde::Serialize)]
-    struct Agent {
-        name: &'static str,
-        description: &'static str,
-        prompt: &'static str,
-    }
-    let agents: Vec<Agent> = crate::prompt::AGENTS
-        .iter()
-        .map(|agent| Agent {
-            name: agent.name,
-            description: agent.description,
-            prompt: agent.prompt,
-        })
-        .collect();
-    to_js(&agents)
+/// What JavaScript gave as JSON text; throws what is wrong with it.
+fn read<'a, T: serde::Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, JsError> {
+    crate::json::from_str(text).map_err(|error| JsError::new(&format!("{what}: {error}")))
 }
 
 /// Replays a journal: one line for each event with its effects as JSON. Throws when the journal can't be used.

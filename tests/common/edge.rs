@@ -21,7 +21,7 @@ fn fake_host(answers: &str) -> JsValue {
             if (name in given && given[name].reject) return Promise.reject(given[name].reject);
             return Promise.resolve(given[name]);
         };
-        for (const name of ["setAlarm", "notify", "log", "journal"]) host[name] = (...args) => {
+        for (const name of ["stopCheck", "setAlarm", "notify", "log", "journal"]) host[name] = (...args) => {
             calls.push([name, ...args]);
             host.during?.(name);
         };
@@ -67,11 +67,14 @@ const TURN_END: &str = r#"{"assistant":{"session":"ses_1","message":"msg_1","end
 const TODOS: &str = r#"{"todos":{"session":"ses_1","todos":[{"content":"a","status":"pending"}]}}"#;
 
 fn start(orchestrator: &Orchestrator) -> String {
-    let command = parse(r#"{"task":{"objective":"make it so"}}"#);
-    orchestrator
+    let command = r#"{"task":{"objective":"make it so"}}"#;
+    let answer = orchestrator
         .command("ses_1".to_owned(), command)
         .map_err(JsValue::from)
-        .expect("a command")
+        .expect("a command");
+    let get = |name: &str| Reflect::get(&answer, &name.into()).expect(name);
+    assert!(get("shown").is_null(), "what was typed is shown");
+    get("text").as_string().expect("a text")
 }
 
 #[wasm_bindgen_test]
@@ -81,7 +84,7 @@ async fn a_turn_end_prompts_synchronously_through_the_callback() {
     assert!(start(&orchestrator).contains("<objective>make it so</objective>"));
     for event in [TODOS, TURN_END] {
         orchestrator
-            .handle(parse(event))
+            .handle(event)
             .map_err(JsValue::from)
             .expect("an event");
     }
@@ -90,7 +93,7 @@ async fn a_turn_end_prompts_synchronously_through_the_callback() {
     assert!(text(&prompts[0]).contains("iteration"));
     settle().await;
     orchestrator
-        .handle(parse(TURN_END))
+        .handle(TURN_END)
         .map_err(JsValue::from)
         .expect("a doubled event");
     assert_eq!(calls(&host, "prompt").len(), 1);
@@ -116,12 +119,12 @@ async fn malformed_values_are_errors_that_say_what_is_wrong() {
         r#"{"idle":{"session":"s"},"busy":{"session":"s"}}"#,
         r#"{"todos":{"session":"s","todos":[{"content":"a","status":"maybe"}]}}"#,
     ] {
-        let error = JsValue::from(orchestrator.handle(parse(bad)).expect_err(bad));
+        let error = JsValue::from(orchestrator.handle(bad).expect_err(bad));
         let message = String::from(error.unchecked_into::<js_sys::Error>().message());
         assert!(message.starts_with("event: "), "{bad}: {message}");
     }
-    assert!(orchestrator.handle(JsValue::UNDEFINED).is_err());
-    assert!(orchestrator.command("s".into(), parse("{}")).is_err());
+    assert!(orchestrator.handle("undefined").is_err());
+    assert!(orchestrator.command("s".into(), "{}").is_err());
     assert!(orchestrator.restore("garbage\n", false).is_err());
     assert!(replay("").is_err());
     assert!(calls(&host, "prompt").is_empty());
@@ -139,7 +142,7 @@ async fn malformed_and_rejected_answers_are_failed_lookups() {
         let orchestrator = orchestrator(&host);
         start(&orchestrator);
         orchestrator
-            .handle(parse(TURN_END))
+            .handle(TURN_END)
             .map_err(JsValue::from)
             .expect("an event");
         settle().await;
@@ -158,7 +161,7 @@ async fn a_callback_may_call_back_into_the_engine() {
     let during = Closure::<dyn Fn(String)>::new(move |name: String| {
         if name == "journal" {
             inner
-                .handle(parse(r#"{"busy":{"session":"ses_1"}}"#))
+                .handle(r#"{"busy":{"session":"ses_1"}}"#)
                 .map_err(JsValue::from)
                 .expect("queued");
             let _ = inner.status("ses_1".to_owned());
@@ -174,7 +177,7 @@ async fn a_callback_may_call_back_into_the_engine() {
     Reflect::set(&host, &"during".into(), &once).expect("set");
     start(&orchestrator);
     orchestrator
-        .handle(parse(TODOS))
+        .handle(TODOS)
         .map_err(JsValue::from)
         .expect("an event");
     assert!(orchestrator.is_active());
@@ -190,7 +193,7 @@ async fn a_throwing_callback_is_logged_and_harms_nothing() {
     start(&orchestrator);
     for event in [TODOS, TURN_END] {
         orchestrator
-            .handle(parse(event))
+            .handle(event)
             .map_err(JsValue::from)
             .expect("an event");
     }

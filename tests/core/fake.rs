@@ -57,6 +57,9 @@ pub struct Fake {
     pub open: Vec<Effect>,
     pub prompts: Vec<Sent>,
     pub checks: usize,
+    /// The checks that run, and those that were stopped.
+    pub running_checks: Vec<EffectId>,
+    pub stopped_checks: Vec<EffectId>,
     pub aborts: usize,
     pub todo_reads: usize,
     pub turn_reads: usize,
@@ -155,6 +158,8 @@ impl Fake {
             open: Vec::new(),
             prompts: Vec::new(),
             checks: 0,
+            running_checks: Vec::new(),
+            stopped_checks: Vec::new(),
             aborts: 0,
             todo_reads: 0,
             turn_reads: 0,
@@ -178,6 +183,9 @@ impl Fake {
     // ---- events -----------------------------------------------------------------------------------------------
 
     pub fn send(&mut self, event: Event) {
+        if let Event::Reply { effect, .. } = &event {
+            self.running_checks.retain(|running| running != effect);
+        }
         let effects = self.engine.handle(Instant(self.now), event);
         self.perform(effects);
     }
@@ -257,8 +265,15 @@ impl Fake {
                     outcome,
                 })
             }
+            Effect::StopCheck { id } => {
+                assert!(self.running_checks.contains(&id), "that one does not run");
+                self.running_checks.retain(|running| *running != id);
+                self.stopped_checks.push(id);
+                None
+            }
             Effect::RunCheck { id, .. } => {
                 self.checks += 1;
+                self.running_checks.push(id);
                 if self.hold_checks {
                     self.open.push(effect);
                     return None;
@@ -339,6 +354,10 @@ impl Fake {
                 assert_eq!(view.wakes_at, None, "an ended mission has a timer");
                 assert!(view.reason.is_some(), "an end without a reason");
                 assert!(owns_nothing(mission), "an ended mission owns something");
+                assert!(
+                    !self.running_checks.iter().any(|id| id.belongs_to(view.id)),
+                    "an ended mission's command runs on"
+                );
             }
         }
         if self
@@ -584,6 +603,9 @@ impl Fake {
         self.engine = Engine::new(self.policy.clone());
         self.alarm = None;
         self.open.clear();
+        if cause == RestoreCause::Restart {
+            self.running_checks.clear(); // they end with the process
+        }
         self.messages += 1_000; // OpenCode never uses an id twice
         let effects = self
             .engine

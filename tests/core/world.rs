@@ -770,7 +770,9 @@ impl World {
                     self.after(100, Step::End(child, run, Ending::Natural, text));
                 }
             }
-            Effect::RunCheck { .. } => unreachable!("no check is configured"),
+            Effect::RunCheck { .. } | Effect::StopCheck { .. } => {
+                unreachable!("no check is configured")
+            }
             Effect::SetAlarm { at } => {
                 self.alarm += 1;
                 if let Some(at) = at {

@@ -1,5 +1,7 @@
 // The person's hand on a mission, on the real `opencode serve`: abort, /stop, messages, permissions, questions.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { after, describe, test } from "node:test";
 import { steps } from "../model/scripts.mjs";
 import { forever, malformed, rateLimited, silence, text, tool } from "../model/server.mjs";
@@ -11,6 +13,27 @@ const it = await stage({
 });
 after(() => it.close());
 const settling = await it.project("settling", { options: { mission: { settleMs: 2_000 } } });
+
+/** What `look` finds, once it finds something and does not throw. */
+async function eventually(look, timeoutMs = 30_000) {
+  for (const end = Date.now() + timeoutMs; ;) {
+    const found = await Promise.resolve()
+      .then(look)
+      .catch(() => undefined);
+    if (found) return found;
+    assert.ok(Date.now() < end, `not within ${timeoutMs / 1000} s: ${look}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+function lives(pid) {
+  try {
+    process.kill(pid, 0);
+    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8")); // a zombie is dead
+  } catch {
+    return false;
+  }
+}
 
 const DONE = "complete: all 2 todos are done";
 /** Plans in the first turn; what comes in the second and later ones is `then`. */
@@ -101,6 +124,21 @@ describe("peers 2: /stop and /cancel", { concurrency: 4 }, () => {
       assert.match(mission.requests.at(-1).user, /^Mission \d+: stopped by you/);
     });
   }
+
+  test("while the completion command runs: that is stopped too, with what it started", async () => {
+    const client = await it.project("checked", {
+      options: { completion: { command: "sleep 300 & echo $! > pid; wait" } },
+    });
+    const mission = await it.mission(steps(2), { client });
+    const pid = await eventually(async () => Number(await readFile(`${client.directory}/pid`, "utf8")));
+    const sent = mission.requests.length;
+    mission.script = () => text("Stopped.");
+    await mission.command("stop");
+    assert.equal(await mission.verdict(), "stopped by you");
+    await eventually(() => !lives(pid));
+    await mission.quiet();
+    assert.equal(mission.requests.length, sent + 1);
+  });
 
   test("a paused mission ends too", async () => {
     const mission = await MOMENTS["before the model's first word"]();

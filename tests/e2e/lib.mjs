@@ -11,7 +11,7 @@ const VERDICT = /^(complete|stopped|ended|replaced)/;
 const isOurs = (part) => part.metadata?.orchestrator === true;
 export const textOf = (message) =>
   message.parts
-    .filter((p) => p.type === "text")
+    .filter((p) => p.type === "text" && !p.ignored) // what the model gets
     .map((p) => p.text)
     .join("\n");
 

@@ -48,6 +48,32 @@ test("peers 3, 5: three todos, one a turn: done in four turns, one prompt a turn
   );
 });
 
+test("the person sees what they typed and the model gets the mission's text: each once, and only that", async () => {
+  const mission = await it.mission(steps(2), { objective: "Do this.\nAnd <that>." });
+  await mission.verdict();
+  mission.script = () => text("Read.");
+  await it.client.summarize(mission.id);
+  await mission.command("mission");
+  await mission.command("stop");
+
+  const asked = (await mission.messages()).filter((m) => m.info.role === "user");
+  const drawn = asked.map((m) => m.parts.find((p) => p.type === "text" && !p.synthetic)?.text);
+  assert.equal(drawn[0], "/task Do this.\nAnd <that>.");
+  assert.equal(drawn[1], undefined); // a continuation of ours
+  assert.match(drawn.at(-2), /^Mission \d+: complete[^]*all-done: complete: all 2 todos are done$/);
+  assert.equal(drawn.at(-1), "No mission is running.");
+  const own = it.model.requests.filter((r) => r.session === mission.id && r.kind !== "title");
+  const compaction = own.findIndex((r) => r.kind === "compaction");
+  assert.ok(compaction > 0 && own.length > compaction + 2);
+  for (const [i, { messages }] of own.entries()) {
+    const all = messages.map((m) => JSON.stringify(m.content)).join("\n");
+    const count = (text) => all.split(text).length - 1;
+    assert.equal(count("<objective>Do this.\\nAnd &lt;that&gt;.</objective>"), i <= compaction ? 1 : 0, all);
+    assert.equal(count("/task Do this"), 0);
+    assert.equal(count("Show the lines above"), Math.max(0, i - compaction), all);
+  }
+});
+
 test("peers 6: every prompt carries the mission's agent and model, which are not the defaults", async () => {
   const mission = await it.mission(steps(2), { more: { model: "scripted/small" } });
   await mission.verdict();

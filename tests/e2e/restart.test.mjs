@@ -71,6 +71,15 @@ async function history(server) {
     done.map((t) => t.status),
     Array(3).fill("completed"),
   );
+  for (const { messages } of requests()) {
+    const text = JSON.stringify(messages);
+    assert.equal(
+      text.split("<objective>do the three things</objective>").length,
+      2,
+      "told once, whatever came between",
+    );
+    assert.ok(!text.includes("/task do"), "what was typed is for the person");
+  }
   for (const turn of requests().filter((r) => r.step === 0))
     assert.equal(requests().filter((r) => r.step === 0 && r.turn === turn.turn).length, 1, turn.user);
   return asked.map((m) => m.parts.map((p) => p.text ?? "").join("\n"));

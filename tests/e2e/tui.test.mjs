@@ -54,8 +54,12 @@ const asked = (test) => model.waitFor(() => model.turns.find(test), 30_000);
 
 test("/task typed in the TUI runs to its end, with toasts", async () => {
   await say("/task do the three things");
-  await see(/Mission 1: continues \(\d of at most 50/);
+  const shown = await see(/Mission 1: continues \(\d of at most 50/);
   await see(/Mission 1: complete: all 3 todos are done/);
+  // the person's message is what was typed; what the model got in its place is not drawn
+  assert.match(shown, /\/task do the three things/);
+  assert.doesNotMatch(shown, /<\/?(mission|objective)/);
+  assert.match(model.turns[0].user, /^<mission id="\d+">\n<objective>do the three things<\/objective>/);
   assert.equal(model.turns.length, 8);
   assert.ok(model.turns.every((r) => r.agent === "commander"));
 });

@@ -79,7 +79,7 @@ export function narrator({ screen, project, session, quote }) {
   function onPart(part) {
     if (told.has(part.id)) return;
     if (roles.get(part.messageID) === "user") {
-      if (part.type !== "text" || !part.text) return;
+      if (part.type !== "text" || !part.text || part.ignored) return; // ignored: what the person typed
       told.add(part.id);
       onPrompt(part.text);
     } else if (part.type === "text" && part.time?.end) {
