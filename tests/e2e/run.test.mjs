@@ -110,7 +110,13 @@ test("peers 5: a mission that misses every margin is carried to its end inside `
   const history = JSON.parse(stdout.slice(stdout.indexOf("{"))).messages;
   const asked = history.filter(({ info }) => info.role === "user");
   assert.equal(asked.length, 4);
-  for (const { parts } of asked) assert.equal(parts.filter((p) => p.type === "text").length, 1);
+  for (const [i, { parts }] of asked.entries()) {
+    const [shown, told] = [true, false].map((ignored) =>
+      parts.filter((p) => p.type === "text" && (p.ignored ?? false) === ignored),
+    );
+    assert.equal(told.length, 1);
+    assert.equal(shown.length, i === 0 ? 1 : 0); // what the person typed
+  }
 });
 
 test("peers 5: a prompt that is stored just after the idle gets one turn, not two", async () => {
