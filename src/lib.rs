@@ -1,9 +1,9 @@
 //! OpenCode Orchestrator: missions for OpenCode as a deterministic state machine in WebAssembly.
 //!
 //! ```text
-//!   OpenCode ──hooks, events──▶ host/ (TypeScript) ──▶ wasm/ ──Event──▶ engine ──▶ mission
-//!       ▲                                                                              │
-//!       └──── session and todo I/O ◀── imported callbacks ◀── wasm/ ◀──Vec<Effect>─────┘
+//!   OpenCode ──hooks, events──▶ host/ (TypeScript) ──▶ wasm/ ──Event──▶ engine ──▶ mission ◀──events──▶ exec ◀──▶ concurrency
+//!       ▲                                                                              │                  │
+//!       └──── session and todo I/O ◀── imported callbacks ◀── wasm/ ◀──Vec<Effect>─────┴──────────────────┘
 //! ```
 //!
 //! Invariants, held by tests:

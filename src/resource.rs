@@ -52,7 +52,7 @@ impl<P> Default for ResourceTracker<P> {
     }
 }
 
-/// What a release gave back, sorted by id. The sessions are for the caller to delete.
+/// What a release gave back: a node's own first, then what is below it. The sessions are for the caller to delete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Released {
     pub sessions: Vec<SessionId>,
@@ -195,8 +195,6 @@ impl<P: Copy> ResourceTracker<P> {
                 released.sessions.push(session);
             }
         }
-        released.timers.sort_unstable();
-        released.sessions.sort_unstable();
         released
     }
 
