@@ -89,15 +89,26 @@ function measureLoad({ quick, rivals }) {
     ]),
   );
   const { bun, node } = figures.ours;
-  const shown = ({ ms: all, importMs, cpuMs }) =>
-    `${ms(all)} (import ${ms(importMs)}; processor ${ms(cpuMs)})`;
+  const shown = ({ ms: all, importMs, cpuMs, firstUseMs, firstUseCpuMs }) =>
+    `${ms(all)} (import ${ms(importMs)}; processor ${ms(cpuMs)}); then the first /task, with wasm compile and init: ${ms(firstUseMs)} (processor ${ms(firstUseCpuMs)})`;
   const others = rivals.map(
     ({ name }) =>
       `${name}: import alone ${ms(figures[name].bun.ms)} (${times(figures[name].bun.ms, bun.ms)})`,
   );
   const rows = [
-    { figure: "OpenCode's own runtime", ours: shown(bun), others, target: "≤ 15 ms", met: bun.ms <= 15 },
-    { figure: "Node", ours: shown(node), target: "≤ 15 ms", met: node.ms <= 15 },
+    {
+      figure: "OpenCode's own runtime",
+      ours: shown(bun),
+      others,
+      target: "≤ 15 ms, both together",
+      met: bun.ms + bun.firstUseMs <= 15,
+    },
+    {
+      figure: "Node",
+      ours: shown(node),
+      target: "≤ 15 ms, both together",
+      met: node.ms + node.firstUseMs <= 15,
+    },
   ];
   return { rows, figures };
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, test } from "node:test";
 import plugin from "./index";
+import { pause } from "./callbacks";
 import type { Client, Hooks } from "./opencode";
 
 // the bundle looks for the module beside itself
@@ -135,7 +136,7 @@ test("the client is not called before OpenCode has told anything, and not after 
   await new Promise(setImmediate);
   assert.equal(calls.length, 0);
   await hooks.event?.({ event: { type: "session.idle", properties: { sessionID: "ses_1" } } });
-  await new Promise(setImmediate);
+  for (let i = 0; i < 500 && !calls.includes("client.tui.showToast"); i++) await pause(10); // the module is compiled first
   assert.ok(calls.includes("client.tui.showToast"), calls.join());
   await hooks.dispose?.();
   const before = calls.length;

@@ -3,7 +3,8 @@
 import { Callbacks, OUR_MARK, pause } from "./callbacks";
 import { configure } from "./config";
 import { Delegation, modelOf } from "./delegation";
-import { messageOf } from "./fault";
+import { isObject, messageOf } from "./fault";
+import { AGENTS } from "./generated/agents";
 import type { Command, Model } from "./generated/contract";
 import { JournalFolder } from "./journal";
 import { Normaliser, type Normalised } from "./normalise";
@@ -15,7 +16,7 @@ import {
   type OpenCodeEvent,
   type PluginInput,
 } from "./opencode";
-import { Runtime, type Orchestrator } from "./runtime";
+import { compileEngine, Runtime, type Orchestrator } from "./runtime";
 import { toolCall } from "./tools";
 
 /** How often a held hook looks whether it may go on. Milliseconds. */
@@ -29,6 +30,7 @@ const DRAIN_POLL_MS = 50;
 
 export class Project {
   private draining = false;
+  private isClosed = false;
   private client: Client;
   private readonly directory: string;
   private readonly headless = isHeadlessRun();
@@ -46,10 +48,13 @@ export class Project {
   /** Sessions whose next user message is the text of a command of ours. */
   private readonly commanded = new Set<string>();
   private readonly started: Set<number>;
+  /** The user set how deep delegation goes. */
+  private readonly nests: boolean;
 
   constructor(input: PluginInput, options: unknown) {
     this.client = input.client;
     this.directory = input.directory;
+    this.nests = isObject(options) && isObject(options["tasks"]) && "maxDepth" in options["tasks"];
     this.journal = new JournalFolder(input.directory, (message) => this.callbacks.log("warning", message));
     this.callbacks = new Callbacks({
       directory: input.directory,
@@ -59,13 +64,16 @@ export class Project {
       isStarting: () => this.waiting !== undefined,
       isDraining: () => this.draining,
       isHeadless: this.headless,
-      wantsToasts: () => this.runtime.call((o) => o.wantsToasts(), false),
+      wantsToasts: () => this.runtime.look((o) => o.wantsToasts(), true),
       onAlarm: () => this.runtime.handle("alarm"),
       onAnswer: (...answer) => this.delegation.answer(...answer),
     });
     this.delegation = new Delegation({
       handle: (event) => this.runtime.handle(event),
-      prepare: (session) => this.restoreTasks(session),
+      prepare: (session) => {
+        this.runtime.start();
+        this.restoreTasks(session);
+      },
       agents: async () => (await this.client.app.agents()).data ?? [],
       modelOf: (session) => this.models.get(session) ?? null,
       isAlive: () => this.runtime.isAlive,
@@ -80,9 +88,7 @@ export class Project {
       onTrap: (message) =>
         this.callbacks.notify("", "error", `The orchestrator failed (${message}) and was started afresh.`),
     });
-    for (const message of this.runtime.call((o) => o.optionMessages(), [])) {
-      this.callbacks.notify("", "warning", message);
-    }
+    if (options !== undefined) this.waiting?.push(() => void this.checkOptions());
     setTimeout(() => this.becomeReady(), READY_MS).unref();
     if (!this.headless) for (const ms of REMIND_MS) setTimeout(() => this.callbacks.remind(), ms).unref();
     this.resumeUnfinished();
@@ -111,8 +117,17 @@ export class Project {
 
   /** The tasks that the session delegated in an earlier process. */
   private restoreTasks(session: string): void {
-    if (this.runtime.call((o) => o.hasTasks(session), true)) return;
+    if (this.runtime.look((o) => o.hasTasks(session), false)) return;
     this.journal.restoreTasks(session, (text) => this.runtime.call((o) => o.restore(text, false), false));
+  }
+
+  /** Tells what is wrong with the options, once OpenCode has started and without holding it up. */
+  private async checkOptions(): Promise<void> {
+    await this.safelyAwait(compileEngine);
+    if (this.isClosed) return;
+    for (const message of this.runtime.call((o) => o.optionMessages(), [])) {
+      this.callbacks.notify("", "warning", message);
+    }
   }
 
   private views(): {
@@ -122,7 +137,7 @@ export class Project {
     verdict: string | null;
     phase: string;
   }[] {
-    return this.runtime.call((o) => o.views(), []) as ReturnType<Project["views"]>;
+    return this.runtime.look((o) => o.views(), []) as ReturnType<Project["views"]>;
   }
 
   // ---- hooks ------------------------------------------------------------------------------------------------
@@ -133,10 +148,9 @@ export class Project {
     return {
       config: async (config) => {
         this.safely(() => {
-          const agents = this.runtime.agents();
-          const mayNest = this.runtime.call((o) => o.mayNest(), false);
-          this.ourCommands = configure(config, agents, mayNest);
-          this.ourAgents = agents.map(({ name }) => name).filter((name) => !config.agent?.[name]?.disable);
+          const mayNest = this.nests && this.runtime.call((o) => o.mayNest(), false);
+          this.ourCommands = configure(config, AGENTS, mayNest);
+          this.ourAgents = AGENTS.map(({ name }) => name).filter((name) => !config.agent?.[name]?.disable);
         });
       },
       tool: this.delegation.tools(),
@@ -154,14 +168,14 @@ export class Project {
         await this.safelyAwait(() => this.onTool(input, output));
       },
       "experimental.text.complete": async ({ sessionID }, { text }) => {
-        this.safely(() => this.runtime.call((o) => o.observeText(sessionID, text), undefined));
+        this.safely(() => this.runtime.look((o) => o.observeText(sessionID, text), undefined));
         // perhaps the turn's last text: in `opencode run` the tasks would be cut off behind it
         await this.safelyAwait(() => this.held((o) => o.holdsEnd(sessionID)));
       },
       "experimental.session.compacting": async ({ sessionID }, output) => {
         this.safely(() => {
           this.runtime.handle({ compacting: { session: sessionID } });
-          const context = this.runtime.call((o) => o.compactionContext(sessionID), undefined);
+          const context = this.runtime.look((o) => o.compactionContext(sessionID), undefined);
           if (context !== undefined) output.context.push(context);
         });
       },
@@ -270,17 +284,18 @@ export class Project {
     }
     this.runtime.handle({ shutdown: { drain: false } });
     this.waiting = undefined; // a client call after this would start another instance
+    this.isClosed = true;
     this.callbacks.close();
     this.journal.close();
     this.onDisposed();
   }
 
   private isWorking(): boolean {
-    return this.runtime.call((o) => o.isWorking(), false);
+    return this.runtime.look((o) => o.isWorking(), false);
   }
 
   private isActive(): boolean {
-    return this.runtime.call((o) => o.isActive(), false);
+    return this.runtime.look((o) => o.isActive(), false);
   }
 
   /** `opencode run` ends with 0 when the missions of this run are complete, and with 1 otherwise. A verdict was told. */
@@ -312,7 +327,7 @@ export class Project {
   }
 
   private async held(holds: (orchestrator: Orchestrator) => boolean): Promise<void> {
-    while (this.runtime.call(holds, false)) await pause(HOLD_POLL_MS);
+    while (this.runtime.look(holds, false)) await pause(HOLD_POLL_MS);
   }
 
   private safely(action: () => void): void {

@@ -193,3 +193,17 @@ test("two projects in one process have an engine each", () => {
   start(two.runtime);
   assert.equal(two.traps.length, 0);
 });
+
+test("the engine is made at its first use, and not by what there is nothing to tell of", () => {
+  const { runtime, memories } = stage();
+  runtime.handle(events.todos);
+  assert.equal(runtime.knows(session), false);
+  assert.deepEqual(
+    runtime.look((o) => o.views() as unknown[], []),
+    [],
+  );
+  assert.equal(memories.length, 0);
+  start(runtime);
+  assert.equal(memories.length, 1);
+  assert.ok(runtime.knows(session));
+});

@@ -2,7 +2,7 @@
 // state over from the journals, and the call is made again; the second time the missions are stopped.
 import { instantiate } from "engine-glue";
 import { readFileSync } from "node:fs";
-import type { AgentText } from "./config";
+import { readFile } from "node:fs/promises";
 import { messageOf } from "./fault";
 import type { Command, Event, RawToolCall } from "./generated/contract";
 
@@ -66,10 +66,20 @@ interface CommandAnswer {
 
 let compiled: WebAssembly.Module | undefined;
 
+const modulePath = () => new URL("./engine.wasm", import.meta.url);
+
 /** The module, compiled once a process. */
 function engineModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(readFileSync(new URL("./engine.wasm", import.meta.url)));
+  compiled ??= new WebAssembly.Module(readFileSync(modulePath()));
   return compiled;
+}
+
+/** Compiles the module beside what else goes on. */
+export async function compileEngine(): Promise<void> {
+  const bytes = await readFile(modulePath());
+  if (compiled) return;
+  const module = await WebAssembly.compile(bytes);
+  compiled ??= module;
 }
 
 /** A fresh instance of the module's functions. */
@@ -82,8 +92,13 @@ export function load(queue: (task: () => void) => void = queueMicrotask): Glue {
 /** Calls that must succeed after a trap before another one counts as a first again. */
 const CALM_CALLS = 100;
 
+/**
+ * The engine, made at its first use: the module is not compiled for those who start OpenCode and do something else.
+ * Before that there is no mission and no task, so nothing to tell it of and nothing to see.
+ */
 export class Runtime {
   private instance: { orchestrator: Orchestrator; gate: Gate } | undefined;
+  private isStarted = false;
   private traps = 0;
   private calm = 0;
   private told = false;
@@ -91,12 +106,16 @@ export class Runtime {
   constructor(
     private readonly settings: RuntimeSettings,
     private readonly loader: typeof load = load,
-  ) {
-    this.instance = this.start();
-  }
+  ) {}
 
   /** Calls the engine; `otherwise` when it can't be had any more. Errors that are not traps are thrown. */
   call<T>(use: (orchestrator: Orchestrator) => T, otherwise: T): T {
+    this.start();
+    return this.look(use, otherwise);
+  }
+
+  /** The same, but an engine that was not used yet is not made for it. */
+  look<T>(use: (orchestrator: Orchestrator) => T, otherwise: T): T {
     for (let attempt = 0; attempt < 2 && this.instance; attempt++) {
       try {
         const result = use(this.instance.orchestrator);
@@ -110,20 +129,29 @@ export class Runtime {
     return otherwise;
   }
 
+  /** Makes the engine, if it is not there yet. */
+  start(): void {
+    if (this.isStarted) return;
+    this.isStarted = true;
+    this.instance = this.make();
+  }
+
   /** Whether there is an engine: there is none after too many traps. */
   get isAlive(): boolean {
     return this.instance !== undefined;
   }
 
   handle(event: Event): void {
+    if (!this.instance) return;
     const text = JSON.stringify(event);
-    this.call((orchestrator) => orchestrator.handle(text), undefined);
+    this.look((orchestrator) => orchestrator.handle(text), undefined);
   }
 
   /** A finished tool call; nothing happens when no mission concerns itself with the session. */
   observeTool(session: string, call: RawToolCall): void {
+    if (!this.instance) return;
     const text = JSON.stringify(call);
-    this.call((orchestrator) => orchestrator.observeTool(session, text), undefined);
+    this.look((orchestrator) => orchestrator.observeTool(session, text), undefined);
   }
 
   /** A slash command; undefined when there is no engine. */
@@ -132,15 +160,11 @@ export class Runtime {
     return this.call((orchestrator) => orchestrator.command(session, text) as CommandAnswer, undefined);
   }
 
-  agents(): AgentText[] {
-    return this.call((orchestrator) => orchestrator.agents() as AgentText[], []);
-  }
-
   knows(session: string): boolean {
-    return this.call((orchestrator) => orchestrator.knows(session), false);
+    return this.look((orchestrator) => orchestrator.knows(session), false);
   }
 
-  private start(): { orchestrator: Orchestrator; gate: Gate } {
+  private make(): { orchestrator: Orchestrator; gate: Gate } {
     const { host, options, seed, interactive } = this.settings;
     const gate: Gate = { open: true };
     const guarded = (task: () => void) =>
@@ -165,7 +189,7 @@ export class Runtime {
     if (this.instance) this.instance.gate.open = false;
     this.instance = undefined;
     try {
-      const next = this.start();
+      const next = this.make();
       for (const journal of this.settings.journals()) next.orchestrator.restore(journal, true);
       if (this.traps > 1) next.orchestrator.handle(JSON.stringify({ trapped: { message } } satisfies Event));
       this.instance = next;

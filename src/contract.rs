@@ -1,7 +1,7 @@
 //! Generates the TypeScript types and the option schema from the Rust types, and fails when the files in
 //! `host/generated/` are not what they generate. `UPDATE_GOLDEN=1 cargo test contract` writes them.
 
-use crate::{concurrency, effect, event, exec, fault, id, mission, policy, time, view};
+use crate::{concurrency, effect, event, exec, fault, id, mission, policy, prompt, time, view};
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
@@ -117,6 +117,16 @@ fn golden(name: &str, text: &str) {
 #[test]
 fn contract_types_are_the_generated_ones() {
     golden("contract.ts", &declarations());
+}
+
+/// The agents' texts are in the plugin itself: OpenCode asks for them at each start, the module is loaded at its first use.
+#[test]
+fn contract_agents_are_the_generated_ones() {
+    let agents = serde_json::to_string_pretty(&prompt::AGENTS).expect("json");
+    let text = format!(
+        "// Generated from src/prompt by `UPDATE_GOLDEN=1 cargo test contract`. Do not edit.\nexport const AGENTS = {agents};\n"
+    );
+    golden("agents.ts", &text);
 }
 
 #[test]

@@ -190,11 +190,6 @@ impl Orchestrator {
         self.driver
             .read(|engine| engine.compaction_context(&SessionId(session)))
     }
-
-    /// The texts of the agents the plugin brings (`{name, description, prompt}[]`).
-    pub fn agents(&self) -> Result<JsValue, JsError> {
-        to_js(&crate::prompt::AGENTS)
-    }
 }
 
 /// What JavaScript gave as JSON text; throws what is wrong with it.
