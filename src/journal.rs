@@ -9,7 +9,6 @@
 
 use crate::event::Timed;
 use crate::exec::UnifiedTaskExecutor;
-use crate::json;
 use crate::mission::Mission;
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize};
@@ -65,11 +64,14 @@ pub enum JournalError {
     #[error("the journal is empty")]
     Empty,
     #[error("not a mission journal: {0}")]
-    Foreign(json::Error),
+    Foreign(serde_json::Error),
     #[error("the journal has version {0}; this program reads version {VERSION}")]
     Version(u32),
     #[error("line {line} of the journal is damaged: {error}")]
-    Damaged { line: usize, error: json::Error },
+    Damaged {
+        line: usize,
+        error: serde_json::Error,
+    },
 }
 
 /// A journal as read.
@@ -156,18 +158,18 @@ pub(crate) fn parse(text: &str) -> Result<Journal, JournalError> {
         rest.push(if line.starts_with(SNAPSHOT) {
             Entry::Snapshot(Box::new(snapshot(line)?))
         } else {
-            Entry::Event(Box::new(json::from_str(line).map_err(damaged)?))
+            Entry::Event(Box::new(serde_json::from_str(line).map_err(damaged)?))
         });
     }
     Ok(Journal { first, rest })
 }
 
 fn snapshot(line: &str) -> Result<(Policy, Subject), JournalError> {
-    let version: Version = json::from_str(line).map_err(JournalError::Foreign)?;
+    let version: Version = serde_json::from_str(line).map_err(JournalError::Foreign)?;
     if version.journal != VERSION {
         return Err(JournalError::Version(version.journal));
     }
-    let snapshot: Snapshot = json::from_str(line).map_err(JournalError::Foreign)?;
+    let snapshot: Snapshot = serde_json::from_str(line).map_err(JournalError::Foreign)?;
     let subject = match (snapshot.mission, snapshot.tasks) {
         (Some(mission), _) => Subject::Mission(mission),
         (None, Some(tasks)) => Subject::Tasks(tasks),
@@ -195,10 +197,10 @@ mod tests {
             ),
             ("\"alarm\"", "{\"at\":7,\"event\":\"alarm\"}\n"),
         ] {
-            let event: Event = json::from_str(text).expect("an event");
+            let event: Event = serde_json::from_str(text).expect("an event");
             let line = event_line(Instant(7), &event, Some(text));
             assert_eq!(line, expected);
-            let timed: Timed = json::from_str(line.trim_end()).expect("a line");
+            let timed: Timed = serde_json::from_str(line.trim_end()).expect("a line");
             assert_eq!((timed.at, timed.event), (Instant(7), event));
         }
     }

@@ -29,7 +29,6 @@
 //! | [`concurrency`] | how many sub-agents may work at a time: waiters, leases, limits that learn |
 //! | [`prompt`] | every text that goes to the model |
 //! | [`journal`] | record and replay |
-//! | [`json`] | JSON text to typed values |
 //! | [`view`] | `/mission` and other displays |
 //! | `wasm` | the JavaScript edge |
 
@@ -57,7 +56,6 @@ pub mod exec;
 pub mod fault;
 pub mod id;
 pub mod journal;
-pub mod json;
 pub mod mission;
 pub mod policy;
 pub mod prompt;

@@ -83,13 +83,16 @@ impl UnifiedTaskExecutor {
         self.finish(cx, id, TaskState::TimedOut, &text);
     }
 
-    pub(super) fn cancel_all(&mut self, cx: &mut Context, why: &str) {
-        let open: Vec<TaskId> = self
-            .tasks
+    fn open_ids(&self) -> Vec<TaskId> {
+        self.tasks
             .values()
             .filter(|task| !task.state.is_ended())
             .map(|task| task.id)
-            .collect();
+            .collect()
+    }
+
+    pub(super) fn cancel_all(&mut self, cx: &mut Context, why: &str) {
+        let open = self.open_ids();
         for id in open {
             self.finish(cx, id, TaskState::Cancelled, why);
         }
@@ -138,12 +141,7 @@ impl UnifiedTaskExecutor {
     pub(super) fn on_restored(&mut self, cx: &mut Context, cause: RestoreCause) {
         self.requests.clear();
         self.tickets.clear();
-        let open: Vec<TaskId> = self
-            .tasks
-            .values()
-            .filter(|task| !task.state.is_ended())
-            .map(|task| task.id)
-            .collect();
+        let open = self.open_ids();
         for session in self.pool.sessions() {
             if let Some(child) = self.pool.get_mut(&session) {
                 child.ticket = None;
@@ -190,12 +188,7 @@ impl UnifiedTaskExecutor {
         if !std::mem::take(&mut self.suspended) {
             return;
         }
-        let open: Vec<TaskId> = self
-            .tasks
-            .values()
-            .filter(|task| !task.state.is_ended())
-            .map(|task| task.id)
-            .collect();
+        let open = self.open_ids();
         let mut orphans = BTreeSet::new();
         for id in open {
             if let Some(task) = self.tasks.get(&id)

@@ -18,7 +18,7 @@ use crate::event::{Command, Event, Fingerprint, RawToolCall, RestoreCause};
 use crate::id::{MissionId, SessionId};
 use crate::policy::options;
 use driver::Driver;
-use host::{Host, read_js, to_js};
+use host::{Host, to_js};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -39,7 +39,8 @@ impl Orchestrator {
         let value = if options.is_undefined() {
             serde_json::Value::Null
         } else {
-            read_js(&options, "options").unwrap_or_else(|_| "a value that is not JSON".into())
+            serde_wasm_bindgen::from_value(options)
+                .unwrap_or_else(|_| "a value that is not JSON".into())
         };
         let (mut policy, messages) = options::parse(&value);
         policy.seed = seed;
@@ -194,7 +195,7 @@ impl Orchestrator {
 
 /// What JavaScript gave as JSON text; throws what is wrong with it.
 fn read<'a, T: serde::Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, JsError> {
-    crate::json::from_str(text).map_err(|error| JsError::new(&format!("{what}: {error}")))
+    serde_json::from_str(text).map_err(|error| JsError::new(&format!("{what}: {error}")))
 }
 
 /// Replays a journal: one line for each event with its effects as JSON. Throws when the journal can't be used.
