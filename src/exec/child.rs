@@ -2,10 +2,10 @@
 
 use super::executor::{Context, Owner, Purpose, UnifiedTaskExecutor};
 use super::pool::Use;
-use super::task::TaskState;
+use super::task::{TaskState, Turn};
 use crate::concurrency::Verdict;
 use crate::effect::{Effect, Level};
-use crate::event::{Event, Outcome};
+use crate::event::{Event, Outcome, Payload};
 use crate::fault::Fault;
 use crate::id::{SessionId, TaskId};
 use crate::policy::{ABORT_ECHO_MS, ABORT_QUIET_MS, CLOSING_MS, CLOSING_TRIES, QUIET_MS};
@@ -33,7 +33,7 @@ impl UnifiedTaskExecutor {
         }
         match child.usage {
             Use::Task(task) => self.on_task_event(cx, task, event),
-            Use::Resting => {} // the person talks to it
+            Use::Resting | Use::Doubted => {} // the person talks to it
             Use::Closing => self.on_closing(cx, session, event),
         }
     }
@@ -42,6 +42,13 @@ impl UnifiedTaskExecutor {
         let usage = self.pool.get(session).map(|child| child.usage);
         self.forget_child(cx, session);
         if let Some(Use::Task(task)) = usage {
+            if let Some(waiting) = self.tasks.get_mut(&task)
+                && matches!(waiting.state, TaskState::Queued | TaskState::BackingOff)
+            {
+                waiting.session = None; // its next attempt gets a fresh one
+                waiting.turn = Turn::default();
+                return;
+            }
             let message = "its session was deleted".to_owned();
             self.on_fault(cx, task, &Fault::SessionLost { message });
         }
@@ -81,7 +88,8 @@ impl UnifiedTaskExecutor {
             && task.title() == title
         {
             let (id, agent) = (task.id, task.agent.clone());
-            self.add_child(cx, session.clone(), agent, Use::Task(id));
+            let parent = parent.clone();
+            self.add_child(cx, session.clone(), parent, agent, Use::Task(id));
             if let Some(task) = self.tasks.get_mut(&id) {
                 task.session = Some(session.clone());
             }
@@ -92,6 +100,7 @@ impl UnifiedTaskExecutor {
         &mut self,
         cx: &mut Context,
         session: SessionId,
+        parent: SessionId,
         agent: String,
         usage: Use,
     ) {
@@ -100,7 +109,7 @@ impl UnifiedTaskExecutor {
             return;
         };
         self.resources.own_session(node, session.clone());
-        self.pool.add(session, agent, node, usage, cx.now);
+        self.pool.add(session, parent, agent, node, usage, cx.now);
     }
 
     pub(super) fn arm_seat(&mut self, session: &SessionId, at: Instant) {
@@ -140,24 +149,57 @@ impl UnifiedTaskExecutor {
         let resting = self.pool.get(session).is_some_and(|child| {
             child.usage == Use::Resting && cx.now.since(child.rested) > CLOSING_MS
         });
-        self.pool.assign(session, Use::Closing, cx.now);
         let busy = self.pool.get(session).is_some_and(|child| child.busy);
         if busy && resting {
-            // the person talks to it: it is theirs
-            self.forget_child(cx, session);
-        } else if busy {
-            self.abort_child(cx, session);
-        } else {
-            let Some(child) = self.pool.get(session) else {
-                return;
-            };
-            let (at, seat) = (child.idle_since.plus(QUIET_MS), child.seat);
-            if at <= cx.now {
-                self.on_seat_timer(cx, seat);
-            } else {
-                self.arm_seat(session, at);
+            // the person may talk to it, or the end of its turn was not told
+            self.pool.assign(session, Use::Doubted, cx.now);
+            self.look_at_child(cx, session);
+            return;
+        }
+        self.pool.assign(session, Use::Closing, cx.now);
+        for below in self.below(cx, session) {
+            let usage = self.pool.get(&below).map(|child| child.usage);
+            match usage {
+                Some(Use::Task(task)) => {
+                    self.finish(
+                        cx,
+                        task,
+                        TaskState::Cancelled,
+                        "The task that waited for it ended.",
+                    );
+                }
+                Some(Use::Resting) => self.close(cx, &below),
+                _ => {}
             }
         }
+        if busy {
+            self.abort_child(cx, session);
+            return;
+        }
+        let Some(child) = self.pool.get(session) else {
+            return;
+        };
+        let (at, seat) = (child.idle_since.plus(QUIET_MS), child.seat);
+        if at <= cx.now {
+            self.on_seat_timer(cx, seat);
+        } else {
+            self.arm_seat(session, at);
+        }
+    }
+
+    /// The sessions that sub-agents created below one of ours.
+    fn below(&self, cx: &Context, session: &SessionId) -> Vec<SessionId> {
+        if cx.policy.tasks.max_depth > 1 {
+            self.pool.below(session)
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(super) fn look_at_child(&mut self, cx: &mut Context, session: &SessionId) {
+        let id = self.mint(Owner::Session(session.clone()));
+        let session = session.clone();
+        cx.out.push(Effect::ReadTurn { id, session });
     }
 
     fn abort_child(&mut self, cx: &mut Context, session: &SessionId) {
@@ -224,10 +266,16 @@ impl UnifiedTaskExecutor {
             return;
         };
         child.timer = None;
-        match child.usage {
+        let (usage, busy) = (child.usage, child.busy);
+        match usage {
             Use::Task(_) => {}
+            Use::Doubted => self.look_at_child(cx, &session),
             Use::Resting => self.close(cx, &session),
-            Use::Closing if child.busy => self.abort_child(cx, &session),
+            Use::Closing if busy => self.abort_child(cx, &session),
+            Use::Closing if !self.below(cx, &session).is_empty() => {
+                // OpenCode would delete those with it, busy or not
+                self.arm_seat(&session, cx.now.plus(QUIET_MS));
+            }
             Use::Closing if cx.policy.tasks.keep_sessions => self.forget_child(cx, &session),
             Use::Closing => {
                 let id = self.mint(Owner::Session(session.clone()));
@@ -236,7 +284,7 @@ impl UnifiedTaskExecutor {
         }
     }
 
-    /// The session was aborted or deleted, or not.
+    /// The session was looked up, aborted or deleted, or not.
     pub(super) fn on_close_reply(
         &mut self,
         cx: &mut Context,
@@ -246,6 +294,20 @@ impl UnifiedTaskExecutor {
         let Some(child) = self.pool.get_mut(session) else {
             return;
         };
+        if child.usage == Use::Doubted {
+            match outcome {
+                Outcome::Ok(Payload::Turn { turn }) if !turn.busy => {
+                    child.busy = false;
+                    self.close(cx, session);
+                }
+                Outcome::Err(fault) if !matches!(fault, Fault::SessionLost { .. }) => {
+                    self.arm_seat(session, cx.now.plus(CLOSING_MS));
+                }
+                // the person talks to it: it is theirs
+                _ => self.forget_child(cx, session),
+            }
+            return;
+        }
         if child.usage != Use::Closing {
             return;
         }

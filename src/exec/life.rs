@@ -8,7 +8,7 @@ use super::tools::timeout_ms;
 use super::turn::blocker;
 use crate::effect::{Effect, Level};
 use crate::event::{Outcome, Payload, RestoreCause};
-use crate::id::TaskId;
+use crate::id::{SessionId, TaskId};
 use crate::policy::WATCH_MS;
 use crate::time::spoken;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,8 +63,9 @@ impl UnifiedTaskExecutor {
         } else {
             task.last_progress
         };
-        if task.delegating > 0 || cx.now.since(since) < limit {
-            task.last_progress = if task.delegating > 0 { cx.now } else { since };
+        let stands = task.delegating > 0 || self.suspended; // it is not its fault
+        if stands || cx.now.since(since) < limit {
+            task.last_progress = if stands { cx.now } else { since };
             self.arm_timeout(cx, id);
             return;
         }
@@ -188,26 +189,27 @@ impl UnifiedTaskExecutor {
         if !std::mem::take(&mut self.suspended) {
             return;
         }
-        let open = self.open_ids();
-        let mut orphans = BTreeSet::new();
-        for id in open {
-            if let Some(task) = self.tasks.get(&id)
-                && task.orphan
-                && task.session.is_none()
-            {
-                orphans.insert(task.parent.clone());
-                continue; // what was created for it is looked for first
-            }
-            let in_doubt = self.tasks.get_mut(&id).is_some_and(|task| {
-                task.last_progress = cx.now;
-                task.last_event = cx.now;
-                task.session.is_some()
+        // those whose turns may run come first: their slots are taken before others get any
+        let (doubtful, waiting): (Vec<TaskId>, Vec<TaskId>) =
+            self.open_ids().into_iter().partition(|id| {
+                self.tasks
+                    .get(id)
+                    .is_some_and(|task| task.session.is_some())
             });
-            if in_doubt {
-                self.enter(id, TaskState::Adopting);
-                self.request(cx, id, Ask::Look);
-            } else {
-                self.ask_slot(cx, id);
+        // what was created for these is looked for first
+        let orphans: BTreeSet<SessionId> = self
+            .tasks
+            .values()
+            .filter(|task| task.orphan && task.session.is_none())
+            .map(|task| task.parent.clone())
+            .collect();
+        for id in doubtful.into_iter().chain(waiting) {
+            if self
+                .tasks
+                .get(&id)
+                .is_some_and(|task| !task.orphan || task.session.is_some())
+            {
+                self.resume_task(cx, id);
             }
         }
         for session in orphans {
@@ -216,9 +218,37 @@ impl UnifiedTaskExecutor {
         }
         for session in self.pool.sessions() {
             let usage = self.pool.get(&session).map(|child| child.usage);
-            if usage == Some(Use::Closing) {
-                self.close(cx, &session);
+            match usage {
+                Some(Use::Closing) => self.close(cx, &session),
+                Some(Use::Doubted) => self.look_at_child(cx, &session),
+                _ => {}
             }
+        }
+    }
+
+    fn resume_task(&mut self, cx: &mut Context, id: TaskId) {
+        let Some(task) = self.tasks.get_mut(&id) else {
+            return;
+        };
+        task.last_progress = cx.now;
+        task.last_event = cx.now;
+        let (in_doubt, answers) = (task.session.is_some(), task.answer.is_some());
+        let waits = task.delegating > 0 || answers;
+        if !in_doubt {
+            self.ask_slot(cx, id);
+            return;
+        }
+        self.enter(id, TaskState::Adopting);
+        if waits {
+            // its turn waits for an answer of ours, and needs no slot before that
+            self.enter(id, TaskState::Running);
+            self.watch(cx, id);
+            if answers {
+                self.ask_slot(cx, id);
+            }
+        } else {
+            self.adopt_slot(cx, id);
+            self.request(cx, id, Ask::Look);
         }
     }
 
@@ -232,22 +262,32 @@ impl UnifiedTaskExecutor {
                 }
             }
         }
-        let waiting: Vec<TaskId> = self
+        let orphans: Vec<TaskId> = self
             .tasks
             .values()
-            .filter(|task| task.orphan && task.state == TaskState::Queued)
+            .filter(|task| task.orphan && task.session.is_none())
             .map(|task| task.id)
             .collect();
-        for id in waiting {
-            if let Some(task) = self.tasks.get_mut(&id) {
-                task.orphan = false;
-                if let Some(session) = by_title.get(task.title().as_str()) {
-                    task.session = Some((*session).clone());
-                    let agent = task.agent.clone();
-                    self.add_child(cx, (*session).clone(), agent, Use::Task(id));
+        for id in orphans {
+            let Some(task) = self.tasks.get_mut(&id) else {
+                continue;
+            };
+            task.orphan = false;
+            let ended = task.state.is_ended();
+            if let Some(session) = by_title.get(task.title().as_str()) {
+                let session = (*session).clone();
+                let (parent, agent) = (task.parent.clone(), task.agent.clone());
+                if ended {
+                    self.add_child(cx, session.clone(), parent, agent, Use::Closing);
+                    self.close(cx, &session);
+                } else {
+                    task.session = Some(session.clone());
+                    self.add_child(cx, session, parent, agent, Use::Task(id));
                 }
             }
-            self.ask_slot(cx, id);
+            if !ended {
+                self.ask_slot(cx, id);
+            }
         }
     }
 

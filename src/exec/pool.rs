@@ -17,6 +17,8 @@ pub(super) enum Use {
     Task(TaskId),
     /// Its task has ended; a follow-up may go on in it.
     Resting,
+    /// It should rest no longer, but a turn may run in it: that is being looked up.
+    Doubted,
     Closing,
 }
 
@@ -24,6 +26,8 @@ pub(super) enum Use {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Child {
     pub seat: u32,
+    /// The session below which it was created. When that one goes, it goes too.
+    pub parent: SessionId,
     pub agent: String,
     pub node: NodeId,
     pub usage: Use,
@@ -61,6 +65,7 @@ impl SessionPool {
     pub(super) fn add(
         &mut self,
         session: SessionId,
+        parent: SessionId,
         agent: String,
         node: NodeId,
         usage: Use,
@@ -70,6 +75,7 @@ impl SessionPool {
         self.seats.insert(self.last_seat, session.clone());
         let child = Child {
             seat: self.last_seat,
+            parent,
             agent,
             node,
             usage,
@@ -127,8 +133,17 @@ impl SessionPool {
                 self.resting.push(session.clone());
             }
             Use::Task(_) => child.uses += 1,
-            Use::Closing => {}
+            Use::Doubted | Use::Closing => {}
         }
+    }
+
+    /// The sessions right below another. All are looked through: only where sub-agents may delegate there are any.
+    pub(super) fn below(&self, parent: &SessionId) -> Vec<SessionId> {
+        self.children
+            .iter()
+            .filter(|(_, child)| child.parent == *parent)
+            .map(|(session, _)| session.clone())
+            .collect()
     }
 
     /// Whether a follow-up may go on in the session: it rests, and neither its age nor its context is used up.

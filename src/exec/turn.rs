@@ -69,9 +69,11 @@ impl UnifiedTaskExecutor {
         match outcome {
             Outcome::Ok(Payload::Session { session }) => {
                 if !self.is_child(session) {
-                    let agent = self.tasks.get(&id).map(|task| task.agent.clone());
                     let usage = if leasing { Use::Task(id) } else { Use::Closing };
-                    self.add_child(cx, session.clone(), agent.unwrap_or_default(), usage);
+                    if let Some(task) = self.tasks.get(&id) {
+                        let (parent, agent) = (task.parent.clone(), task.agent.clone());
+                        self.add_child(cx, session.clone(), parent, agent, usage);
+                    }
                 }
                 if leasing {
                     if let Some(task) = self.tasks.get_mut(&id) {
@@ -374,11 +376,16 @@ impl UnifiedTaskExecutor {
             task.turn.handed = false;
             if adopting {
                 self.enter(id, TaskState::Running);
-                self.adopt_slot(cx, id);
             }
             self.watch(cx, id);
             return;
         }
+        if adopting {
+            self.release_slot(cx, id, Verdict::Cancelled); // there was no turn to take it
+        }
+        let Some(task) = self.tasks.get_mut(&id) else {
+            return;
+        };
         if let Some(session) = task.session.clone()
             && let Some(child) = self.pool.get_mut(&session)
         {

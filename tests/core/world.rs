@@ -112,7 +112,9 @@ pub struct World {
     /// Turns of sessions that were aborted, by the session.
     pub aborts: Vec<String>,
     /// Events that are lost on their way.
-    pub lose: fn(&Event) -> bool,
+    pub lose: Box<dyn FnMut(&Event) -> bool>,
+    /// Events that come twice.
+    pub double: Box<dyn FnMut(&Event) -> bool>,
     messages: u32,
     calls: u32,
     /// Calls of children that wait for an answer: call id to session.
@@ -213,7 +215,8 @@ impl World {
             result_faults: VecDeque::new(),
             delete_faults: VecDeque::new(),
             aborts: Vec::new(),
-            lose: |_| false,
+            lose: Box::new(|_| false),
+            double: Box::new(|_| false),
             messages: 0,
             calls: 0,
             waiting: BTreeMap::new(),
@@ -612,8 +615,13 @@ impl World {
         if (self.lose)(&event) {
             return;
         }
+        let again = (self.double)(&event).then(|| event.clone());
         let effects = self.engine.handle(Instant(self.now), event);
         self.perform(effects);
+        if let Some(event) = again {
+            let effects = self.engine.handle(Instant(self.now), event);
+            self.perform(effects);
+        }
     }
 
     fn reply(&mut self, ms: u64, effect: opencode_orchestrator::id::EffectId, outcome: Outcome) {
@@ -750,7 +758,10 @@ impl World {
                     self.reply(5, id, Outcome::Err(fault));
                     return;
                 }
-                assert!(self.sessions.contains_key(&session.0), "deleted twice");
+                if !self.sessions.contains_key(&session.0) {
+                    self.reply(5, id, gone(&session));
+                    return;
+                }
                 self.delete(&session.0);
                 self.reply(5, id, Outcome::Ok(Payload::Done));
             }
