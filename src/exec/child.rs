@@ -157,6 +157,9 @@ impl UnifiedTaskExecutor {
             return;
         }
         self.pool.assign(session, Use::Closing, cx.now);
+        if busy {
+            self.abort_child(cx, session);
+        }
         for below in self.below(cx, session) {
             let usage = self.pool.get(&below).map(|child| child.usage);
             match usage {
@@ -173,8 +176,7 @@ impl UnifiedTaskExecutor {
             }
         }
         if busy {
-            self.abort_child(cx, session);
-            return;
+            return; // its idle leads on
         }
         let Some(child) = self.pool.get(session) else {
             return;
