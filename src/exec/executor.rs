@@ -68,7 +68,6 @@ pub(super) struct Call {
     pub id: CallId,
     pub kind: CallKind,
     pub node: Option<NodeId>,
-    pub since: Instant,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -244,7 +243,7 @@ impl UnifiedTaskExecutor {
         match self.requests.remove(&effect) {
             None => {} // late or doubled: a named no-op
             Some(Owner::Task(task)) => self.on_task_reply(cx, task, effect, outcome),
-            Some(Owner::Creation(task)) => self.on_created(cx, task, effect, outcome),
+            Some(Owner::Creation(task)) => self.on_created(cx, task, outcome),
             Some(Owner::Session(session)) => self.on_close_reply(cx, &session, outcome),
             Some(Owner::Children) => self.on_children_read(cx, outcome),
             Some(Owner::Wake) => self.on_wake_reply(cx, outcome),

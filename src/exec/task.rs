@@ -108,7 +108,6 @@ pub(super) enum Wait {
 /// What the request in flight is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Ask {
-    Create,
     Prompt,
     /// How its turn stands.
     Look,

@@ -270,7 +270,6 @@ impl UnifiedTaskExecutor {
             id: call.clone(),
             kind,
             node,
-            since: cx.now,
         };
         self.calls.insert(number, call);
     }
@@ -356,7 +355,6 @@ impl UnifiedTaskExecutor {
                     id: call,
                     kind: CallKind::Answer { text },
                     node: self.resources.open(top),
-                    since: cx.now,
                 };
                 self.calls.insert(number, pending);
                 if let Some(task) = self.tasks.get_mut(&id) {

@@ -55,13 +55,7 @@ impl UnifiedTaskExecutor {
         }
     }
 
-    pub(super) fn on_created(
-        &mut self,
-        cx: &mut Context,
-        id: TaskId,
-        _effect: EffectId,
-        outcome: &Outcome,
-    ) {
+    pub(super) fn on_created(&mut self, cx: &mut Context, id: TaskId, outcome: &Outcome) {
         let leasing = self
             .tasks
             .get(&id)
@@ -214,7 +208,7 @@ impl UnifiedTaskExecutor {
             let what = match ask {
                 Ask::Result => "It ended, but its result could not be read",
                 Ask::Look => "What became of it could not be looked up",
-                _ => "OpenCode did not accept its prompt",
+                Ask::Prompt => "OpenCode did not accept its prompt",
             };
             let text = format!("{what}: {}", clip(message, 300));
             self.finish(cx, id, TaskState::Failed, &text);
