@@ -3,7 +3,7 @@
 // The mix is that of examples/engine_bench.rs: a turn of four tool calls, a todo list of ten, texts, the natural end, our
 // continuation with its reply, idle. The events are made beforehand; making them is the host's work.
 import { readFileSync } from "node:fs";
-import { instantiate } from "../target/wasm-pkg/glue.js";
+import { instantiate } from "../target/wasm/engine/glue.js";
 
 const [count, journal] = [Number(process.argv[2]), process.argv[3] === "true"];
 const SESSION = "ses_bench";

@@ -9,7 +9,7 @@ import { pause } from "./callbacks";
 import type { Client, Hooks } from "./opencode";
 
 // the bundle looks for the module beside itself
-copyFileSync(resolve("target/wasm-pkg/engine_bg.wasm"), new URL("./engine.wasm", import.meta.url));
+copyFileSync(resolve("target/wasm/engine/engine_bg.wasm"), new URL("./engine.wasm", import.meta.url));
 
 const state = mkdtempSync(join(tmpdir(), "project-"));
 process.env["XDG_STATE_HOME"] = state;

@@ -8,7 +8,7 @@ import { isObject } from "./fault";
 import { load, Runtime, type EngineHost } from "./runtime";
 
 // the bundle looks for the module beside itself
-copyFileSync(resolve("target/wasm-pkg/engine_bg.wasm"), new URL("./engine.wasm", import.meta.url));
+copyFileSync(resolve("target/wasm/engine/engine_bg.wasm"), new URL("./engine.wasm", import.meta.url));
 
 const session = "ses_1";
 

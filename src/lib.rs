@@ -16,7 +16,7 @@
 //! 6. Malformed input from the host or the model is an error value with a clear message, never a panic.
 //! 7. The same journal gives byte-identical effects natively, in Node, in Bun and in a browser.
 //! 8. `wasm` is the only place that knows JavaScript; `host/` is the only place that knows OpenCode.
-//! 9. The imported `Host` callbacks are the module's whole authority.
+//! 9. The imported `Host` and `Files` callbacks are the modules' whole authority.
 //!
 //! | module | what it is for |
 //! |---|---|
@@ -28,6 +28,7 @@
 //! | [`exec`] | delegation: tasks, their sessions and results |
 //! | [`concurrency`] | how many sub-agents may work at a time: waiters, leases, limits that learn |
 //! | [`prompt`] | every text that goes to the model |
+//! | `code` | code tools over the `Files` callbacks, in modules of their own (features) |
 //! | [`journal`] | record and replay |
 //! | [`view`] | `/mission` and other displays |
 //! | `wasm` | the JavaScript edge |
@@ -48,6 +49,8 @@
     clippy::struct_excessive_bools
 )]
 
+#[cfg(feature = "code")]
+pub mod code;
 pub mod concurrency;
 pub mod effect;
 pub mod engine;

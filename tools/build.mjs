@@ -1,16 +1,21 @@
 // Builds pkg/, the npm package that people install, from src/ (Rust) and host/ (TypeScript).
-//   src/  --wasm-pack-->  target/wasm-pkg/   engine_bg.wasm, engine.js, glue.js (see writeGlue)
-//   host/ --esbuild--->   pkg/index.js       one file, imports only node: modules
-// Each of the two steps is skipped while its inputs are what they were; --force builds anyway.
+//   src/  --wasm-pack-->  target/wasm/<module>/   <module>_bg.wasm, <module>.js, glue.js (see writeGlue), for each of MODULES
+//   host/ --esbuild--->   pkg/                    the files of ENTRIES, which import only node: modules
+// Each of the steps is skipped while its inputs are what they were; --force builds anyway.
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { at, filesBelow, read, run, runAsProgram, seconds, Stop } from "./lib.mjs";
 
-const MAX_PACKAGE_BYTES = 1_500_000;
-const WASM_DIR = "target/wasm-pkg";
-const WASM = `${WASM_DIR}/engine_bg.wasm`;
+const MAX_PACKAGE_BYTES = 3_000_000;
+// The artefacts of the crate: a Cargo feature each, loaded when first needed.
+const MODULES = [
+  { name: "engine", feature: "engine" },
+  { name: "search", feature: "code", flags: "-C target-feature=+simd128" },
+];
+const dirOf = (name) => `target/wasm/${name}`;
+const wasmOf = (name) => `${dirOf(name)}/${name}_bg.wasm`;
 const WASM_INPUTS = ["Cargo.toml", "Cargo.lock", ".cargo", "build.rs", "src", "tools/build.mjs"];
 const SCHEMA = "host/generated/options.schema.json";
 const PKG_INPUTS = ["host", "package.json", "package-lock.json", "tsconfig.json", "README.md", "LICENSE"];
@@ -18,9 +23,14 @@ const PKG_INPUTS = ["host", "package.json", "package-lock.json", "tsconfig.json"
 /** Builds what is out of date. */
 export async function build({ force = false } = {}) {
   const start = performance.now();
-  await step("engine", force, WASM_INPUTS, [WASM, `${WASM_DIR}/glue.js`], buildEngine);
+  checkVersions();
+  for (const module of MODULES) {
+    const outputs = [wasmOf(module.name), `${dirOf(module.name)}/glue.js`];
+    await step(module.name, force, WASM_INPUTS, outputs, () => buildModule(module));
+  }
   // The host never sees the Rust sources, only what came out of them.
-  await step("package", force, [...PKG_INPUTS, WASM_DIR, "tools/build.mjs"], ["pkg/index.js"], buildPackage);
+  const made = MODULES.map(({ name }) => dirOf(name));
+  await step("package", force, [...PKG_INPUTS, ...made, "tools/build.mjs"], ["pkg/index.js"], buildPackage);
   printSizes();
   console.log(`build: done (${seconds(start)})`);
 }
@@ -53,25 +63,28 @@ function hashOf(inputs) {
   return hash.digest("hex");
 }
 
-async function buildEngine() {
-  checkVersions();
-  const options = "--release --target web --no-pack --mode no-install --out-name engine --out-dir";
-  await run("wasm-pack", ["build", ...options.split(" "), WASM_DIR]);
-  checkImports();
-  dropNames();
-  await writeGlue();
+async function buildModule({ name, feature, flags }) {
+  const options = `--release --target web --no-pack --mode no-install --out-name ${name} --out-dir ${dirOf(name)}`;
+  const cargo = ["--no-default-features", "--features", feature];
+  // A folder of its own for each set of flags: cargo would compile everything anew at each change of them.
+  const env = flags ? { RUSTFLAGS: flags, CARGO_TARGET_DIR: at("target", name) } : {};
+  await run("wasm-pack", ["build", ...options.split(" "), "--", ...cargo], { env });
+  const wasm = wasmOf(name);
+  checkImports(wasm);
+  dropNames(wasm);
+  await writeGlue(name);
 }
 
 /** Drops the custom section of function names: a seventh of the module, of use only to a debugger. */
-function dropNames() {
-  const bytes = readFileSync(at(WASM));
+function dropNames(wasm) {
+  const bytes = readFileSync(at(wasm));
   const kept = [bytes.subarray(0, 8)];
   for (let start = 8, next; start < bytes.length; start = next) {
     const [size, body] = leb128(bytes, start + 1);
     next = body + size;
     if (bytes[start] !== 0 || sectionName(bytes, body) !== "name") kept.push(bytes.subarray(start, next));
   }
-  writeFileSync(at(WASM), Buffer.concat(kept));
+  writeFileSync(at(wasm), Buffer.concat(kept));
 }
 
 function sectionName(bytes, body) {
@@ -90,8 +103,8 @@ function leb128(bytes, from) {
 }
 
 /** The linker turns an undefined C symbol into an import from "env" without a word; loading would fail. */
-function checkImports() {
-  const imports = WebAssembly.Module.imports(new WebAssembly.Module(readFileSync(at(WASM))));
+function checkImports(wasm) {
+  const imports = WebAssembly.Module.imports(new WebAssembly.Module(readFileSync(at(wasm))));
   const unresolved = imports.filter(({ module }) => module === "env").map(({ name }) => name);
   if (unresolved.length > 0) {
     throw new Stop(`the module has unresolved symbols (imports from "env"): ${unresolved.join(", ")}`);
@@ -99,16 +112,16 @@ function checkImports() {
 }
 
 /**
- * glue.js: wasm-bindgen's glue as a function, imported by the host as "engine-glue".
+ * glue.js: wasm-bindgen's glue as a function, imported by the host as "engine-glue", "search-glue" and so on.
  *
  * The glue keeps its instance in module variables, and its initSync() does nothing the second time, so a plain
  * import gives one instance a process for ever. Inside a function each call has variables of its own: a fresh
  * instance after a trap, and one for each project in the same process.
  */
-async function writeGlue() {
+async function writeGlue(name) {
   const esbuild = await import("esbuild");
   const { outputFiles } = await esbuild.build({
-    entryPoints: [at(WASM_DIR, "engine.js")],
+    entryPoints: [at(dirOf(name), `${name}.js`)],
     bundle: true,
     write: false,
     format: "iife",
@@ -119,14 +132,14 @@ async function writeGlue() {
     logLevel: "warning",
   });
   writeFileSync(
-    at(WASM_DIR, "glue.js"),
+    at(dirOf(name), "glue.js"),
     `export function instantiate(queueMicrotask) {\n${outputFiles[0].text.replace('"use strict";\n', "")}return glue;\n}\n`,
   );
   writeFileSync(
-    at(WASM_DIR, "glue.d.ts"),
+    at(dirOf(name), "glue.d.ts"),
     `/**\n * A fresh, independent copy of the module's glue; call its initSync() before anything else.\n` +
       ` * Futures of the module run through \`queueMicrotask\`, so that a trap in one can be caught.\n */\n` +
-      `export declare function instantiate(\n  queueMicrotask: (task: () => void) => void,\n): typeof import("./engine.js");\n`,
+      `export declare function instantiate(\n  queueMicrotask: (task: () => void) => void,\n): typeof import("./${name}.js");\n`,
   );
 }
 
@@ -147,7 +160,7 @@ async function buildPackage() {
     banner: { js: "// @bun" },
   });
   checkBundle(metafile);
-  copyFileSync(at(WASM), at("pkg/engine.wasm"));
+  for (const { name } of MODULES) copyFileSync(at(wasmOf(name)), at(`pkg/${name}.wasm`));
   copyFileSync(at(SCHEMA), at("pkg/options.schema.json"));
   for (const name of ["LICENSE", "README.md"]) copyFileSync(at(name), at("pkg", name));
   writeFileSync(at("pkg/index.d.ts"), TYPES);
@@ -164,7 +177,7 @@ export async function bundle(options) {
     platform: "node",
     target: "node20",
     legalComments: "none",
-    alias: { "engine-glue": at(WASM_DIR, "glue.js") },
+    alias: Object.fromEntries(MODULES.map(({ name }) => [`${name}-glue`, at(dirOf(name), "glue.js")])),
     logLevel: "warning",
     ...options,
   });
@@ -200,7 +213,7 @@ function manifest() {
     exports: { ".": "./index.js", "./server": "./index.js" },
     main: "./index.js",
     types: "./index.d.ts",
-    files: ["index.js", "index.d.ts", "engine.wasm", "options.schema.json"],
+    files: ["index.js", "index.d.ts", ...MODULES.map(({ name }) => `${name}.wasm`), "options.schema.json"],
     engines,
   };
 }

@@ -8,7 +8,7 @@ import { opencodeBin } from "../../tools/opencode-bin.mjs";
 const at = (path) => new URL(`../../${path}`, import.meta.url).pathname;
 const PROGRAM = `
   import { readFileSync, writeSync } from "node:fs";
-  import { instantiate } from ${JSON.stringify(at("target/wasm-pkg/glue.js"))};
+  import { instantiate } from ${JSON.stringify(at("target/wasm/engine/glue.js"))};
   const glue = instantiate(queueMicrotask);
   glue.initSync({ module: readFileSync(${JSON.stringify(at("pkg/engine.wasm"))}) });
   process.stdout.write(glue.replay(readFileSync(${JSON.stringify(at("tests/fixtures/mission.ndjson"))}, "utf8")));

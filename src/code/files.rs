@@ -1,0 +1,174 @@
+//! The file access that the code tools are given. In `pkg/` it is the imported `Files` callbacks (`src/wasm/code.rs`),
+//! in the browser and in tests a tree in memory ([`memory`]).
+//!
+//! Paths are bytes, relative to the tree's root, with `/` between their parts and neither `.` nor `..` among them; the
+//! root is the empty path. Nothing here follows a symbolic link at a path's end.
+
+pub mod memory;
+
+use thiserror::Error;
+
+/// What a folder's entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    File,
+    Folder,
+    /// A symbolic link, to whatever.
+    Link,
+    /// A device, FIFO or socket.
+    Other,
+}
+
+/// A name in a folder: any bytes but `/` and NUL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub name: Box<[u8]>,
+    pub kind: Kind,
+}
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stat {
+    pub kind: Kind,
+    /// Bytes.
+    pub size: u64,
+    /// When its contents changed, and when anything of it did. Milliseconds since the Unix epoch, with a fraction.
+    pub modified: f64,
+    pub changed: f64,
+    /// The file system's number of it; 0 where there is none.
+    pub inode: u64,
+}
+
+/// Why something could not be had.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum FileError {
+    #[error("no such file or folder")]
+    Missing,
+    #[error("permission denied")]
+    Denied,
+    /// Of another kind than asked for, such as a link in a file's place.
+    #[error("not a regular file or folder")]
+    Kind,
+    #[error("it could not be read")]
+    Failed,
+}
+
+/// Ignore files above the tree's root, and those of the person. They are outside of what the tools search, but say what
+/// in it is ignored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Surroundings {
+    /// The folders above the root, nearest first.
+    pub above: Vec<Above>,
+    /// The person's own excludes (`core.excludesFile` of git).
+    pub global: Option<String>,
+}
+
+/// A folder above the root: its name, and the texts of its ignore files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Above {
+    /// The name of the next folder below, on the way to the root.
+    pub below: String,
+    /// There is a `.git` in it.
+    pub repository: bool,
+    pub gitignore: Option<String>,
+    pub ignore: Option<String>,
+    pub rgignore: Option<String>,
+    /// `.git/info/exclude`.
+    pub exclude: Option<String>,
+}
+
+/// A tree of files.
+pub trait Files {
+    /// The entries of a folder, in any order.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    fn list(&self, folder: &[u8]) -> Result<Vec<Entry>, FileError>;
+
+    /// The state of what is at the path itself (`lstat`).
+    ///
+    /// # Errors
+    /// When there is nothing.
+    fn stat(&self, path: &[u8]) -> Result<Stat, FileError>;
+
+    /// Fills `into` with a regular file's bytes from `offset` on. Gives how many there are: fewer than `into` holds only at
+    /// the file's end.
+    ///
+    /// # Errors
+    /// When it can't be read, or is not a regular file.
+    fn read(&self, path: &[u8], offset: u64, into: &mut [u8]) -> Result<usize, FileError>;
+
+    /// The path without symbolic links on its way; none when it leads out of the tree.
+    ///
+    /// # Errors
+    /// When there is nothing.
+    fn real(&self, path: &[u8]) -> Result<Option<Vec<u8>>, FileError>;
+
+    /// `info/exclude` of the repository to which the folder belongs by a `.git` file (a linked work tree).
+    fn linked_exclude(&self, folder: &[u8]) -> Option<Vec<u8>> {
+        let _ = folder;
+        None
+    }
+
+    /// What is around the tree, as it is now.
+    fn surroundings(&self) -> Surroundings {
+        Surroundings::default()
+    }
+
+    /// The tree's absolute path, for people and to understand theirs; empty when it has none.
+    fn root(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Milliseconds since the Unix epoch, by the clock that stamps the files.
+    fn now(&self) -> f64;
+}
+
+/// The whole file in `buffer`, whose length is what was read; `Ok(false)` when it is longer than `limit` bytes and was
+/// left. The buffer's capacity is used before it grows.
+///
+/// # Errors
+/// As [`Files::read`].
+pub fn read_whole(
+    files: &(impl Files + ?Sized),
+    path: &[u8],
+    buffer: &mut Vec<u8>,
+    limit: usize,
+) -> Result<bool, FileError> {
+    let mut have = 0;
+    let mut room = buffer.capacity().max(FIRST_READ);
+    loop {
+        // zeroed once: the length only ever grows to the capacity, see `ReadBuffer`
+        if buffer.len() < room {
+            buffer.resize(room, 0);
+        }
+        have += files.read(path, have as u64, &mut buffer[have..room])?;
+        if have < room {
+            buffer.truncate(have);
+            return Ok(true);
+        }
+        if room > limit {
+            buffer.truncate(have);
+            return Ok(false);
+        }
+        room = (room * 2).min(limit.max(room) + 1);
+    }
+}
+
+/// The first read asks for this much: most source files are smaller, so that one read is all. Bytes.
+const FIRST_READ: usize = 256 * 1024;
+
+/// `folder/name`.
+#[must_use]
+pub fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    if folder.is_empty() {
+        return name.to_vec();
+    }
+    let mut path = Vec::with_capacity(folder.len() + 1 + name.len());
+    path.extend_from_slice(folder);
+    path.push(b'/');
+    path.extend_from_slice(name);
+    path
+}

@@ -1,0 +1,212 @@
+//! The code tools' edge: the imported `Files`, and [`Code`], which serves requests.
+//!
+//! Callbacks answer with numbers: what they get is at least 0, what is negative is an error, see [`error_of`]. Paths are
+//! strings; with `latin1` each character is one byte of a name that is no UTF-8.
+
+use crate::code::files::{Entry, FileError, Files, Kind, Stat, Surroundings};
+use crate::code::service::{Service, Settings, Step};
+use serde::Serialize;
+use std::borrow::Cow;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The tree that the module may read: its whole authority.
+    #[wasm_bindgen(js_name = Files)]
+    pub type Imported;
+
+    /// The entries of a folder: for each a letter (`f` file, `d` folder, `l` link, `o` other), its name, `/`. Names are
+    /// Latin-1: each character is a byte. An error is `!` and its number.
+    #[wasm_bindgen(method)]
+    fn list(this: &Imported, path: &str, latin1: bool) -> String;
+
+    /// Fills `into` with kind (0 file, 1 folder, 2 link, 3 other), size, modified and changed (milliseconds since the Unix
+    /// epoch), inode. Gives 0 or an error.
+    #[wasm_bindgen(method)]
+    fn stat(this: &Imported, path: &str, latin1: bool, into: &mut [f64]) -> i32;
+
+    /// Fills `into`, a view of the module's memory, from the file's `offset` on. Gives the count of bytes or an error.
+    #[wasm_bindgen(method)]
+    fn read(this: &Imported, path: &str, latin1: bool, offset: f64, into: &mut [u8]) -> f64;
+
+    /// The path without links, Latin-1; undefined when it leads out of the tree or there is nothing.
+    #[wasm_bindgen(method)]
+    fn real(this: &Imported, path: &str, latin1: bool) -> Option<String>;
+
+    /// The text of `info/exclude` of the repository that the folder's `.git` file names, if any.
+    #[wasm_bindgen(method, js_name = linkedExclude)]
+    fn linked_exclude(this: &Imported, path: &str, latin1: bool) -> Option<String>;
+
+    /// `Surroundings` as JSON text.
+    #[wasm_bindgen(method)]
+    fn surroundings(this: &Imported) -> String;
+
+    /// The tree's absolute path, Latin-1.
+    #[wasm_bindgen(method)]
+    fn root(this: &Imported) -> String;
+
+    /// Milliseconds since the Unix epoch.
+    #[wasm_bindgen(method)]
+    fn now(this: &Imported) -> f64;
+}
+
+/// A path as the callbacks take it, and whether it is Latin-1.
+fn path_text(path: &[u8]) -> (Cow<'_, str>, bool) {
+    match std::str::from_utf8(path) {
+        Ok(text) => (Cow::Borrowed(text), false),
+        Err(_) => (path.iter().map(|&byte| char::from(byte)).collect(), true),
+    }
+}
+
+fn latin1_bytes(text: &str) -> Vec<u8> {
+    if text.is_ascii() {
+        return text.as_bytes().to_vec();
+    }
+    text.chars()
+        .map(|c| u8::try_from(c).unwrap_or(b'?'))
+        .collect()
+}
+
+/// The callbacks' error numbers.
+fn error_of(code: i32) -> FileError {
+    match code {
+        -1 => FileError::Missing,
+        -2 => FileError::Denied,
+        -3 => FileError::Kind,
+        _ => FileError::Failed,
+    }
+}
+
+fn kind_of(letter: u8) -> Kind {
+    match letter {
+        b'f' => Kind::File,
+        b'd' => Kind::Folder,
+        b'l' => Kind::Link,
+        _ => Kind::Other,
+    }
+}
+
+impl Files for Imported {
+    fn list(&self, folder: &[u8]) -> Result<Vec<Entry>, FileError> {
+        let (path, latin1) = path_text(folder);
+        let listed = Imported::list(self, &path, latin1);
+        if let Some(code) = listed.strip_prefix('!') {
+            return Err(error_of(code.parse().unwrap_or(-4)));
+        }
+        Ok(listed
+            .split_terminator('/')
+            .filter(|entry| !entry.is_empty())
+            .map(|entry| Entry {
+                kind: kind_of(entry.as_bytes()[0]),
+                name: latin1_bytes(&entry[1..]).into(),
+            })
+            .collect())
+    }
+
+    fn stat(&self, path: &[u8]) -> Result<Stat, FileError> {
+        let (path, latin1) = path_text(path);
+        let mut into = [0.0; 5];
+        let code = Imported::stat(self, &path, latin1, &mut into);
+        if code < 0 {
+            return Err(error_of(code));
+        }
+        let [kind, size, modified, changed, inode] = into;
+        Ok(Stat {
+            kind: match kind as u8 {
+                0 => Kind::File,
+                1 => Kind::Folder,
+                2 => Kind::Link,
+                _ => Kind::Other,
+            },
+            size: size as u64,
+            modified,
+            changed,
+            inode: inode as u64,
+        })
+    }
+
+    fn read(&self, path: &[u8], offset: u64, into: &mut [u8]) -> Result<usize, FileError> {
+        let (path, latin1) = path_text(path);
+        let count = Imported::read(self, &path, latin1, offset as f64, into);
+        if count < 0.0 {
+            return Err(error_of(count as i32));
+        }
+        Ok((count as usize).min(into.len()))
+    }
+
+    fn real(&self, path: &[u8]) -> Result<Option<Vec<u8>>, FileError> {
+        let (path, latin1) = path_text(path);
+        Ok(Imported::real(self, &path, latin1).map(|real| latin1_bytes(&real)))
+    }
+
+    fn linked_exclude(&self, folder: &[u8]) -> Option<Vec<u8>> {
+        let (path, latin1) = path_text(folder);
+        Imported::linked_exclude(self, &path, latin1).map(String::into_bytes)
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        serde_json::from_str(&Imported::surroundings(self)).unwrap_or_default()
+    }
+
+    fn root(&self) -> Vec<u8> {
+        latin1_bytes(&Imported::root(self))
+    }
+
+    fn now(&self) -> f64 {
+        Imported::now(self)
+    }
+}
+
+/// Serves requests over one tree.
+#[wasm_bindgen]
+pub struct Code {
+    service: Service<Imported>,
+}
+
+/// An answer as JavaScript gets it, as JSON text.
+#[derive(Serialize)]
+struct Answer<'a> {
+    ok: bool,
+    text: &'a str,
+}
+
+fn answer(result: &Result<String, String>) -> String {
+    let (ok, text) = match result {
+        Ok(text) => (true, text),
+        Err(text) => (false, text),
+    };
+    serde_json::to_string(&Answer { ok, text }).unwrap_or_default()
+}
+
+#[wasm_bindgen]
+impl Code {
+    /// `settings`: `Settings` as JSON text; what is wrong in it is left at its default.
+    #[wasm_bindgen(constructor)]
+    pub fn new(files: Imported, settings: &str) -> Code {
+        console_error_panic_hook::set_once();
+        let settings: Settings = serde_json::from_str(settings).unwrap_or_default();
+        Code {
+            service: Service::new(files, settings),
+        }
+    }
+
+    /// Begins a request. Gives its answer (`{ok, text}` as JSON text) when that is known at once, as for wrong arguments.
+    pub fn begin(&mut self, id: u32, method: &str, args: &str) -> Option<String> {
+        let begun = self.service.begin(id, method, args);
+        begun.err().map(|message| answer(&Err(message)))
+    }
+
+    /// Works on a request for some milliseconds. Gives its answer when it is done.
+    pub fn step(&mut self, id: u32) -> Option<String> {
+        match self.service.step(id) {
+            Some(Step::More) => None,
+            Some(Step::Done(result)) => Some(answer(&result)),
+            None => Some(answer(&Err("There is no such request.".to_owned()))),
+        }
+    }
+
+    /// Forgets a request.
+    pub fn cancel(&mut self, id: u32) {
+        self.service.cancel(id);
+    }
+}
