@@ -8,12 +8,13 @@
 use super::cache::{Cache, Indexer};
 use super::files::Files;
 use super::find::{self, Find};
-use super::limits::{STEP_BYTES, STEP_FILES};
+use super::limits::{AUTO_WORKERS, STEP_BYTES, STEP_FILES};
 use super::text::query::Query;
 use super::text::report;
 use super::text::search::Search;
 use super::walk::Share;
 use super::walk::tree::Tree;
+use crate::policy::SearchPolicy;
 use std::collections::VecDeque;
 
 /// How far a job is.
@@ -31,17 +32,25 @@ pub trait Job<F> {
 }
 
 /// What a service keeps to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// Instances that share the tree, this one included.
+    pub workers: u32,
     /// Bytes that this instance's memory may have.
     pub memory_bytes: usize,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
+impl Settings {
+    /// For the plugin options, on a machine with so many processors.
+    #[must_use]
+    pub fn of(options: &SearchPolicy, cores: u32) -> Self {
+        let workers = match options.workers {
+            0 => cores.clamp(1, AUTO_WORKERS),
+            some => some,
+        };
         Self {
-            memory_bytes: 256 << 20,
+            workers,
+            memory_bytes: ((options.memory_mb as usize) << 20) / workers as usize,
         }
     }
 }
