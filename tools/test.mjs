@@ -33,6 +33,8 @@ const STAGES = {
   build: () => build(),
   tsc: () => run("tsc", ["--noEmit"]),
   host: hostTests,
+  // the code tools as a library, with ripgrep as the oracle
+  code: () => nodeTest(filesBelow("tests/code").filter((path) => path.endsWith(".test.mjs"))),
   "wasm-node": () => run("wasm-pack", ["test", "--node", ...WASM_TEST, "--", "--test", "node"]),
   "wasm-chrome": () =>
     run("wasm-pack", [
@@ -41,7 +43,7 @@ const STAGES = {
     ]),
   e2e: endToEnd,
 };
-const COUNTED = ["native", "host", "wasm-node", "wasm-chrome", "e2e"];
+const COUNTED = ["native", "host", "code", "wasm-node", "wasm-chrome", "e2e"];
 
 /** What prettier checks: written by people, so not what Rust generates. */
 const formatted = () =>
