@@ -3,7 +3,7 @@
 // A stage that counts tests fails when it counted none: a wasm suite that is not configured for its runtime is
 // skipped with exit code 0, and so is a renamed file. The last line is "N passed, N failed".
 import { rmSync } from "node:fs";
-import { build, bundle } from "./build.mjs";
+import { build, buildPlayground, bundle } from "./build.mjs";
 import { at, filesBelow, run, runAsProgram, seconds, Stop, which } from "./lib.mjs";
 import { setup } from "./setup.mjs";
 
@@ -30,8 +30,14 @@ const STAGES = {
     ]);
   },
   native: () => run("cargo", ["test", "--all-features"]),
-  build: () => build(),
-  tsc: () => run("tsc", ["--noEmit"]),
+  async build() {
+    await build();
+    await buildPlayground();
+  },
+  async tsc() {
+    await run("tsc", ["--noEmit"]);
+    await run("tsc", ["--noEmit", "-p", "www"]);
+  },
   host: hostTests,
   // the code tools as a library, with ripgrep as the oracle
   code: () => nodeTest(filesBelow("tests/code").filter((path) => path.endsWith(".test.mjs"))),
@@ -41,15 +47,23 @@ const STAGES = {
       ...["test", "--headless", "--chrome", ...WASM_TEST, "--chromedriver", which("chromedriver")],
       ...["--", "--test", "browser"],
     ]),
+  www: playgroundTests,
   e2e: endToEnd,
 };
-const COUNTED = ["native", "host", "code", "wasm-node", "wasm-chrome", "e2e"];
+const COUNTED = ["native", "host", "code", "wasm-node", "wasm-chrome", "www", "e2e"];
+
+/** The playground's tests, in Chromium; they compare with what the same stories are natively. */
+async function playgroundTests() {
+  await buildPlayground();
+  await run("cargo", ["build", "--quiet", "--features", "sim", "--example", "stories"]);
+  return nodeTest(filesBelow("tests/www").filter((path) => path.endsWith(".test.mjs")));
+}
 
 /** What prettier checks: written by people, so not what Rust generates. */
 const formatted = () =>
-  ["host", "tests", "tools", "bench"]
+  ["host", "tests", "tools", "bench", "www/src", "www/index.html", "www/style.css"]
     .flatMap(filesBelow)
-    .filter((path) => /\.(ts|mjs|js)$/.test(path) && !path.startsWith("host/generated/"));
+    .filter((path) => /\.(ts|mjs|js|html|css)$/.test(path) && !path.startsWith("host/generated/"));
 
 /** The host's unit tests: Node 20 can't run TypeScript, so each is bundled first, as the package is. */
 async function hostTests() {

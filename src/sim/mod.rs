@@ -20,6 +20,7 @@ mod laws;
 mod opencode;
 mod person;
 pub mod scenario;
+pub mod theatre;
 mod world;
 
 pub use host::{effect_name, event_name};

@@ -33,6 +33,21 @@ pub(super) enum Loop {
     Leaving,
 }
 
+impl Loop {
+    /// The state in words, for displays.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Starting => "starting",
+            Self::Working => "working",
+            Self::Retrying => "retrying",
+            Self::Calling => "calling",
+            Self::Asking => "asking",
+            Self::Ending | Self::Leaving => "ending",
+        }
+    }
+}
+
 /// A step of the loop.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
@@ -290,16 +305,8 @@ impl World {
             })
             .count() as u32;
         let provider = &self.scenario.provider;
-        let outage = provider
-            .outages
-            .iter()
-            .any(|(from, to)| (*from..*to).contains(&elapsed));
-        let capacity = provider
-            .capacity
-            .iter()
-            .rev()
-            .find(|(from, _)| *from <= elapsed)
-            .map_or(u32::MAX, |(_, tasks)| *tasks);
+        let outage = provider.is_out(elapsed);
+        let capacity = provider.capacity_at(elapsed);
         let (output_ms, retry_after_ms) = (provider.output_ms, provider.retry_after_ms);
         if let Some(session) = self.sessions.get_mut(name) {
             session.taken += std::mem::take(&mut session.pending);

@@ -230,6 +230,35 @@ impl Default for Provider {
     }
 }
 
+impl Provider {
+    /// Whether it refuses everything, `elapsed` ms after the start.
+    #[must_use]
+    pub fn is_out(&self, elapsed: u64) -> bool {
+        self.outages
+            .iter()
+            .any(|(from, to)| (*from..*to).contains(&elapsed))
+    }
+
+    /// How many requests at a time it takes, `elapsed` ms after the start.
+    #[must_use]
+    pub fn takes(&self, elapsed: u64) -> u32 {
+        if self.is_out(elapsed) {
+            return 0;
+        }
+        self.capacity_at(elapsed)
+    }
+
+    /// The same, when it is not out.
+    #[must_use]
+    pub fn capacity_at(&self, elapsed: u64) -> u32 {
+        self.capacity
+            .iter()
+            .rev()
+            .find(|(from, _)| *from <= elapsed)
+            .map_or(u32::MAX, |(_, tasks)| *tasks)
+    }
+}
+
 impl Default for Person {
     fn default() -> Self {
         Self {

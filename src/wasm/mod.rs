@@ -3,6 +3,7 @@
 //! | feature | file | what it is |
 //! |---|---|---|
 //! | `engine` | `orchestrator`, `host`, `driver` | missions: [`host`] is what the module may call, [`Orchestrator`] is what JavaScript may call, [`driver`] is the loop between them: events are queued, the engine is borrowed for one event only, and its effects are all started before the next |
+//! | `theatre` | `theatre` | the playground: simulated missions to look at, in no module of pkg/ |
 //! | `code` | `code` | the code tools: the imported `Files`, and `Code`, which serves requests |
 
 #![allow(
@@ -21,5 +22,10 @@ mod host;
 #[cfg(feature = "engine")]
 mod orchestrator;
 
+#[cfg(feature = "theatre")]
+mod theatre;
+
 #[cfg(feature = "engine")]
 pub use orchestrator::{Orchestrator, replay};
+#[cfg(feature = "theatre")]
+pub use theatre::Theatre;

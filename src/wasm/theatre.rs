@@ -1,0 +1,43 @@
+//! The playground's class: a simulated mission with a place in it.
+
+use crate::sim::theatre::{self, Settings};
+use wasm_bindgen::prelude::*;
+
+/// A run of the simulated world. All that it gives is JSON text.
+#[wasm_bindgen]
+pub struct Theatre {
+    run: theatre::Theatre,
+}
+
+#[wasm_bindgen]
+impl Theatre {
+    /// Runs `settings` (`Settings`, as JSON text) to its end and stands before its first moment. Throws when the text
+    /// is not one.
+    #[wasm_bindgen(constructor)]
+    pub fn new(settings: &str) -> Result<Theatre, JsError> {
+        console_error_panic_hook::set_once();
+        let settings: Settings = serde_json::from_str(settings)
+            .map_err(|error| JsError::new(&format!("settings: {error}")))?;
+        let run = theatre::Theatre::new(&settings);
+        Ok(Theatre { run })
+    }
+
+    /// The stories (`Story[]`).
+    pub fn stories() -> Result<String, JsError> {
+        json(&theatre::stories())
+    }
+
+    /// The whole run (`Overview`).
+    pub fn overview(&self) -> Result<String, JsError> {
+        json(self.run.overview())
+    }
+
+    /// The state after `moment` moments (`Picture`).
+    pub fn jump(&mut self, moment: usize) -> Result<String, JsError> {
+        json(&self.run.jump(moment))
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, JsError> {
+    Ok(serde_json::to_string(value)?)
+}

@@ -1,0 +1,72 @@
+// A Chromium with the playground in it, for the tests: no network but loopback, and no error may go unseen.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { chromium } from "playwright-core";
+import { at, output, read, which } from "../../tools/lib.mjs";
+import { serve } from "../../tools/playground.mjs";
+
+const { args } = JSON.parse(read("webdriver.json"))["goog:chromeOptions"];
+const AXE = readFileSync(at("node_modules/axe-core/axe.min.js"), "utf8");
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+/** Starts the browser and the server; `close` ends both. */
+export async function open({ base = "/" } = {}) {
+  const site = await serve({ base });
+  const executablePath = ["chromium", "chromium-browser", "google-chrome"].map(which).find(Boolean);
+  const browser = await chromium.launch({
+    executablePath,
+    args: args.filter((arg) => !arg.startsWith("--headless")),
+  });
+  const pages = [];
+  return {
+    url: site.url,
+    browser,
+    /** A page that has started, at `hash`. Every error and every foreign request in it is kept. */
+    async page(hash = "", { width = 1440, height = 900, ...options } = {}) {
+      const context = await browser.newContext({ viewport: { width, height }, ...options });
+      const page = await context.newPage();
+      const seen = { page, errors: [] };
+      pages.push(seen);
+      page.on("console", (message) => {
+        if (["error", "warning"].includes(message.type())) seen.errors.push(message.text());
+      });
+      page.on("pageerror", (error) => seen.errors.push(String(error)));
+      page.on("request", (request) => {
+        if (!request.url().startsWith(site.url)) seen.errors.push(`asks for ${request.url()}`);
+      });
+      await page.goto(site.url + hash);
+      await page.waitForFunction("globalThis.theatre !== undefined");
+      return page;
+    },
+    /** Fails when a page had an error. */
+    checkQuiet() {
+      for (const { errors } of pages) assert.deepEqual(errors, []);
+    },
+    async close() {
+      await browser.close();
+      site.close();
+    },
+  };
+}
+
+/** Chooses a story with the mouse and waits until it stands at its start. */
+export async function choose(page, story) {
+  await page.locator(`input[name=story][value=${story}]`).check();
+  await page.waitForFunction(`theatre.overview().settings.story === ${JSON.stringify(story)}`);
+}
+
+/** The violations that axe-core finds, in a line each. */
+export async function violations(page) {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(TAGS)} })`);
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`),
+  );
+}
+
+/** The stories as they are natively. */
+export function nativeStories() {
+  const text = output(at("target/debug/examples/stories"));
+  assert.ok(text, "the example `stories` is built and runs");
+  return text.split("\n").map((line) => JSON.parse(line));
+}
