@@ -35,7 +35,7 @@ export async function open({ base = "/" } = {}) {
         if (!request.url().startsWith(site.url)) seen.errors.push(`asks for ${request.url()}`);
       });
       await page.goto(site.url + hash);
-      await page.waitForFunction("globalThis.theatre !== undefined");
+      await started(page);
       return page;
     },
     /** Fails when a page had an error. */
@@ -49,10 +49,14 @@ export async function open({ base = "/" } = {}) {
   };
 }
 
-/** Chooses a story with the mouse and waits until it stands at its start. */
+/** Waits until the page has its module and has drawn a run. */
+export const started = (page) =>
+  page.locator("html[data-ready]").waitFor({ state: "attached", timeout: 10_000 });
+
+/** Chooses a story with the mouse. */
 export async function choose(page, story) {
   await page.locator(`input[name=story][value=${story}]`).check();
-  await page.waitForFunction(`theatre.overview().settings.story === ${JSON.stringify(story)}`);
+  assert.equal(await page.evaluate("theatre.overview().settings.story"), story);
 }
 
 /** The violations that axe-core finds, in a line each. */

@@ -1,7 +1,7 @@
 // The page for people: links, keys, names, no network, any path.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { choose, open, violations } from "./browser.mjs";
+import { choose, open, started, violations } from "./browser.mjs";
 
 let site;
 before(async () => {
@@ -124,11 +124,15 @@ test("no width makes the page scroll sideways, and playing moves no panel", asyn
 test("after the first load the page needs no network, and opens again without one", async () => {
   const page = await site.page();
   await page.evaluate("navigator.serviceWorker.ready");
-  await page.waitForFunction("navigator.serviceWorker.controller !== null");
+  await page.evaluate(
+    () =>
+      navigator.serviceWorker.controller ??
+      new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done)),
+  );
   await page.context().setOffline(true);
   await choose(page, "storm");
   await page.reload();
-  await page.waitForFunction("globalThis.theatre !== undefined");
+  await started(page);
   await page.keyboard.press("End");
   assert.match(await page.locator("#phase").textContent(), /^Complete/);
 });

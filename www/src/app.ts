@@ -11,17 +11,6 @@ import { setUpTour } from "./tour.js";
 import { setUpTransport, showTransport } from "./transport.js";
 import type { Picture, Settings, Story } from "./types.js";
 
-setUpTheme();
-try {
-  start(await load());
-} catch (error) {
-  complain(`The page could not start: ${error instanceof Error ? error.message : String(error)}`);
-}
-if ("serviceWorker" in navigator) {
-  // Without one, as in a private window, the page only needs the network to be loaded again.
-  navigator.serviceWorker.register(new URL("./offline.js", import.meta.url)).catch(() => undefined);
-}
-
 function start(stories: Story[]): void {
   let place = readLink(location.hash);
   let run: Run = play(place.settings);
@@ -75,7 +64,10 @@ function start(stories: Story[]): void {
   Object.assign(globalThis, {
     theatre: { text: (moment: number) => run.text(moment), overview: () => run.overview },
   });
+  // on a narrow page the mission comes first
+  byId<HTMLDetailsElement>("settings-fold").open = matchMedia("(min-width: 1181px)").matches;
   show();
+  document.documentElement.dataset["ready"] = "";
 }
 
 /** The newest decision of a paused run, for those who listen to the page. */
@@ -117,4 +109,15 @@ function complain(text: string): void {
   const element = byId("error");
   element.textContent = text;
   element.hidden = false;
+}
+
+setUpTheme();
+try {
+  start(await load());
+} catch (error) {
+  complain(`The page could not start: ${error instanceof Error ? error.message : String(error)}`);
+}
+if ("serviceWorker" in navigator) {
+  // Without one, as in a private window, the page only needs the network to be loaded again.
+  navigator.serviceWorker.register(new URL("./offline.js", import.meta.url)).catch(() => undefined);
 }

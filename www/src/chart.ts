@@ -128,7 +128,7 @@ export class Chart {
     const most = Math.max(
       2,
       ...levels.map(({ value }) =>
-        Math.max(value.limit, value.inFlight, Math.min(value.capacity ?? 0, value.ceiling)),
+        Math.max(value.limit, value.inFlight, Math.min(value.capacity ?? 0, value.ceiling * 1.5)),
       ),
     );
     const top = TOP + 6;

@@ -29,18 +29,18 @@ export function showRoadmap({ mission, ceilings }: Picture): void {
   );
   const minutes = (mission?.activeMs ?? 0) / 60_000;
   byId("budget").replaceChildren(
-    ...meter("Continuations", mission?.iteration ?? 0, ceilings.iterations),
-    ...meter("Active minutes", minutes, ceilings.minutes),
-    ...meter("Tokens", mission?.tokens ?? 0, ceilings.tokens),
+    meter("Continuations", mission?.iteration ?? 0, ceilings.iterations),
+    meter("Active minutes", minutes, ceilings.minutes),
+    meter("Tokens", mission?.tokens ?? 0, ceilings.tokens),
   );
 }
 
-function meter(name: string, value: number, most: number): HTMLElement[] {
+function meter(name: string, value: number, most: number): HTMLElement {
   const round = (number: number) => Math.round(number).toLocaleString("en");
   const share = Math.min(1, value / Math.max(1, most));
   const bar = h("span", { class: "bar", "aria-hidden": "true" });
   bar.append(h("span", { style: `inline-size:${(share * 100).toFixed(1)}%` }));
-  return [h("dt", {}, name), h("dd", {}, `${round(value)} of ${round(most)}`, bar)];
+  return h("div", {}, h("dt", {}, name), h("dd", {}, `${round(value)} of ${round(most)}`, bar));
 }
 
 export function showSessions(picture: Picture, overview: Overview): void {

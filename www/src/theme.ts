@@ -11,9 +11,7 @@ export function setUpTheme(): void {
   const apply = () => {
     const theme = choice === "auto" ? (dark.matches ? "dark" : "light") : choice;
     document.documentElement.dataset["theme"] = theme;
-    const name = choice === "auto" ? "as the system has them" : choice;
-    byId("theme").textContent = choice.charAt(0).toUpperCase() + choice.slice(1);
-    byId("theme").setAttribute("aria-label", `Colours: ${name}`);
+    byId("theme").textContent = `Colours: ${choice}`;
   };
   byId("theme").addEventListener("click", () => {
     choice = CHOICES[(CHOICES.indexOf(choice) + 1) % CHOICES.length] ?? "auto";

@@ -2,6 +2,7 @@
 
 use super::Moment;
 use crate::concurrency::KeyView;
+use crate::effect::Effect;
 use crate::event::clip;
 use crate::exec::UnifiedTaskExecutor;
 use crate::mission::{Mission, Phase};
@@ -192,7 +193,13 @@ pub(super) fn happened(heard: &[Heard]) -> Vec<Happened> {
                 .iter()
                 .map(|effect| Line {
                     name: effect_name(effect),
-                    text: text(serde_json::to_value(effect)),
+                    text: match effect {
+                        // its text is the event once more
+                        Effect::Journal { text, .. } | Effect::JournalTasks { text, .. } => {
+                            format!("{} bytes", text.len())
+                        }
+                        effect => text(serde_json::to_value(effect)),
+                    },
                 })
                 .collect(),
         })

@@ -86,7 +86,7 @@ pub fn stories() -> Vec<Story> {
         Story {
             id: "storm",
             title: "Rate-limit storm",
-            about: "Nine sub-agents meet a provider that takes two at a time. The limit falls to what the provider bears and grows again when it takes more.",
+            about: "Nine sub-agents meet a provider that takes three at a time. The limit falls to what the provider bears and grows again when it takes more.",
             scenario: Scenario {
                 seed: 11,
                 agent: agent(Temper::Delegating, 4, 9),
