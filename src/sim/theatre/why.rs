@@ -30,7 +30,7 @@ pub struct Fact {
     pub value: String,
 }
 
-fn fact(name: &'static str, value: impl ToString) -> Fact {
+fn fact(name: &'static str, value: impl std::fmt::Display) -> Fact {
     Fact {
         name,
         value: value.to_string(),
