@@ -19,10 +19,13 @@ mod host;
 mod laws;
 mod opencode;
 mod person;
+pub mod planted;
 pub mod scenario;
+mod shrink;
 mod world;
 
 pub use host::{effect_name, event_name};
 pub use laws::Violation;
 pub use scenario::{Level, Scenario};
+pub use shrink::Case;
 pub use world::{Disk, EPOCH, Heard, ROOT, World};
