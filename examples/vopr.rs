@@ -1,77 +1,267 @@
-//! Runs simulated missions by seed and reports those that break a law.
+//! Runs simulated missions by seed and reports those that break a law, each in one line. A failing run is shrunk to the
+//! smallest that breaks the same law, and written with its journal.
 //!
 //! ```text
-//! cargo run --release --features sim --example vopr -- --seeds 0..10000 [--faults none|light|heavy] [--threads 2]
-//!     [--trace] [--coverage]
+//! cargo run --release --features sim --example vopr -- --seeds 0..10000
+//!     [--faults none|light|heavy]   how much goes wrong; heavy by default
+//!     [--threads 2]                 one by default
+//!     [--out target/vopr]           where failing cases (SEED.json) and their journals (SEED.ndjson) go
+//!     [--coverage]                  transitions never taken, and how often each event, effect and fault was
+//!     [--plant all|NAME]            plants bugs in the engine and tells how soon each is found
+//!     [--trace]                     prints what happens in each run; with --case FILE of a failing one
+//!     [--case FILE]                 runs a case that was written
 //! ```
-use opencode_orchestrator::sim::{Level, Violation, World, coverage};
+use opencode_orchestrator::sim::chance::DISTURBANCES;
+use opencode_orchestrator::sim::coverage::{self, Coverage};
+use opencode_orchestrator::sim::planted::{Bug, plant};
+use opencode_orchestrator::sim::{Case, Level, Scenario, Violation, World};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::ops::Range;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Instant;
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+struct Options {
+    seeds: Range<u64>,
+    level: Level,
+    threads: u64,
+    out: PathBuf,
+    coverage: bool,
+    trace: bool,
+    plant: Option<String>,
+    case: Option<PathBuf>,
+}
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    let (mut from, mut to, mut level, mut trace, mut cover) =
-        (0, 1_000, Level::Heavy, false, false);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_default();
-        match arg.as_str() {
-            "--seeds" => {
-                let text = value();
-                let (a, b) = text.split_once("..").unwrap_or((&text, ""));
-                from = a.parse().unwrap_or(0);
-                to = b.parse().unwrap_or(from + 1);
-            }
-            "--faults" => {
-                level = match value().as_str() {
-                    "none" => Level::None,
-                    "light" => Level::Light,
-                    _ => Level::Heavy,
-                }
-            }
-            "--trace" => trace = true,
-            "--coverage" => cover = true,
-            other => {
-                eprintln!("unknown argument {other}");
-                return ExitCode::FAILURE;
-            }
+    // a panic of the engine is a violation, told in one line
+    std::panic::set_hook(Box::new(|_| {}));
+    match options(std::env::args().skip(1)).and_then(|options| run(&options)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}; see the top of examples/vopr.rs for the options");
+            ExitCode::FAILURE
         }
-    }
-    let start = std::time::Instant::now();
-    let mut failures = 0u64;
-    for seed in from..to {
-        if let Err(violation) = play(seed, level, trace) {
-            failures += 1;
-            println!("{violation}");
-        }
-    }
-    let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "{} missions, {failures} failures, {seconds:.1} s, {:.0} missions a minute",
-        to - from,
-        (to - from) as f64 / seconds * 60.0
-    );
-    if cover {
-        let seen = coverage::take();
-        println!("{seen:#?}");
-        for missing in seen.missing() {
-            println!("never: {missing}");
-        }
-    }
-    if failures == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
     }
 }
 
-fn play(seed: u64, level: Level, trace: bool) -> Result<(), Violation> {
-    let mut world = World::draw(seed, level);
-    world.trace = trace.then(Vec::new);
-    let result = world.run();
-    if let Some(lines) = world.trace {
-        println!("{:#?}", world.scenario);
-        for line in lines {
-            println!("{line}");
+fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Box<dyn Error>> {
+    let mut options = Options {
+        seeds: 0..1_000,
+        level: Level::Heavy,
+        threads: 1,
+        out: "target/vopr".into(),
+        coverage: false,
+        trace: false,
+        plant: None,
+        case: None,
+    };
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+        match arg.as_str() {
+            "--seeds" => {
+                let text = value()?;
+                let (from, to) = text.split_once("..").unwrap_or((&text, ""));
+                let from = from.parse()?;
+                options.seeds = from..if to.is_empty() { from + 1 } else { to.parse()? };
+            }
+            "--faults" => {
+                options.level = match value()?.as_str() {
+                    "none" => Level::None,
+                    "light" => Level::Light,
+                    "heavy" => Level::Heavy,
+                    other => return Err(format!("--faults {other}: none, light or heavy").into()),
+                }
+            }
+            "--threads" => options.threads = value()?.parse::<u64>()?.max(1),
+            "--out" => options.out = value()?.into(),
+            "--plant" => options.plant = Some(value()?),
+            "--case" => options.case = Some(value()?.into()),
+            "--coverage" => options.coverage = true,
+            "--trace" => options.trace = true,
+            other => return Err(format!("unknown option {other}").into()),
         }
     }
+    Ok(options)
+}
+
+fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
+    if let Some(file) = &options.case {
+        let case: Case = serde_json::from_str(&fs::read_to_string(file)?)?;
+        return Ok(trace(&case).is_ok());
+    }
+    if let Some(name) = &options.plant {
+        return hunt(options, name);
+    }
+    if options.trace {
+        let mut all = true;
+        for seed in options.seeds.clone() {
+            all &= trace(&Case::of(Scenario::draw(seed, options.level))).is_ok();
+        }
+        return Ok(all);
+    }
+    let start = Instant::now();
+    let (failures, seen, struck) = play_all(options);
+    let seconds = start.elapsed().as_secs_f64();
+    let missions = options.seeds.end.saturating_sub(options.seeds.start);
+    println!(
+        "{missions} missions, {failures} failures, {seconds:.1} s, {:.0} missions a minute",
+        missions as f64 / seconds * 60.0
+    );
+    if options.coverage {
+        tell_coverage(&seen, &struck);
+    }
+    Ok(failures == 0)
+}
+
+type Struck = BTreeMap<String, u64>;
+
+fn play_all(options: &Options) -> (u64, Coverage, Struck) {
+    let mut sum = (0, Coverage::default(), Struck::new());
+    let parts: Vec<_> = (0..options.threads)
+        .map(|part| {
+            let options = options.clone();
+            thread::spawn(move || play_part(&options, part))
+        })
+        .collect();
+    for part in parts {
+        if let Ok((failures, seen, struck)) = part.join() {
+            sum.0 += failures;
+            sum.1.add(seen);
+            for (kind, count) in struck {
+                *sum.2.entry(kind).or_default() += count;
+            }
+        } else {
+            sum.0 += 1;
+        }
+    }
+    sum
+}
+
+fn play_part(options: &Options, part: u64) -> (u64, Coverage, Struck) {
+    let mut failures = 0;
+    let mut struck = Struck::new();
+    for seed in options.seeds.clone() {
+        if seed % options.threads != part {
+            continue;
+        }
+        let case = Case::of(Scenario::draw(seed, options.level));
+        let (strikes, result) = case.play();
+        if options.coverage {
+            for strike in strikes {
+                *struck.entry(format!("{:?}", strike.kind)).or_default() += 1;
+            }
+        }
+        if let Err(violation) = result {
+            failures += 1;
+            let seen = coverage::take(); // what shrinking does is no coverage
+            println!("{violation}");
+            if let Err(error) = write(options, &case, seed) {
+                eprintln!("{}: {error}", options.out.display());
+            }
+            coverage::put(seen);
+        }
+    }
+    (failures, coverage::take(), struck)
+}
+
+/// Shrinks a failing case and writes it with the journals of its run.
+fn write(options: &Options, case: &Case, seed: u64) -> Result<(), Box<dyn Error>> {
+    let small = case.shrink();
+    fs::create_dir_all(&options.out)?;
+    let path = |end: &str| options.out.join(format!("{seed}.{end}"));
+    fs::write(path("json"), serde_json::to_string_pretty(&small)? + "\n")?;
+    let mut world = World::new(small.scenario.clone(), small.kept.clone());
+    let _ = world.run();
+    let disk = &world.disk;
+    let files = disk
+        .ended
+        .values()
+        .chain(disk.missions.values())
+        .chain(disk.tasks.values());
+    fs::write(path("ndjson"), files.cloned().collect::<String>())?;
+    println!(
+        "    {} disturbances: {}",
+        small.kept.map_or(0, |kept| kept.len()),
+        path("json").display()
+    );
+    Ok(())
+}
+
+fn trace(case: &Case) -> Result<(), Violation> {
+    let mut world = World::new(case.scenario.clone(), case.kept.clone());
+    world.trace = Some(Vec::new());
+    let result = world.run();
+    println!("{:#?}", world.scenario);
+    for line in world.trace.iter().flatten() {
+        println!("{line}");
+    }
+    match &result {
+        Ok(()) => println!("no law was broken"),
+        Err(violation) => println!("{violation}"),
+    }
     result
+}
+
+/// Plants bugs and looks for the first seed that shows each.
+fn hunt(options: &Options, name: &str) -> Result<bool, Box<dyn Error>> {
+    let bugs: Vec<Bug> = Bug::ALL
+        .into_iter()
+        .filter(|bug| name == "all" || format!("{bug:?}") == name)
+        .collect();
+    if bugs.is_empty() {
+        return Err(format!("--plant {name}: all, or one of {:?}", Bug::ALL).into());
+    }
+    let mut all = true;
+    for bug in bugs {
+        let start = Instant::now();
+        plant(Some(bug));
+        let found = options.seeds.clone().find_map(|seed| {
+            Some((
+                seed,
+                Case::of(Scenario::draw(seed, options.level)).run().err()?,
+            ))
+        });
+        plant(None);
+        let ms = start.elapsed().as_millis();
+        let bug = format!("{bug:?}");
+        match found {
+            Some((seed, violation)) => println!(
+                "{bug:<18} seed {seed:>5}, {:>5} missions, {ms:>6} ms: {}: {:.100}",
+                seed - options.seeds.start + 1,
+                violation.law,
+                violation.text
+            ),
+            None => {
+                all = false;
+                println!("{bug:<18} NOT FOUND in {ms} ms");
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn tell_coverage(seen: &Coverage, struck: &Struck) {
+    let missing = seen.missing();
+    println!(
+        "transitions: {} of {}",
+        Coverage::of() - missing.len(),
+        Coverage::of()
+    );
+    for step in missing {
+        println!("  never: {step}");
+    }
+    println!("events: {:?}", seen.events);
+    println!("effects: {:?}", seen.effects);
+    println!("faults: {struck:?}");
+    for kind in DISTURBANCES {
+        if !struck.contains_key(&format!("{kind:?}")) {
+            println!("  never: {kind:?}");
+        }
+    }
 }

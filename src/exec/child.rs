@@ -64,6 +64,7 @@ impl UnifiedTaskExecutor {
         let Some(child) = self.pool.remove(session) else {
             return;
         };
+        self.gone.is_new(session);
         self.resources.release(child.node);
         if let Some(ticket) = child.ticket {
             cx.notes
@@ -79,7 +80,7 @@ impl UnifiedTaskExecutor {
         session: &SessionId,
         title: &str,
     ) {
-        if self.is_child(session) || *session == self.root {
+        if self.is_child(session) || *session == self.root || self.gone.contains(session) {
             return;
         }
         let named = title.rsplit_once(" t").and_then(|(_, id)| {
@@ -326,8 +327,8 @@ impl UnifiedTaskExecutor {
         }
         match outcome {
             Outcome::Err(Fault::SessionLost { .. }) => self.forget_child(cx, session),
-            Outcome::Ok(_) if child.timer.is_none() => self.forget_child(cx, session),
-            Outcome::Ok(_) => {} // the answer to an abort whose idle came first
+            Outcome::Ok(Payload::Done) if child.timer.is_none() => self.forget_child(cx, session),
+            Outcome::Ok(_) => {} // the answer to an abort whose idle came first, or to a lookup that came late
             Outcome::Err(fault) => {
                 child.tries += 1;
                 if child.tries >= CLOSING_TRIES {

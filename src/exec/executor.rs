@@ -10,7 +10,8 @@ use crate::event::{Event, Model, Outcome, TaskNews};
 use crate::fault::Fault;
 use crate::id::{CallId, EffectId, ExecutorId, SessionId, TaskId, TimerId};
 use crate::mission::session_of;
-use crate::policy::{POOL_REST_MS, Policy, RESULTS_BYTES, TASKS_KEPT};
+use crate::policy::{POOL_REST_MS, Policy, RECENT_IDS, RESULTS_BYTES, TASKS_KEPT};
+use crate::recent::Recent;
 use crate::resource::{NodeId, ResourceTracker};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,9 @@ pub struct UnifiedTaskExecutor {
     /// Failed looks for sessions whose creation got no answer, in a row.
     #[serde(default)]
     pub(super) orphan_looks: u32,
+    /// Sessions that are gone: what is told of them late is nothing.
+    #[serde(default)]
+    pub(super) gone: Recent<SessionId, RECENT_IDS>,
     #[serde(default)]
     pub(super) orphan_timer: Option<TimerId>,
     pub(super) sequence: u32,
@@ -144,6 +148,7 @@ impl UnifiedTaskExecutor {
             last_progress: now,
             attempts: 0,
             orphan_looks: 0,
+            gone: Recent::default(),
             orphan_timer: None,
             sequence: 0,
             resources: ResourceTracker::default(),
@@ -430,7 +435,11 @@ impl UnifiedTaskExecutor {
 
     /// Asks the limiter for a slot.
     pub(super) fn ask_slot(&mut self, cx: &mut Context, id: TaskId) {
-        if self.suspended {
+        let waits = self
+            .tasks
+            .get(&id)
+            .is_some_and(|task| task.ticket.is_some());
+        if self.suspended || waits {
             return;
         }
         if let Some(ask) = self.new_ask(id) {

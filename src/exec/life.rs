@@ -132,6 +132,7 @@ impl UnifiedTaskExecutor {
             self.parent.silenced = false;
             self.told = (0, Vec::new());
         } else {
+            self.parent.silenced = true; // the turn under way may still delegate
             self.cancel_all(cx, "Its mission ended.");
             let unseen: Vec<TaskId> = self.unseen.iter().copied().collect();
             self.mark_seen(&unseen); // they stay readable; nobody is woken for them
@@ -191,8 +192,8 @@ impl UnifiedTaskExecutor {
             self.enter(id, TaskState::Queued);
         }
         self.last_progress = cx.now;
-        self.suspended = true;
-        if cause == RestoreCause::Trap {
+        let was_suspended = std::mem::replace(&mut self.suspended, true);
+        if cause == RestoreCause::Trap && !was_suspended {
             if self.tasks.values().any(|task| task.orphan) {
                 // what the instance before asked for is still on its way
                 let top = self.top();
@@ -323,7 +324,7 @@ impl UnifiedTaskExecutor {
         let orphans: Vec<TaskId> = self
             .tasks
             .values()
-            .filter(|task| task.orphan && task.session.is_none() && task.parent == *parent)
+            .filter(|task| task.orphan && task.parent == *parent)
             .map(|task| task.id)
             .collect();
         for id in orphans {

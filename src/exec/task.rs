@@ -49,10 +49,10 @@ use TaskState::{
 /// Every transition a task may take. `Cancelled` and `TimedOut` are reached from every open state, and a restart leads
 /// back to `Queued`. Those are not repeated here.
 pub const TABLE: &[(TaskState, &[TaskState])] = &[
-    (Queued, &[Leasing, Prompting, Adopting, Failed]),
+    (Queued, &[Leasing, Prompting, Adopting]),
     (Leasing, &[Prompting, BackingOff, Failed]),
     (Prompting, &[Running, Collecting, BackingOff, Failed]),
-    (Running, &[Collecting, Prompting, BackingOff, Failed]),
+    (Running, &[Collecting, BackingOff, Failed]),
     (Collecting, &[Done, BackingOff, Failed]),
     (Adopting, &[Running, Collecting, BackingOff, Failed]),
     (BackingOff, &[Queued]),

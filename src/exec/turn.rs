@@ -96,15 +96,14 @@ impl UnifiedTaskExecutor {
                 let text = format!("Its session could not be created: {message}");
                 self.finish(cx, id, TaskState::Failed, &text);
             }
-            Outcome::Err(fault) if leasing => {
-                if fault.is_backpressure()
-                    && let Some(task) = self.tasks.get_mut(&id)
-                {
-                    // it may have been created although the answer did not come
+            Outcome::Err(fault) if fault.is_backpressure() => {
+                // it may have been created although the answer did not come, and its task may have ended meanwhile
+                if let Some(task) = self.tasks.get_mut(&id) {
                     task.orphan = true;
                     self.look_for_orphan(cx, id);
-                    return;
                 }
+            }
+            Outcome::Err(fault) if leasing => {
                 let message = format!("its session could not be created: {fault}");
                 self.on_fault(cx, id, &Fault::AgentFailed { message });
             }

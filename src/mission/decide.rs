@@ -272,6 +272,7 @@ impl Mission {
         if !again {
             self.sent_news = None;
         }
+        self.turn.idle_heard = false;
         // one that the session still has unanswered is not stored a second time
         let redrive = again || std::mem::replace(&mut self.turn.awaiting, true);
         let news = self.news.as_ref().or(self.sent_news.as_ref());

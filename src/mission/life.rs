@@ -138,6 +138,7 @@ impl Mission {
                     Phase::Reading if self.reads_todos() => self.proceed(cx),
                     Phase::Prompting => {
                         // the prompt may still be on its way: looked at too early it would be sent twice
+                        self.turn.in_doubt = true;
                         self.turn.handed = Some(cx.now);
                         self.enter(cx, Phase::Working);
                         self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);
@@ -182,7 +183,8 @@ impl Mission {
             Rule::Drain,
             "the host is ending; the mission goes on inside it".to_owned(),
         );
-        if self.phase == Phase::Working {
+        // a prompt in doubt may be on its way: its grace goes first
+        if self.phase == Phase::Working && !self.turn.in_doubt {
             self.turn.handed = self.turn.handed.or(Some(cx.now));
             self.look_up_turn(cx);
         }

@@ -129,7 +129,8 @@ impl Mission {
             .assistant
             .as_ref()
             .is_none_or(|last| self.turn.messages.contains(&last.message));
-        if std::mem::take(&mut self.turn.in_doubt) && heard && !turn.unanswered {
+        let new_end = !heard && self.turn.idle_heard;
+        if std::mem::take(&mut self.turn.in_doubt) && !new_end && !turn.unanswered {
             // the prompt did not arrive
             self.enter(cx, Phase::Prompting);
             self.hand_over(cx, true);
@@ -164,7 +165,10 @@ impl Mission {
         match &last.ending {
             _ if turn.unanswered
                 && handed.is_some_and(|at| {
-                    acted || self.draining || cx.now.since(at) <= 3 * PROMPT_GRACE_MS
+                    acted
+                        || self.draining
+                        || cx.now.since(at) <= 3 * PROMPT_GRACE_MS
+                        || self.turn.awaiting && !self.turn.idle_heard
                 }) =>
             {
                 self.redrive(cx);
@@ -231,6 +235,7 @@ impl Mission {
             | Ending::Failed {
                 fault: Fault::Cancelled,
             } => {
+                self.turn.acted = Some(last.message.clone());
                 self.on_user_abort(cx, "you aborted the turn");
             }
             Ending::Failed { fault } => self.on_fault(cx, &fault.clone()),

@@ -81,6 +81,9 @@ pub(super) struct Turn {
     /// A command of ours was typed; its message is still to come.
     #[serde(default)]
     pub commanded: bool,
+    /// A fault was told since the last idle, whatever it means.
+    #[serde(default)]
+    pub fault_told: bool,
     /// The turn's fault was told by its message.
     #[serde(default)]
     pub fault_message: bool,
@@ -257,6 +260,7 @@ impl Mission {
                 awaiting: false,
                 at_work: false,
                 commanded: true,
+                fault_told: false,
                 fault_message: false,
                 fault_untold: false,
                 graced: false,

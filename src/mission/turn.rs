@@ -29,7 +29,7 @@ impl Mission {
                     Activity::TurnDone => {} // OpenCode says so again as the turn ends
                 }
             }
-            Event::FirstOutput { .. } => self.turn_seen(),
+            Event::FirstOutput { .. } => self.still_in_turn(),
             Event::Retrying {
                 attempt, message, ..
             } => {
@@ -61,7 +61,9 @@ impl Mission {
                     return;
                 }
                 self.budget.charge(&self.session.0, message, *tokens, *cost);
-                self.turn.awaiting &= *summary;
+                // a prompt on its way can't have been answered yet
+                let on_its_way = matches!(self.in_flight, Some((_, Request::Prompt)));
+                self.turn.awaiting &= *summary || on_its_way;
                 self.on_assistant(cx, message, ending, *summary);
             }
             Event::AssistantText { text, .. } => {
@@ -234,7 +236,9 @@ impl Mission {
             }
             Ending::Natural => self.on_natural_end(cx, message),
             Ending::Failed { fault } => {
-                if *fault != Fault::Cancelled {
+                if *fault == Fault::Cancelled {
+                    self.turn.acted = Some(message.clone());
+                } else {
                     if std::mem::take(&mut self.turn.fault_untold) {
                         return; // of the turn before: a busy machine tells it this late
                     }
@@ -298,8 +302,10 @@ impl Mission {
             Fault::Cancelled => self.on_user_abort(cx, "you aborted the turn"),
             Fault::ContextOverflow => {} // the host compacts and replays: no end
             fault => {
+                self.turn.fault_told = true;
                 // nothing was seen yet of the turn that our prompt asked for: the turn before is told again
-                let stale = self.turn.activity == Activity::Idle
+                let stale = self.failures > 0
+                    && self.turn.activity == Activity::Idle
                     && (self.phase == Phase::Prompting || self.turn.handed.is_some());
                 if !stale
                     && matches!(
@@ -349,7 +355,12 @@ impl Mission {
         self.turn.unseen_message = false;
         self.turn.idle_heard = true;
         self.nothing_pends();
+        let failed = std::mem::take(&mut self.turn.fault_told);
         match self.phase {
+            Phase::Working if self.turn.commanded => {
+                // of the turn before: the command's own message comes after it
+                self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);
+            }
             Phase::Working | Phase::Prompting => {
                 if let Some(fault) = self.turn.fault.take() {
                     self.turn.fault_untold = !std::mem::take(&mut self.turn.fault_message);
@@ -369,6 +380,10 @@ impl Mission {
                 self.turn.side = false;
                 self.turn.failed_idle = Some((cx.now, false));
                 self.look_up_turn(cx);
+            }
+            Phase::BackingOff | Phase::Held | Phase::Settling | Phase::Checking if failed => {
+                self.turn.failed_idle = Some((cx.now, false)); // not ours to judge; an echo may follow
+                self.on_gate(cx);
             }
             Phase::BackingOff | Phase::Held | Phase::Settling | Phase::Checking
                 if was == Activity::Idle =>
@@ -425,7 +440,7 @@ impl Mission {
         if self.phase == Phase::Prompting {
             return; // the reply decides
         }
-        if self.draining && self.redrives == 0 {
+        if self.draining && self.redrives == 0 && !self.turn.in_doubt {
             self.look_up_turn(cx);
         } else {
             self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);

@@ -23,6 +23,10 @@ pub enum Kind {
     FailRequest,
     Malformed,
     LostTurn,
+    /// The person presses Esc at a bad moment.
+    Esc,
+    /// A sub-agent's session is gone just when it is needed.
+    Vanish,
     Crash,
     Trap,
 }
@@ -31,7 +35,7 @@ pub enum Kind {
 const KINDS: usize = Kind::Trap as usize + 1;
 
 /// The disturbances, in the order of [`Kind`].
-pub const DISTURBANCES: [Kind; 10] = [
+pub const DISTURBANCES: [Kind; 12] = [
     Kind::LoseEvent,
     Kind::DoubleEvent,
     Kind::LoseReply,
@@ -40,6 +44,8 @@ pub const DISTURBANCES: [Kind; 10] = [
     Kind::FailRequest,
     Kind::Malformed,
     Kind::LostTurn,
+    Kind::Esc,
+    Kind::Vanish,
     Kind::Crash,
     Kind::Trap,
 ];

@@ -27,6 +27,11 @@ pub fn take() -> Coverage {
     SEEN.take()
 }
 
+/// Puts back what was taken.
+pub fn put(seen: Coverage) {
+    SEEN.set(seen);
+}
+
 pub(crate) fn phase(from: Phase, to: Phase) {
     SEEN.with_borrow_mut(|seen| *seen.phases.entry((from, to)).or_default() += 1);
 }

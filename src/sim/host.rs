@@ -47,6 +47,17 @@ impl World {
             request => {
                 self.note(|| format!("   -> {request:?}"));
                 let delay = self.chance.within(Kind::HostTime, (1, 40));
+                let of_root = match &request {
+                    Effect::Prompt { session, .. } | Effect::ReadTodos { session, .. } => {
+                        session.0 == ROOT
+                    }
+                    Effect::RunCheck { .. } => true,
+                    _ => false,
+                };
+                if of_root && self.strikes(Kind::Esc) {
+                    let soon = self.chance.within(Kind::Person, (0, 90));
+                    self.after(soon, Happening::Esc);
+                }
                 if let Effect::RunCheck { id, .. } = &request {
                     self.running_checks.insert(*id);
                 }
@@ -151,6 +162,15 @@ impl World {
             })
         };
         let done = Outcome::Ok(Payload::Done);
+        if let Effect::Prompt { session, .. }
+        | Effect::ReadTurn { session, .. }
+        | Effect::ReadResult { session, .. } = &effect
+            && session.0 != ROOT
+            && self.strikes(Kind::Vanish)
+        {
+            self.laws.meddled.insert(session.0.clone());
+            self.delete(&session.0);
+        }
         match effect {
             Effect::CreateSession {
                 parent,

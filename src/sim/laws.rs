@@ -16,6 +16,7 @@
 //! | deletion | no busy session is deleted |
 //! | paused | a mission pauses only when the person stopped it |
 //! | journal | our own files can be read |
+//! | no panic | the engine never panics |
 
 use super::coverage;
 use super::scenario::Temper;
@@ -26,6 +27,7 @@ use crate::exec::TaskState;
 use crate::fault::Fault;
 use crate::id::{CallId, EffectId, MessageId, MissionId, SessionId, TaskId};
 use crate::mission::{Phase, StopReason, Waiting};
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -49,6 +51,7 @@ impl fmt::Display for Violation {
     }
 }
 
+const RESTARTED: &str = "a restart";
 const MISSION_ENDED: &str = "the end of the mission";
 
 /// What the reference model knows.
@@ -76,6 +79,8 @@ pub(super) struct Laws {
     answered: BTreeSet<CallId>,
     results: BTreeMap<TaskId, (TaskState, String)>,
     ended: BTreeSet<MissionId>,
+    /// An event of the root's turn was lost or doubled: it may look as if the person had stopped it. To pause then is safe.
+    pub blurred: bool,
     /// Sessions that the person meddled with.
     pub meddled: BTreeSet<String>,
     /// Sessions whose request the person refused.
@@ -112,6 +117,16 @@ impl World {
         }
     }
 
+    /// The engine panicked: the panic's own words.
+    pub(super) fn panicked(&self, panic: &(dyn Any + Send)) -> Violation {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic");
+        self.violation("no panic", text)
+    }
+
     pub(super) fn break_law(&mut self, law: &'static str, text: &str) {
         self.note(|| format!("!! {law}: {text}"));
         if self.laws.violation.is_none() {
@@ -136,7 +151,7 @@ impl World {
                 }
                 return;
             }
-            Event::Command { command, session } if session.0 == ROOT => {
+            Event::Command { command, .. } => {
                 if matches!(command, Command::Task { .. }) {
                     laws.silenced = None;
                     laws.interrupted = false;
@@ -199,8 +214,10 @@ impl World {
                 laws.silenced = None;
                 laws.refused.remove(ROOT);
             }
-            Event::UserMessage { .. } if laws.silenced == Some(MISSION_ENDED) => {
-                laws.silenced = None
+            Event::UserMessage { .. }
+                if matches!(laws.silenced, Some(MISSION_ENDED | RESTARTED)) =>
+            {
+                laws.silenced = None;
             }
             Event::Deleted { .. } => laws.silenced = Some("its deletion"),
             _ => {}
@@ -340,7 +357,10 @@ impl World {
                     }
                 }
                 Phase::Paused
-                    if pauses && !self.laws.interrupted && !self.laws.refused.contains(ROOT) =>
+                    if pauses
+                        && !self.laws.blurred
+                        && !self.laws.interrupted
+                        && !self.laws.refused.contains(ROOT) =>
                 {
                     broken = Some(("paused", "nobody stopped it".to_owned()));
                 }
@@ -406,7 +426,7 @@ impl World {
         if cause == RestoreCause::Restart {
             self.laws.told_busy = false;
             self.laws.interrupted = true;
-            self.laws.silenced = Some("a restart");
+            self.laws.silenced = Some(RESTARTED);
         }
         let there: BTreeSet<TaskId> = self
             .engine
@@ -457,8 +477,11 @@ impl World {
             {
                 let owns = serde_json::to_value(executor).unwrap_or_default();
                 let text = format!(
-                    "an executor without tasks owns {} with {}",
-                    owns["resources"], owns["pool"]["children"]
+                    "an executor without tasks owns {} {} {}, limits {:?}",
+                    owns["resources"]["nodes"],
+                    owns["pool"]["children"],
+                    owns["tickets"],
+                    self.engine.limits()
                 );
                 return Err(self.violation("ownership", &text));
             }
@@ -471,7 +494,12 @@ impl World {
             let text = format!("{:?} of {name} has no answer", session.call);
             return Err(self.violation("answers", &text));
         }
-        let left = self.sessions.keys().find(|name| *name != ROOT);
+        let given_up = |name: &str| {
+            let mut notices = self.notices.iter();
+            notices.any(|(_, text)| text.contains(name) && text.contains("could not be deleted"))
+        };
+        let mut names = self.sessions.keys();
+        let left = names.find(|name| *name != ROOT && !given_up(name));
         if let Some(name) = left
             && !self.scenario.rules.keep_sessions
             && !waits_for_person

@@ -19,11 +19,14 @@ mod host;
 mod laws;
 mod opencode;
 mod person;
+pub mod planted;
 pub mod scenario;
+mod shrink;
 pub mod theatre;
 mod world;
 
 pub use host::{effect_name, event_name};
 pub use laws::Violation;
 pub use scenario::{Level, Scenario};
+pub use shrink::Case;
 pub use world::{Disk, EPOCH, Heard, ROOT, World};

@@ -147,10 +147,12 @@ impl World {
             session.told = at;
         }
         if is_losable(&event) && self.strikes(Kind::LoseEvent) {
+            self.laws.blurred |= name == ROOT;
             self.note(|| format!("lost: {event:?}"));
             return;
         }
         if is_doublable(&event) && self.strikes(Kind::DoubleEvent) {
+            self.laws.blurred |= name == ROOT;
             let late = self.chance.within(Kind::HostTime, (0, 500));
             self.at(at + late, Happening::Deliver(event.clone()));
         }
@@ -285,6 +287,9 @@ impl World {
             session.state = Loop::Working;
             session.taken_on = false;
             session.said_output = false;
+        }
+        if name == ROOT {
+            self.laws.blurred = false;
         }
         self.tell(name, Native::TurnBegan);
         let deeds = self.plan_turn(name);
@@ -481,6 +486,7 @@ impl World {
         self.answered(name, false);
         self.set(name, Loop::Idle);
         if let Some(session) = self.sessions.get_mut(name) {
+            session.ours_pending = 0; // what was stored meanwhile waits for the next one
             session.run += 1;
         }
         self.tell(name, Native::Failed(fault));

@@ -3,14 +3,12 @@
 use super::chance::Kind;
 use super::scenario::Act;
 use super::world::{Happening, ROOT, World};
-use crate::event::{Command, Origin};
+use crate::event::{Command, Event, Origin};
 
 impl World {
     pub(super) fn act(&mut self, act: Act) {
         if self.dead {
-            // nobody can do anything but start it again; they do it afterwards
-            self.after(1_000, Happening::Act(act));
-            return;
+            return; // nobody can do anything but start it again
         }
         if !self.sessions.contains_key(ROOT) {
             return;
@@ -36,6 +34,12 @@ impl World {
                 let objective = String::new();
                 self.command(Command::Task { objective });
             }
+            Act::ResumeElsewhere => self.deliver(Event::Command {
+                session: "ses_other".into(),
+                command: Command::Task {
+                    objective: String::new(),
+                },
+            }),
             Act::DeleteRoot => self.delete(ROOT),
             Act::DeleteChild => {
                 if let Some(child) = self.some_child() {

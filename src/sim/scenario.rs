@@ -115,8 +115,9 @@ pub enum Act {
     Stop,
     /// `/task` with another objective.
     Replace,
-    /// `/task` without one.
+    /// `/task` without one, in the mission's session or in another.
     Resume,
+    ResumeElsewhere,
     /// Deletes the mission's session.
     DeleteRoot,
     /// Deletes a sub-agent's session.
@@ -154,6 +155,10 @@ pub struct Faults {
     pub malformed: u32,
     /// A prompt is accepted and gets no turn.
     pub lost_turn: u32,
+    /// Esc at a bad moment: as a prompt or a check is on its way.
+    pub esc: u32,
+    /// A sub-agent's session is gone just when it is needed.
+    pub vanish: u32,
     /// The program is killed at an event.
     pub crash: u32,
     /// The wasm instance is lost at an event.
@@ -307,6 +312,8 @@ impl Faults {
                 fail_request: 10,
                 malformed: 10,
                 lost_turn: 10,
+                esc: 5,
+                vanish: 3,
                 crash: 1,
                 trap: 1,
                 until_ms: 20 * MINUTE,
@@ -320,6 +327,8 @@ impl Faults {
                 fail_request: 50,
                 malformed: 50,
                 lost_turn: 50,
+                esc: 20,
+                vanish: 20,
                 crash: 6,
                 trap: 6,
                 until_ms: 60 * MINUTE,
@@ -386,7 +395,7 @@ impl Scenario {
             ..Person::default()
         };
         if !headless {
-            const ACTS: [Act; 13] = [
+            const ACTS: [Act; 14] = [
                 Act::Abort,
                 Act::Abort,
                 Act::Abort,
@@ -395,6 +404,7 @@ impl Scenario {
                 Act::Say,
                 Act::Status,
                 Act::Resume,
+                Act::ResumeElsewhere,
                 Act::AbortChild,
                 Act::DeleteChild,
                 Act::Stop,

@@ -41,6 +41,8 @@ pub(super) enum Happening {
     Write {
         side: bool,
     },
+    /// The person presses Esc at a bad moment.
+    Esc,
     /// The person answers what a session asked.
     Answer(String, u32),
     /// The program is started again after a kill.
@@ -235,6 +237,8 @@ impl World {
             Kind::FailRequest => faults.fail_request,
             Kind::Malformed => faults.malformed,
             Kind::LostTurn => faults.lost_turn,
+            Kind::Esc if !self.scenario.headless => faults.esc,
+            Kind::Vanish => faults.vanish,
             Kind::Crash => faults.crash,
             Kind::Trap => faults.trap,
             _ => 0,
@@ -309,6 +313,7 @@ impl World {
             Happening::Alarm(_) => self.deliver(Event::Alarm),
             Happening::Step(name, _, step) => self.loop_step(&name, step),
             Happening::Act(act) => self.act(act),
+            Happening::Esc => self.act(Act::Abort),
             Happening::Write { side } => {
                 if let Some(session) = self.sessions.get_mut(ROOT) {
                     session.side = side && !session.is_busy();
