@@ -517,37 +517,44 @@ pub fn replay(
 ) -> Result<Subject, JournalError> {
     let journal = journal::parse(text)?;
     let (mut policy, mut subject) = journal.first;
-    let mut out = Vec::new();
-    let mut notes = Vec::new();
     for entry in journal.rest {
         match entry {
             journal::Entry::Snapshot(snapshot) => (policy, subject) = *snapshot,
             journal::Entry::Event(timed) => {
-                out.clear();
-                let (now, policy) = (timed.at, &policy);
-                let out = &mut out;
-                match &mut subject {
-                    Subject::Mission(mission) => {
-                        mission.handle(&mut Context { now, policy, out }, &timed.event);
-                    }
-                    Subject::Tasks(executor) => {
-                        let mut cx = exec::Context {
-                            now,
-                            policy,
-                            out,
-                            notes: &mut notes,
-                        };
-                        executor.handle(&mut cx, &timed.event);
-                        // what the limiter and the mission were told is in the events that follow
-                        notes.clear();
-                        executor.take_news();
-                    }
-                }
-                each(&timed, out);
+                let effects = replay_event(&policy, &mut subject, &timed);
+                each(&timed, &effects);
             }
         }
     }
     Ok(subject)
+}
+
+/// One event of a journal, and its effects.
+pub(crate) fn replay_event(
+    policy: &Policy,
+    subject: &mut Subject,
+    timed: &crate::event::Timed,
+) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let (now, out) = (timed.at, &mut effects);
+    match subject {
+        Subject::Mission(mission) => {
+            mission.handle(&mut Context { now, policy, out }, &timed.event);
+        }
+        Subject::Tasks(executor) => {
+            let mut notes = Vec::new();
+            let mut cx = exec::Context {
+                now,
+                policy,
+                out,
+                notes: &mut notes,
+            };
+            executor.handle(&mut cx, &timed.event);
+            // what the limiter and the mission were told is in the events that follow
+            executor.take_news();
+        }
+    }
+    effects
 }
 
 fn concerns(mission: &Mission, event: &Event, now: Instant) -> bool {

@@ -151,20 +151,25 @@ pub(crate) fn parse(text: &str) -> Result<Journal, JournalError> {
     let first = snapshot(first)?;
     let mut rest = Vec::new();
     for (index, line) in lines {
-        let damaged = |error| JournalError::Damaged {
-            line: index + 1,
-            error,
-        };
-        rest.push(if line.starts_with(SNAPSHOT) {
-            Entry::Snapshot(Box::new(snapshot(line)?))
-        } else {
-            Entry::Event(Box::new(serde_json::from_str(line).map_err(damaged)?))
-        });
+        rest.push(entry(line, index + 1)?);
     }
     Ok(Journal { first, rest })
 }
 
-fn snapshot(line: &str) -> Result<(Policy, Subject), JournalError> {
+/// Reads the line with this number, counted from 1.
+pub(crate) fn entry(line: &str, number: usize) -> Result<Entry, JournalError> {
+    if line.starts_with(SNAPSHOT) {
+        return Ok(Entry::Snapshot(Box::new(snapshot(line)?)));
+    }
+    let event = serde_json::from_str(line).map_err(|error| JournalError::Damaged {
+        line: number,
+        error,
+    })?;
+    Ok(Entry::Event(Box::new(event)))
+}
+
+/// Reads a snapshot line.
+pub(crate) fn snapshot(line: &str) -> Result<(Policy, Subject), JournalError> {
     let version: Version = serde_json::from_str(line).map_err(JournalError::Foreign)?;
     if version.journal != VERSION {
         return Err(JournalError::Version(version.journal));

@@ -28,4 +28,4 @@ mod theatre;
 #[cfg(feature = "engine")]
 pub use orchestrator::{Orchestrator, replay};
 #[cfg(feature = "theatre")]
-pub use theatre::Theatre;
+pub use theatre::{Recording, Theatre};

@@ -38,6 +38,48 @@ impl Theatre {
     }
 }
 
+/// The flight recorder: a journal of a real mission, read in pieces.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Recording {
+    recording: theatre::Recording,
+}
+
+#[wasm_bindgen]
+impl Recording {
+    /// An empty one.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Recording {
+        console_error_panic_hook::set_once();
+        Recording::default()
+    }
+
+    /// Reads the next piece of the file. Throws, with the reason in words, when it is no journal.
+    pub fn read(&mut self, piece: &str) -> Result<(), JsError> {
+        Ok(self.recording.read(piece)?)
+    }
+
+    /// Ends the reading.
+    pub fn finish(&mut self) -> Result<(), JsError> {
+        Ok(self.recording.finish()?)
+    }
+
+    /// The whole recording (`Overview`), once it is finished.
+    pub fn overview(&self) -> Result<String, JsError> {
+        json(&self.recording.overview())
+    }
+
+    /// Where the journal and today's rules part (`Difference[]`).
+    pub fn differences(&self) -> Result<String, JsError> {
+        json(&self.recording.differences())
+    }
+
+    /// The state after `moment` lines (`Picture`), once it is finished.
+    pub fn jump(&mut self, moment: usize) -> Result<String, JsError> {
+        json(&self.recording.jump(moment))
+    }
+}
+
 fn json(value: &impl serde::Serialize) -> Result<String, JsError> {
     Ok(serde_json::to_string(value)?)
 }

@@ -9,20 +9,24 @@
 //! | `overview` | the whole run at a glance: phases, turns, marks, limits, decisions |
 //! | `picture` | everything there is to see at one moment |
 //! | `why` | a decision in words, with the facts it saw |
+//! | `recording` | a journal of a real mission, seen the same way |
 
 mod overview;
 mod picture;
+mod recording;
 mod settings;
 mod why;
 
 pub use overview::Overview;
 pub use picture::Picture;
+pub use recording::{Recording, RecordingError};
 pub use settings::{Settings, Story, stories};
 
 use super::laws::Violation;
 use super::world::{EPOCH, ROOT, World};
 use super::{Heard, Scenario};
 use overview::{Observer, Seen};
+use why::{Reasons, Why};
 
 /// Moments of a run at most: a slider may ask for a run that nobody would look through.
 const MAX_MOMENTS: usize = 20_000;
@@ -31,6 +35,7 @@ const MAX_MOMENTS: usize = 20_000;
 pub struct Theatre {
     scenario: Scenario,
     overview: Overview,
+    reasons: Vec<Why>,
     stage: Stage,
     /// Moments that the stage has had, and the last of them.
     at: usize,
@@ -65,8 +70,10 @@ impl Theatre {
             observer.see(&stage.seen(&moment));
         }
         let end = stage.world.check_end().err();
+        let (overview, reasons) = observer.finish(end.map(|violation| said(&violation)));
         Self {
-            overview: observer.finish(end.map(|violation| said(&violation))),
+            overview,
+            reasons,
             stage: Stage::new(&scenario),
             scenario,
             at: 0,
@@ -95,7 +102,8 @@ impl Theatre {
             self.at += 1;
         }
         let over = self.at == self.overview.total;
-        picture::of_world(&self.stage.world, self.at, &self.last, over)
+        let why = Reasons::up_to(&self.reasons, self.at);
+        picture::of_world(&self.stage.world, self.at, &self.last, over, why)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::event::{Event, Origin};
 use crate::mission::{Decision, Mission, Phase, Rule};
 use crate::sim::Heard;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// A value that holds from a moment on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,7 +18,7 @@ pub struct From<T> {
 }
 
 /// A line of the timeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Lane {
     /// What the plugin sends to the session.
@@ -52,7 +53,7 @@ pub struct Level {
     pub state: LimiterState,
 }
 
-/// A run, or a recording, from its first moment to its last.
+/// A run, or a recording, from its first moment to its last. A long one is thinned to what a timeline can show.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Overview {
@@ -61,13 +62,12 @@ pub struct Overview {
     pub total: usize,
     /// When it began, in ms since 1970.
     pub epoch: u64,
-    /// Of each moment, in ms since the start.
-    pub at: Vec<u64>,
+    /// In ms since the start.
+    pub at: Vec<From<u64>>,
     pub phases: Vec<From<Phase>>,
     pub turns: Vec<From<&'static str>>,
     pub marks: Vec<Mark>,
     pub levels: Vec<From<Level>>,
-    pub decisions: Vec<Why>,
     pub outcome: Outcome,
 }
 
@@ -99,6 +99,8 @@ pub struct Seen<'a> {
 /// Watches a run and keeps what changes.
 pub struct Observer {
     overview: Overview,
+    reasons: Vec<Why>,
+    /// The mission's newest decisions, as it keeps them.
     decisions: Vec<Decision>,
     /// The sharpest prompt that was decided and not sent yet.
     tone: Option<Rule>,
@@ -118,14 +120,18 @@ impl Observer {
                 turns: Vec::new(),
                 marks: Vec::new(),
                 levels: Vec::new(),
-                decisions: Vec::new(),
                 outcome: Outcome::default(),
             },
+            reasons: Vec::new(),
             decisions: Vec::new(),
             tone: None,
             limiter: None,
             shown: Outcome::default(),
         }
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.overview.epoch
     }
 
     pub fn moments(&self) -> usize {
@@ -136,7 +142,7 @@ impl Observer {
         self.overview.total += 1;
         let n = self.overview.total;
         let at = seen.at.saturating_sub(self.overview.epoch);
-        self.overview.at.push(at);
+        push(&mut self.overview.at, n, at);
         let before = self.overview.phases.last().map(|from| from.value);
         if let Some(mission) = seen.mission {
             push(&mut self.overview.phases, n, mission.phase);
@@ -163,16 +169,22 @@ impl Observer {
         }
     }
 
-    /// The overview; `end` is the law that was found broken at the very end.
-    pub fn finish(self, end: Option<String>) -> Overview {
+    /// The overview and all decisions; `end` is the law that was found broken at the very end.
+    pub fn finish(self, end: Option<String>) -> (Overview, Vec<Why>) {
         let mut overview = self.overview;
         overview.outcome = self.shown;
         overview.outcome.violation = overview.outcome.violation.or(end);
-        overview
+        overview.thin();
+        (overview, self.reasons)
     }
 
     /// The decisions that were made at this moment.
     fn judge(&mut self, n: usize, at: u64, mission: &Mission, before: Option<Phase>, seen: &Seen) {
+        if self.decisions.len() == mission.decisions.len()
+            && self.decisions.last() == mission.decisions.back()
+        {
+            return;
+        }
         let now: Vec<Decision> = mission.decisions.iter().cloned().collect();
         let known = (0..=now.len())
             .rev()
@@ -189,7 +201,7 @@ impl Observer {
                     self.tone = Some(decision.rule);
                 }
                 let why = why::of_mission(n, at, decision, facts.clone());
-                self.overview.decisions.push(why);
+                self.reasons.push(why);
             }
         }
         self.decisions = now;
@@ -211,9 +223,7 @@ impl Observer {
             let moved =
                 last.is_none_or(|last| last.limit != level.limit || last.state != level.state);
             if self.limiter.as_ref() != Some(&key.why) && (moved || self.limiter.is_none()) {
-                self.overview
-                    .decisions
-                    .push(why::of_limit(n, at, key, last));
+                self.reasons.push(why::of_limit(n, at, key, last));
                 if level.state != LimiterState::Open {
                     self.mark(n, Lane::Tasks, "backoff", key.why.clone());
                 }
@@ -310,6 +320,38 @@ impl Observer {
         };
         self.mark(n, lane, kind, crate::event::clip(note, 120));
     }
+}
+
+/// Columns of a timeline at most: what falls into the same one can't be told apart.
+const COLUMNS: usize = 2_000;
+
+impl Overview {
+    /// Leaves out what can't be seen of a long run.
+    fn thin(&mut self) {
+        if self.total <= 2 * COLUMNS {
+            return;
+        }
+        let total = self.total;
+        let column = |n: usize| n * COLUMNS / total;
+        let mut seen = BTreeSet::new();
+        self.marks
+            .retain(|mark| seen.insert((mark.lane, mark.kind, column(mark.n))));
+        thin(&mut self.at, column);
+        thin(&mut self.phases, column);
+        thin(&mut self.turns, column);
+        thin(&mut self.levels, column);
+    }
+}
+
+/// Keeps the last change of each column.
+fn thin<T>(list: &mut Vec<From<T>>, column: impl Fn(usize) -> usize) {
+    let mut columns: Vec<usize> = list.iter().map(|from| column(from.n)).collect();
+    columns.push(usize::MAX);
+    let mut index = 0;
+    list.retain(|_| {
+        index += 1;
+        columns[index - 1] != columns[index]
+    });
 }
 
 fn push<T: PartialEq>(list: &mut Vec<From<T>>, n: usize, value: T) {

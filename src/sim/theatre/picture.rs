@@ -1,14 +1,17 @@
 //! Everything there is to see at one moment.
 
 use super::Moment;
+use super::why::Reasons;
 use crate::concurrency::KeyView;
 use crate::effect::Effect;
 use crate::event::clip;
 use crate::exec::UnifiedTaskExecutor;
+use crate::journal::Subject;
 use crate::mission::{Mission, Phase};
 use crate::policy::Policy;
 use crate::sim::world::{EPOCH, ROOT, World};
 use crate::sim::{Heard, effect_name, event_name};
+use crate::time::Instant;
 use crate::view::{MissionView, TaskView};
 use serde::Serialize;
 use serde_json::Value;
@@ -39,6 +42,7 @@ pub struct Picture {
     /// Bytes in the plugin's files.
     pub journal: usize,
     pub notices: Vec<Notice>,
+    pub why: Reasons,
 }
 
 /// An event with its effects.
@@ -99,7 +103,13 @@ const TEXT_CHARS: usize = 400;
 /// Notices shown, the newest.
 const NOTICES: usize = 4;
 
-pub(super) fn of_world(world: &World, n: usize, moment: &Moment, over: bool) -> Picture {
+pub(super) fn of_world(
+    world: &World,
+    n: usize,
+    moment: &Moment,
+    over: bool,
+    why: Reasons,
+) -> Picture {
     let engine = &world.engine;
     let mission = engine.mission_of(&ROOT.into());
     let sessions = sessions(world, over);
@@ -147,6 +157,75 @@ pub(super) fn of_world(world: &World, n: usize, moment: &Moment, over: bool) -> 
                 text: text.clone(),
             })
             .collect(),
+        why,
+    }
+}
+
+/// The state of a recording, which knows only what its journal tells.
+pub(super) fn of_subject(
+    subject: &Subject,
+    policy: &Policy,
+    (n, at, now): (usize, u64, u64),
+    happened: Vec<Happened>,
+    why: Reasons,
+) -> Picture {
+    let (mission, tasks, timers) = match subject {
+        Subject::Mission(mission) => (Some(mission), Vec::new(), of_mission(mission, now)),
+        Subject::Tasks(executor) => {
+            let tasks = executor.tasks().map(|task| task.view(Instant(now)));
+            (None, tasks.collect(), of_tasks(executor, now))
+        }
+    };
+    let leaks = timers.iter().filter(|timer| timer.leaked).count();
+    Picture {
+        n,
+        at,
+        alive: true,
+        happened,
+        notes: Vec::new(),
+        violation: None,
+        mission: mission.map(|mission| mission.view(Instant(now))),
+        phase: mission.map_or("tasks of a session", |mission| mission.phase.words()),
+        ceilings: ceilings(policy),
+        sessions: recorded_sessions(subject, &tasks),
+        tasks,
+        timers,
+        limits: Vec::new(),
+        capacity: None,
+        leaks,
+        journal: 0,
+        notices: Vec::new(),
+        why,
+    }
+}
+
+fn recorded_sessions(subject: &Subject, tasks: &[TaskView]) -> Vec<SessionPicture> {
+    let session = |id: String, parent: Option<String>, agent: &str, state| SessionPicture {
+        id,
+        parent,
+        agent: agent.to_owned(),
+        title: String::new(),
+        state,
+        leaked: false,
+    };
+    match subject {
+        Subject::Mission(mission) => {
+            let agent = mission.agent.as_deref().unwrap_or("commander");
+            let id = mission.session.to_string();
+            vec![session(id, None, agent, mission.phase.words())]
+        }
+        Subject::Tasks(executor) => {
+            let root = executor.root.to_string();
+            let children = tasks.iter().filter_map(|task| {
+                let id = task.session.as_ref()?.to_string();
+                let state = task.state.words();
+                Some(session(id, Some(root.clone()), &task.agent, state))
+            });
+            let mut all = vec![session(root.clone(), None, "", "parent")];
+            all.extend(children);
+            all.dedup_by(|a, b| a.id == b.id);
+            all
+        }
     }
 }
 

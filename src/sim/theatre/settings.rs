@@ -1,7 +1,7 @@
 //! The stories, and what the sliders change of them. A link to the playground holds a [`Settings`] and nothing else.
 
 use crate::sim::Scenario;
-use crate::sim::scenario::{Act, Agent, Children, Faults, Level, Person, Provider, Temper};
+use crate::sim::scenario::{Agent, Children, Faults, Level, Provider, Temper};
 use serde::{Deserialize, Serialize};
 
 /// A scenario that shows one thing.
@@ -115,13 +115,14 @@ pub fn stories() -> Vec<Story> {
         Story {
             id: "esc",
             title: "Esc at a bad moment",
-            about: "The person presses Esc in the middle of a turn. Nothing more is sent until they write again; then the mission goes on.",
+            about: "The person presses Esc just as a continuation is on its way. Nothing more is sent until they write again; then the mission goes on.",
             scenario: Scenario {
-                seed: 4,
+                seed: 22,
                 agent: agent(Temper::Steady, 5, 0),
-                person: Person {
-                    acts: vec![(22 * SECOND, Act::Abort)],
-                    ..Person::default()
+                faults: Faults {
+                    esc: 500,
+                    until_ms: 20 * SECOND,
+                    ..Faults::default()
                 },
                 ..Scenario::default()
             },
@@ -284,6 +285,8 @@ fn share_of_heavy(percent: u32) -> Faults {
         fail_request: share(heavy.fail_request),
         malformed: share(heavy.malformed),
         lost_turn: share(heavy.lost_turn),
+        esc: share(heavy.esc),
+        vanish: share(heavy.vanish),
         crash: share(heavy.crash),
         trap: share(heavy.trap),
         until_ms: if percent == 0 { 0 } else { heavy.until_ms },

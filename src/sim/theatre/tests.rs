@@ -1,6 +1,7 @@
 //! Each story shows what it says, and a rewind is exact.
 
 use super::*;
+use crate::journal;
 use crate::mission::Phase;
 
 fn play(id: &str) -> Theatre {
@@ -11,11 +12,7 @@ fn play(id: &str) -> Theatre {
 }
 
 fn rules(run: &Theatre) -> Vec<&str> {
-    run.overview()
-        .decisions
-        .iter()
-        .map(|why| why.rule.as_str())
-        .collect()
+    run.reasons.iter().map(|why| why.rule.as_str()).collect()
 }
 
 fn has_mark(run: &Theatre, kind: &str) -> bool {
@@ -99,4 +96,82 @@ fn sliders_reach_the_scenario() {
         scenario.faults,
         crate::sim::scenario::Faults::of(crate::sim::Level::Heavy)
     );
+}
+
+/// The journal of a mission that ended.
+fn written() -> String {
+    let settings = Settings {
+        story: "happy".into(),
+        ..Settings::default()
+    };
+    let mut world = World::new(settings.scenario(), None);
+    world.run().expect("no law is broken");
+    world.disk.ended.values().next().expect("a file").clone()
+}
+
+fn recording(text: &str) -> Result<Recording, RecordingError> {
+    let mut recording = Recording::new();
+    for piece in text.as_bytes().chunks(997) {
+        recording.read(std::str::from_utf8(piece).expect("ASCII"))?;
+    }
+    recording.finish()?;
+    Ok(recording)
+}
+
+#[test]
+fn a_journal_is_seen_as_the_run_was() {
+    let text = written();
+    let mut recording = recording(&text).expect("a journal");
+    let overview = recording.overview().expect("finished").clone();
+    assert_eq!(overview.total, text.lines().count() - 1);
+    assert_eq!(overview.outcome, play("happy").overview().outcome);
+    assert_eq!(recording.differences(), []);
+    let told = |picture: Option<Picture>| picture.map(|picture| (picture.mission, picture.why));
+    let straight: Vec<_> = (0..=overview.total)
+        .map(|n| told(recording.jump(n)))
+        .collect();
+    for n in (0..=overview.total).rev().step_by(7) {
+        assert_eq!(told(recording.jump(n)), straight[n]);
+    }
+}
+
+#[test]
+fn what_is_no_journal_is_refused_in_words() {
+    let refused = |text: &str| recording(text).err().map(|error| error.to_string());
+    assert_eq!(refused("").as_deref(), Some("the journal is empty"));
+    assert!(refused("hello\n").is_some_and(|text| text.starts_with("not a mission journal")));
+    let text = written();
+    let damaged = text.replacen("\"event\"", "\"evnt\"", 1);
+    assert!(refused(&damaged).is_some_and(|text| text.starts_with("line 2 of the journal")));
+    let torn = &text[..text.len() - 5];
+    assert!(recording(torn).is_ok());
+    let other = text.replacen("{\"journal\":3", "{\"journal\":2", 1);
+    assert!(refused(&other).is_some_and(|text| text.contains("has version 2")));
+}
+
+#[test]
+fn a_decision_that_the_rules_would_not_make_today_is_told() {
+    let text = written();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let mut recording = Recording::new();
+    recording.read(&text).expect("a journal");
+    recording.finish().expect("whole");
+    let total = recording.overview().expect("finished").total;
+    let state = recording.jump(total).and_then(|picture| picture.mission);
+    let decided = &state.expect("a mission").decisions;
+    let said = format!("\"text\":\"{}\"", decided[1].text);
+    // a snapshot as a later step would have written it, with another decision in it
+    let mission = crate::engine::replay(&text, |_, _| {}).expect("a journal");
+    let mission = mission.mission().expect("a mission");
+    let policy = crate::policy::Policy::default();
+    let snapshot = journal::snapshot_line(&policy, &mission);
+    let changed = snapshot.replacen(&said, "\"text\":\"something else\"", 1);
+    assert_ne!(snapshot, changed);
+    lines.push(changed.trim_end());
+    let recording = super::tests::recording(&format!("{}\n", lines.join("\n"))).expect("a journal");
+    let differences = recording.differences();
+    assert_eq!(differences.len(), 2, "{differences:?}");
+    let recorded = differences[0].recorded.as_deref().unwrap_or_default();
+    assert!(recorded.ends_with("something else"));
+    assert!(differences[1].today.is_some());
 }

@@ -30,6 +30,30 @@ pub struct Fact {
     pub value: String,
 }
 
+/// The decisions up to a moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reasons {
+    pub past: usize,
+    pub of: usize,
+    /// The newest of them, newest first.
+    pub newest: Vec<Why>,
+}
+
+/// Decisions shown at a time.
+const SHOWN: usize = 40;
+
+impl Reasons {
+    /// Those of `all`, which are in order, up to moment `n`.
+    pub fn up_to(all: &[Why], n: usize) -> Self {
+        let past = all.partition_point(|why| why.n <= n);
+        Self {
+            past,
+            of: all.len(),
+            newest: all[..past].iter().rev().take(SHOWN).cloned().collect(),
+        }
+    }
+}
+
 fn fact(name: &'static str, value: impl std::fmt::Display) -> Fact {
     Fact {
         name,
