@@ -3,9 +3,10 @@ import { Chart } from "./chart.js";
 import { makeSettings, markStory, showSettings, showStories } from "./controls.js";
 import { byId, spoken } from "./dom.js";
 import { type Place, readLink, writeLink } from "./link.js";
-import { type Run, load, play } from "./module.js";
+import { type Recorded, type Run, load, play } from "./module.js";
 import { showEvent, showRoadmap, showSessions, showWhy } from "./panels.js";
 import { Player } from "./player.js";
+import { hideDifferences, setUpRecorder } from "./recorder.js";
 import { setUpTheme } from "./theme.js";
 import { setUpTour } from "./tour.js";
 import { setUpTransport, showTransport } from "./transport.js";
@@ -14,24 +15,43 @@ import type { Picture, Settings, Story } from "./types.js";
 function start(stories: Story[]): void {
   let place = readLink(location.hash);
   let run: Run = play(place.settings);
+  /** The name of the file, when a recording is shown. */
+  let recorded: string | undefined;
   const player = new Player(draw);
   const chart = new Chart(byId("chart"), (moment) => player.seek(moment));
 
   function open(next: Place): void {
     place = next;
+    recorded = undefined;
     run.free();
     run = play(next.settings);
     show();
   }
 
+  function openRecording(next: Recorded, name: string): void {
+    recorded = name;
+    run.free();
+    run = next;
+    show();
+  }
+
   function show(): void {
     const { overview } = run;
-    place.settings.story = overview.settings.story;
-    markStory(overview.settings.story);
-    showSettings(overview.settings);
-    byId("about").textContent = stories.find(({ id }) => id === overview.settings.story)?.about ?? "";
+    complain();
+    byId("settings-panel").hidden = recorded !== undefined;
+    byId("recorder-panel").classList.toggle("shown", recorded !== undefined);
+    if (recorded === undefined) {
+      place.settings.story = overview.settings.story;
+      markStory(overview.settings.story);
+      showSettings(overview.settings);
+      hideDifferences();
+    } else {
+      markStory(undefined);
+    }
+    const story = stories.find(({ id }) => id === overview.settings.story);
+    byId("about").textContent = recorded ? `Recording: ${recorded}` : (story?.about ?? "");
     chart.show(overview);
-    player.open(overview.total, place.at);
+    player.open(overview.total, recorded ? 0 : place.at);
   }
 
   function draw(): void {
@@ -40,11 +60,12 @@ function start(stories: Story[]): void {
     showTransport(player);
     showState(picture);
     showRoadmap(picture);
-    showWhy(run.overview, player.moment, (moment) => player.seek(moment));
+    showWhy(picture, (moment) => player.seek(moment));
     showSessions(picture, run.overview);
     showEvent(picture);
     if (player.playing) return;
-    say(run, player.moment);
+    say(picture);
+    if (recorded) return;
     place.at = player.moment;
     history.replaceState(null, "", writeLink(place));
   }
@@ -56,6 +77,11 @@ function start(stories: Story[]): void {
   byId("copy").addEventListener("click", () => void copyLink());
   addEventListener("hashchange", () => open(readLink(location.hash)));
   setUpTransport(player);
+  setUpRecorder({
+    open: openRecording,
+    fail: complain,
+    seek: (moment) => player.seek(moment),
+  });
   setUpTour((story, share) => {
     open({ settings: { story } });
     player.seek(Math.round(run.overview.total * share));
@@ -68,12 +94,13 @@ function start(stories: Story[]): void {
   byId<HTMLDetailsElement>("settings-fold").open = matchMedia("(min-width: 1181px)").matches;
   show();
   document.documentElement.dataset["ready"] = "";
+  performance.mark("ready");
 }
 
 /** The newest decision of a paused run, for those who listen to the page. */
-function say({ overview }: Run, moment: number): void {
-  const why = overview.decisions.filter(({ n }) => n <= moment).at(-1);
-  byId("said").textContent = why ? `Event ${moment}. ${why.rule}: ${why.text}` : `Event ${moment}.`;
+function say({ n, why }: Picture): void {
+  const newest = why.newest[0];
+  byId("said").textContent = newest ? `Event ${n}. ${newest.rule}: ${newest.text}` : `Event ${n}.`;
 }
 
 function showState({ mission, phase, at, alive, violation, notes }: Picture): void {
@@ -105,10 +132,11 @@ async function copyLink(): Promise<void> {
   }
 }
 
-function complain(text: string): void {
+/** Says what went wrong; without a text, that all is well. */
+function complain(text = ""): void {
   const element = byId("error");
   element.textContent = text;
-  element.hidden = false;
+  element.hidden = text === "";
 }
 
 setUpTheme();

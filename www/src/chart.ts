@@ -169,7 +169,7 @@ export class Chart {
     const ticks = Math.max(1, Math.min(6, Math.floor(this.width / 150)));
     for (let i = 0; i <= ticks; i++) {
       const moment = Math.round((i / ticks) * total);
-      const text = i === 0 ? "start" : spoken(at[moment - 1] ?? 0);
+      const text = i === 0 ? "start" : spoken(at.filter(({ n }) => n <= moment).at(-1)?.value ?? 0);
       const place = i === 0 ? "tick" : i === ticks ? "tick end" : "tick middle";
       drawing.append(svg("text", { x: this.x(moment), y: HEIGHT - 6, class: place }, text));
     }
@@ -190,7 +190,7 @@ function summary({ total, marks, outcome, at }: Overview): string {
   const count = (kind: string) => marks.filter((mark) => mark.kind === kind).length;
   const sent = count("continuation") + count("evidence") + count("pivot");
   return (
-    `Timeline of ${total} events over ${spoken(at.at(-1) ?? 0)}: ${sent} continuations, ` +
+    `Timeline of ${total} events over ${spoken(at.at(-1)?.value ?? 0)}: ${sent} continuations, ` +
     `${count("pivot")} interventions, ${count("backoff")} back-offs. ${outcome.text}.`
   );
 }

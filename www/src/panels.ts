@@ -103,30 +103,26 @@ function plotLine({ levels }: Overview, moment: number): string {
 const STATES = { open: "open", paused: "paused", breaker: "breaker open", probing: "probing" } as const;
 
 /** The decisions up to now, newest first; `seek` goes to the moment of one. */
-export function showWhy({ decisions }: Overview, moment: number, seek: (moment: number) => void): void {
-  const past = decisions.filter(({ n }) => n <= moment);
-  const last = past.at(-1);
+export function showWhy({ why, n: moment }: Picture, seek: (moment: number) => void): void {
+  const [last, ...earlier] = why.newest;
   byId("why-now").replaceChildren(
-    ...(last
-      ? [reason(last, moment)]
-      : [h("p", { class: "empty" }, "Nothing was decided yet. Press play, or step forward.")]),
+    last
+      ? reason(last, moment)
+      : h("p", { class: "empty" }, "Nothing was decided yet. Press play, or step forward."),
   );
-  byId("why-count").textContent = `${past.length} of ${decisions.length}`;
+  byId("why-count").textContent = `${why.past} of ${why.of}`;
   byId("why-list").replaceChildren(
-    ...past
-      .slice(0, -1)
-      .reverse()
-      .map((why) => {
-        const button = h(
-          "button",
-          { type: "button" },
-          h("span", { class: "rule-name" }, why.rule),
-          h("span", { class: "what" }, why.text),
-          h("span", { class: "state" }, spoken(why.at)),
-        );
-        button.addEventListener("click", () => seek(why.n));
-        return h("li", {}, button);
-      }),
+    ...earlier.map(({ n, rule, text, at }) => {
+      const button = h(
+        "button",
+        { type: "button" },
+        h("span", { class: "rule-name" }, rule),
+        h("span", { class: "what" }, text),
+        h("span", { class: "state" }, spoken(at)),
+      );
+      button.addEventListener("click", () => seek(n));
+      return h("li", {}, button);
+    }),
   );
 }
 

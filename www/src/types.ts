@@ -65,12 +65,11 @@ export interface Overview {
   settings: Settings;
   total: number;
   epoch: number;
-  at: number[];
+  at: From<number>[];
   phases: From<Phase>[];
   turns: From<string>[];
   marks: Mark[];
   levels: From<Level>[];
-  decisions: Why[];
   outcome: Outcome;
 }
 
@@ -120,4 +119,13 @@ export interface Picture {
   leaks: number;
   journal: number;
   notices: { at: number; text: string }[];
+  why: { past: number; of: number; newest: Why[] };
+}
+
+/** A decision that only the journal, or only today's rules, made. */
+export interface Difference {
+  n: number;
+  at: number;
+  recorded: string | null;
+  today: string | null;
 }
