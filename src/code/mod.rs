@@ -13,3 +13,5 @@
 
 pub mod files;
 pub mod service;
+#[cfg(feature = "syntax-base")]
+pub mod syntax;
