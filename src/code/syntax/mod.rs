@@ -149,3 +149,14 @@ impl Syntax {
         Ok(parsed.tree().root_node().has_error())
     }
 }
+
+#[cfg(all(
+    test,
+    feature = "lang-json",
+    feature = "lang-python",
+    feature = "lang-rust",
+    feature = "lang-toml",
+    feature = "lang-typescript",
+    feature = "lang-yaml"
+))]
+mod tests;
