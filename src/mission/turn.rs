@@ -170,6 +170,7 @@ impl Mission {
             &todos,
             &PromptKind::Resume,
             news.as_ref().map(|news| news.text.as_str()),
+            &self.progress.broken().collect::<Vec<_>>(),
         )
     }
 

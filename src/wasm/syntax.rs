@@ -54,8 +54,16 @@ impl Grammars {
     }
 
     /// The text with the pattern's matches replaced. Throws what is wrong with the pattern or the rewrite.
-    pub fn rewrite(&mut self, language: &str, pattern: &str, rewrite: &str, text: &str) -> Result<String, JsError> {
-        Ok(self.syntax.rewrite_in(lang(language)?, pattern, rewrite, text)?)
+    pub fn rewrite(
+        &mut self,
+        language: &str,
+        pattern: &str,
+        rewrite: &str,
+        text: &str,
+    ) -> Result<String, JsError> {
+        Ok(self
+            .syntax
+            .rewrite_in(lang(language)?, pattern, rewrite, text)?)
     }
 
     /// What a text defines and refers to (`Symbols` as JSON text).
@@ -64,7 +72,12 @@ impl Grammars {
     }
 
     /// What is broken in a file's text (`Diagnostic[]` as JSON text).
-    pub fn diagnostics(&mut self, path: &str, language: &str, text: &str) -> Result<String, JsError> {
+    pub fn diagnostics(
+        &mut self,
+        path: &str,
+        language: &str,
+        text: &str,
+    ) -> Result<String, JsError> {
         json(&self.syntax.diagnostics_in(path, lang(language)?, text)?)
     }
 }

@@ -11,7 +11,10 @@ pub enum ArgsFault {
     Kind(&'static str, &'static str, String),
     #[error("{0} is missing")]
     Missing(&'static str),
-    #[error("language: there is no grammar for {name:?}; there is one for {}", names())]
+    #[error(
+        "language: there is no grammar for {name:?}; there is one for {}",
+        names()
+    )]
     Language { name: String },
 }
 
@@ -63,7 +66,11 @@ impl Args<'_> {
     /// When it is no text.
     pub fn path(&self) -> Result<&str, ArgsFault> {
         let path = self.text("path")?.trim();
-        Ok(if path == "." || path == "./" { "" } else { path })
+        Ok(if path == "." || path == "./" {
+            ""
+        } else {
+            path
+        })
     }
 
     /// A list of texts; one text counts as a list of it.
@@ -93,7 +100,12 @@ impl Args<'_> {
     ///
     /// # Errors
     /// When it is no such number.
-    pub fn count(&self, name: &'static str, default: usize, most: usize) -> Result<usize, ArgsFault> {
+    pub fn count(
+        &self,
+        name: &'static str,
+        default: usize,
+        most: usize,
+    ) -> Result<usize, ArgsFault> {
         let wanted = "a whole number from 0 on";
         let Some(value) = self.get(name) else {
             return Ok(default);
@@ -118,7 +130,9 @@ impl Args<'_> {
         match self.get(name) {
             None => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
-            Some(Value::String(text)) if matches!(text.as_str(), "true" | "false") => Ok(text == "true"),
+            Some(Value::String(text)) if matches!(text.as_str(), "true" | "false") => {
+                Ok(text == "true")
+            }
             Some(other) => Self::wrong(name, "true or false", other),
         }
     }
@@ -129,6 +143,8 @@ impl Args<'_> {
     /// When it is missing or unknown.
     pub fn language(&self) -> Result<Lang, ArgsFault> {
         let name = self.required("language")?;
-        Lang::named(name).ok_or_else(|| ArgsFault::Language { name: name.to_owned() })
+        Lang::named(name).ok_or_else(|| ArgsFault::Language {
+            name: name.to_owned(),
+        })
     }
 }

@@ -116,8 +116,16 @@ impl Trees {
         let Source { text, encoding } = Source::decode(bytes)?;
         let old = self.remove(&key).map(|old| edited(&old, &text));
         let tree = self.parsers.parse(lang, &text, old.as_ref())?;
-        let root = AstGrep::doc(StrDoc { src: text, lang, tree });
-        let parsed = Rc::new(Parsed { root, encoding, fingerprint });
+        let root = AstGrep::doc(StrDoc {
+            src: text,
+            lang,
+            tree,
+        });
+        let parsed = Rc::new(Parsed {
+            root,
+            encoding,
+            fingerprint,
+        });
         self.keep(key, &parsed);
         Ok(parsed)
     }
@@ -134,12 +142,20 @@ impl Trees {
             return;
         }
         self.bytes += cost;
-        let entry = Entry { parsed: Rc::clone(parsed), used: self.request };
+        let entry = Entry {
+            parsed: Rc::clone(parsed),
+            used: self.request,
+        };
         self.entries.insert(key, entry);
     }
 
     fn make_room(&mut self, cost: usize) -> bool {
-        let Self { entries, bytes, request, .. } = self;
+        let Self {
+            entries,
+            bytes,
+            request,
+            ..
+        } = self;
         entries.retain(|_, entry| {
             let stays = entry.used + 1 >= *request;
             if !stays {
@@ -156,7 +172,13 @@ fn edited(old: &Parsed, text: &str) -> Tree {
     let (a, b) = (old.text().as_bytes(), text.as_bytes());
     let start = a.iter().zip(b).take_while(|(x, y)| x == y).count();
     let most = a.len().min(b.len()) - start;
-    let tail = a.iter().rev().zip(b.iter().rev()).take(most).take_while(|(x, y)| x == y).count();
+    let tail = a
+        .iter()
+        .rev()
+        .zip(b.iter().rev())
+        .take(most)
+        .take_while(|(x, y)| x == y)
+        .count();
     let mut tree = old.tree().clone();
     if start == a.len() && start == b.len() {
         return tree;
@@ -202,7 +224,9 @@ mod tests {
         let mut trees = Trees::default();
         for text in texts {
             trees.begin();
-            let kept = trees.parsed("a.rs", Lang::Rust, text.as_bytes()).expect("tree");
+            let kept = trees
+                .parsed("a.rs", Lang::Rust, text.as_bytes())
+                .expect("tree");
             let fresh = Trees::default().parsed("a.rs", Lang::Rust, text.as_bytes());
             let (kept, fresh) = (kept.tree().clone(), fresh.expect("tree").tree().clone());
             assert_eq!(kept.root_node().to_sexp(), fresh.root_node().to_sexp());
@@ -214,14 +238,27 @@ mod tests {
         let mut trees = Trees::new(20_000);
         trees.begin();
         let text = "fn a() {}\n".repeat(30);
-        let first = trees.parsed("a.rs", Lang::Rust, text.as_bytes()).expect("tree");
-        let again = trees.parsed("a.rs", Lang::Rust, text.as_bytes()).expect("tree");
+        let first = trees
+            .parsed("a.rs", Lang::Rust, text.as_bytes())
+            .expect("tree");
+        let again = trees
+            .parsed("a.rs", Lang::Rust, text.as_bytes())
+            .expect("tree");
         assert!(Rc::ptr_eq(&first, &again));
         for n in 0..50 {
             trees.begin();
-            trees.parsed(&format!("{n}.rs"), Lang::Rust, text.as_bytes()).expect("tree");
+            trees
+                .parsed(&format!("{n}.rs"), Lang::Rust, text.as_bytes())
+                .expect("tree");
             assert!(trees.bytes <= trees.ceiling);
-            assert_eq!(trees.bytes, trees.entries.values().map(|e| e.parsed.cost()).sum::<usize>());
+            assert_eq!(
+                trees.bytes,
+                trees
+                    .entries
+                    .values()
+                    .map(|e| e.parsed.cost())
+                    .sum::<usize>()
+            );
         }
     }
 }

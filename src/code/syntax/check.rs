@@ -21,11 +21,15 @@ use std::rc::Rc;
 /// In words for the model.
 pub fn begin(sources: &dyn Sources, args: &Value) -> Result<Begun, Fault> {
     let (args, partial) = (Args(args), args.get("partial"));
-    let paths = sources.select(args.path()?, &args.list("globs")?).map_err(Fault::Path)?;
+    let paths = sources
+        .select(args.path()?, &args.list("globs")?)
+        .map_err(Fault::Path)?;
     let check = Check {
         is_second: partial.is_some(),
         only: (paths.len() == 1).then(|| paths[0].clone()),
-        found: partial.and_then(|found| serde_json::from_value(found.clone()).ok()).unwrap_or_default(),
+        found: partial
+            .and_then(|found| serde_json::from_value(found.clone()).ok())
+            .unwrap_or_default(),
     };
     Ok(Begun::Run(Run::new(Box::new(check), paths)))
 }
@@ -95,7 +99,9 @@ impl Found {
             }
         }
         if self.preprocessed {
-            text.push_str("C and C++ are read before the preprocessor: a macro can look like an error.\n");
+            text.push_str(
+                "C and C++ are read before the preprocessor: a macro can look like an error.\n",
+            );
         }
         if !self.notes.is_empty() {
             let _ = write!(text, "\n{}", self.notes);
@@ -106,17 +112,33 @@ impl Found {
 
 impl Syntax {
     fn diagnostics_of(&mut self, path: &str, parsed: &Parsed, most: usize) -> Vec<Diagnostic> {
-        diagnose(path, parsed.lang(), parsed.tree(), parsed.text(), most, || {
-            self.tagger.symbols(parsed.lang(), parsed.tree(), parsed.text()).definitions
-        })
+        diagnose(
+            path,
+            parsed.lang(),
+            parsed.tree(),
+            parsed.text(),
+            most,
+            || {
+                self.tagger
+                    .symbols(parsed.lang(), parsed.tree(), parsed.text())
+                    .definitions
+            },
+        )
     }
 
     /// What is broken in a text: for tests and for other programs.
     ///
     /// # Errors
     /// When the text can't be parsed.
-    pub fn diagnostics_in(&mut self, path: &str, lang: Lang, text: &str) -> Result<Vec<Diagnostic>, ParseFault> {
-        let parsed = self.trees.parsed(path, lang.whole_file(), text.as_bytes())?;
+    pub fn diagnostics_in(
+        &mut self,
+        path: &str,
+        lang: Lang,
+        text: &str,
+    ) -> Result<Vec<Diagnostic>, ParseFault> {
+        let parsed = self
+            .trees
+            .parsed(path, lang.whole_file(), text.as_bytes())?;
         Ok(self.diagnostics_of(path, &parsed, ERRORS))
     }
 
@@ -147,6 +169,8 @@ impl Syntax {
             .take(ERRORS_PER_FILE)
             .map(|error| format!("{path}:{error}"))
             .collect();
-        Ok(Answer::data(json!({ "errors": errors, "broken": after.len() })))
+        Ok(Answer::data(
+            json!({ "errors": errors, "broken": after.len() }),
+        ))
     }
 }

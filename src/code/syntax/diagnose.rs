@@ -92,9 +92,10 @@ pub fn diagnose(
     };
     let errors = match (lang, &exact) {
         (_, Some(_)) => Vec::new(),
-        (Lang::Json, None) if is_json_with_comments(path, tree) => {
-            errors(tree, text, most).into_iter().filter(|error| error.2 != "unexpected `,`").collect()
-        }
+        (Lang::Json, None) if is_json_with_comments(path, tree) => errors(tree, text, most)
+            .into_iter()
+            .filter(|error| error.2 != "unexpected `,`")
+            .collect(),
         (Lang::Yaml, None) if is_template(text) => Vec::new(),
         _ => errors(tree, text, most),
     };
@@ -108,7 +109,11 @@ pub fn diagnose(
             let message = format!("merge conflict, up to line {}", conflict.last + 1);
             Diagnostic::at(text, conflict.first, conflict.at, message, &definitions)
         })
-        .chain(exact.into_iter().map(|(row, at, message)| Diagnostic::at(text, row, at, message, &definitions)))
+        .chain(
+            exact
+                .into_iter()
+                .map(|(row, at, message)| Diagnostic::at(text, row, at, message, &definitions)),
+        )
         .chain(
             errors
                 .into_iter()
@@ -142,7 +147,11 @@ fn errors(tree: &Tree, text: &str, most: usize) -> Vec<Error> {
         if node.is_missing() {
             let at = end_of_text_before(text, node.start_byte());
             let row = row_of(node, text, at);
-            found.push((row, at, format!("missing {}", token(node.kind(), node.is_named()))));
+            found.push((
+                row,
+                at,
+                format!("missing {}", token(node.kind(), node.is_named())),
+            ));
         } else if node.is_error() {
             found.push(unexpected(node, text, language));
         }
@@ -166,7 +175,9 @@ fn end_of_text_before(text: &str, at: usize) -> usize {
 
 fn row_of(node: Node, text: &str, at: usize) -> usize {
     let between = text.get(at..node.start_byte()).unwrap_or_default();
-    node.start_position().row.saturating_sub(between.matches('\n').count())
+    node.start_position()
+        .row
+        .saturating_sub(between.matches('\n').count())
 }
 
 /// A token as people write it: `` `)` ``, or a kind's name in words.
@@ -182,11 +193,18 @@ fn token(kind: &str, is_named: bool) -> String {
 fn unexpected(error: Node, text: &str, language: &TSLanguage) -> Error {
     if let Some(open) = unclosed(error) {
         let at = open.start_byte();
-        return (open.start_position().row, at, format!("`{}` is not closed", open.kind()));
+        return (
+            open.start_position().row,
+            at,
+            format!("`{}` is not closed", open.kind()),
+        );
     }
     let culprit = deepest_error(error);
     let (row, at) = (culprit.start_position().row, culprit.start_byte());
-    let quoted = one_line(text.get(culprit.byte_range()).unwrap_or_default().trim(), QUOTE_CHARS);
+    let quoted = one_line(
+        text.get(culprit.byte_range()).unwrap_or_default().trim(),
+        QUOTE_CHARS,
+    );
     let expected = match expected(culprit, language) {
         names if names.is_empty() => String::new(),
         names => format!(", expected {}", names.join(" or ")),
@@ -218,7 +236,9 @@ fn unclosed(error: Node) -> Option<Node> {
         match child.kind() {
             "{" | "(" | "[" | "${" | "#{" => open.push(child),
             "}" | ")" | "]" => {
-                let matching = open.last().is_some_and(|last| closes(last.kind(), child.kind()));
+                let matching = open
+                    .last()
+                    .is_some_and(|last| closes(last.kind(), child.kind()));
                 if matching {
                     open.pop();
                 }
@@ -230,7 +250,10 @@ fn unclosed(error: Node) -> Option<Node> {
 }
 
 fn closes(open: &str, close: &str) -> bool {
-    matches!((open.chars().next_back(), close), (Some('{'), "}") | (Some('('), ")") | (Some('['), "]"))
+    matches!(
+        (open.chars().next_back(), close),
+        (Some('{'), "}") | (Some('('), ")") | (Some('['), "]")
+    )
 }
 
 /// The few tokens that could stand at an error, where the grammar leaves no more than a few.
@@ -244,7 +267,9 @@ fn expected(error: Node, language: &TSLanguage) -> Vec<String> {
         return names;
     };
     while let Some(id) = symbols.next() {
-        let Some(kind) = language.node_kind_for_id(id) else { continue };
+        let Some(kind) = language.node_kind_for_id(id) else {
+            continue;
+        };
         if kind == "ERROR" || !language.node_kind_is_visible(id) || kind.contains("comment") {
             continue;
         }
@@ -284,7 +309,11 @@ fn conflicts(text: &str) -> Vec<Conflict> {
         } else if line.starts_with(">>>>>>> ")
             && let Some((first, at, true)) = open.take()
         {
-            found.push(Conflict { first, last: row, at });
+            found.push(Conflict {
+                first,
+                last: row,
+                at,
+            });
         }
     }
     found
@@ -296,13 +325,18 @@ fn conflicts(text: &str) -> Vec<Conflict> {
 fn is_json_with_comments(path: &str, tree: &Tree) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let by_name = name.ends_with(".jsonc")
-        || (name.starts_with("tsconfig") || name.starts_with("jsconfig") || name.starts_with(".eslintrc"))
+        || (name.starts_with("tsconfig")
+            || name.starts_with("jsconfig")
+            || name.starts_with(".eslintrc"))
         || path.contains(".vscode/")
         || path.contains(".devcontainer/")
         || name == "opencode.json";
     let root = tree.root_node();
     let mut cursor = root.walk();
-    by_name || root.children(&mut cursor).any(|child| child.kind() == "comment")
+    by_name
+        || root
+            .children(&mut cursor)
+            .any(|child| child.kind() == "comment")
 }
 
 fn json_error(path: &str, tree: &Tree, text: &str) -> Option<Error> {
@@ -311,11 +345,17 @@ fn json_error(path: &str, tree: &Tree, text: &str) -> Option<Error> {
     }
     let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
     let message = error.to_string();
-    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+    let message = message
+        .rsplit_once(" at line ")
+        .map_or(message.as_str(), |(message, _)| message);
     // its own limit, not the file's fault
     (!message.contains("recursion limit")).then(|| {
         let row = error.line().saturating_sub(1);
-        (row, offset_of(text, row, error.column().saturating_sub(1)), message.to_owned())
+        (
+            row,
+            offset_of(text, row, error.column().saturating_sub(1)),
+            message.to_owned(),
+        )
     })
 }
 
@@ -352,13 +392,24 @@ fn yaml_error(text: &str) -> Option<Error> {
     let message = error.without_snippet().to_string();
     let message = message.lines().next().unwrap_or_default();
     // what is its own limit or needs the program that reads the file is not broken
-    let foreign = ["tag", "budget", "limit", "recursion"].iter().any(|word| message.to_lowercase().contains(word));
+    let foreign = ["tag", "budget", "limit", "recursion"]
+        .iter()
+        .any(|word| message.to_lowercase().contains(word));
     (!foreign).then(|| (row, offset_of(text, row, column), message.to_owned()))
 }
 
 /// The byte offset of a row and a column (in characters), both from 0.
 fn offset_of(text: &str, row: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(row).map(str::len).sum();
-    let line = text.get(start..).unwrap_or_default().split('\n').next().unwrap_or_default();
-    start + line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
+    let line = text
+        .get(start..)
+        .unwrap_or_default()
+        .split('\n')
+        .next()
+        .unwrap_or_default();
+    start
+        + line
+            .char_indices()
+            .nth(column)
+            .map_or(line.len(), |(at, _)| at)
 }

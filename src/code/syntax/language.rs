@@ -54,7 +54,13 @@ const FACTS: &[Facts] = &[
         names: &["bash", "sh", "shell", "zsh"],
         extensions: &["sh", "bash", "zsh", "bats", "ebuild", "eclass"],
         files: &[
-            ".bashrc", ".bash_profile", ".bash_aliases", ".profile", ".zshrc", ".zshenv", "PKGBUILD",
+            ".bashrc",
+            ".bash_profile",
+            ".bash_aliases",
+            ".profile",
+            ".zshrc",
+            ".zshenv",
+            "PKGBUILD",
         ],
         interpreters: &["sh", "bash", "dash", "ash", "ksh", "zsh"],
     },
@@ -75,7 +81,9 @@ const FACTS: &[Facts] = &[
     Facts {
         lang: Lang::Cpp,
         names: &["cpp", "c++", "cc", "cxx"],
-        extensions: &["cpp", "cc", "cxx", "c++", "hpp", "hh", "hxx", "h++", "ipp", "cu", "ino"],
+        extensions: &[
+            "cpp", "cc", "cxx", "c++", "hpp", "hh", "hxx", "h++", "ipp", "cu", "ino",
+        ],
         files: &[],
         interpreters: &[],
     },
@@ -118,7 +126,15 @@ const FACTS: &[Facts] = &[
         lang: Lang::Json,
         names: &["json", "jsonc"],
         extensions: &["json", "jsonc", "geojson", "webmanifest"],
-        files: &[".babelrc", ".eslintrc", ".jshintrc", ".swcrc", ".prettierrc", "composer.lock", "flake.lock"],
+        files: &[
+            ".babelrc",
+            ".eslintrc",
+            ".jshintrc",
+            ".swcrc",
+            ".prettierrc",
+            "composer.lock",
+            "flake.lock",
+        ],
         interpreters: &[],
     },
     Facts {
@@ -153,14 +169,27 @@ const FACTS: &[Facts] = &[
         lang: Lang::Python,
         names: &["python", "py"],
         extensions: &["py", "py3", "pyi", "pyw", "bzl"],
-        files: &["BUILD", "BUILD.bazel", "SConstruct", "SConscript", "WORKSPACE"],
+        files: &[
+            "BUILD",
+            "BUILD.bazel",
+            "SConstruct",
+            "SConscript",
+            "WORKSPACE",
+        ],
         interpreters: &["python", "pypy"],
     },
     Facts {
         lang: Lang::Ruby,
         names: &["ruby", "rb"],
         extensions: &["rb", "rbw", "gemspec", "rake", "ru"],
-        files: &["Gemfile", "Rakefile", "Podfile", "Vagrantfile", "Brewfile", "Fastfile"],
+        files: &[
+            "Gemfile",
+            "Rakefile",
+            "Podfile",
+            "Vagrantfile",
+            "Brewfile",
+            "Fastfile",
+        ],
         interpreters: &["ruby", "jruby"],
     },
     Facts {
@@ -267,7 +296,10 @@ impl Lang {
 
     fn facts(self) -> &'static Facts {
         // Every language has its line: a test holds it.
-        FACTS.iter().find(|facts| facts.lang == self).unwrap_or(&FACTS[0])
+        FACTS
+            .iter()
+            .find(|facts| facts.lang == self)
+            .unwrap_or(&FACTS[0])
     }
 
     /// What it is called here.
@@ -327,7 +359,10 @@ impl Lang {
             Lang::Toml => linked!("lang-toml", tree_sitter_toml_ng::LANGUAGE),
             Lang::Tsx => linked!("lang-typescript", tree_sitter_typescript::LANGUAGE_TSX),
             Lang::TypeScript => {
-                linked!("lang-typescript", tree_sitter_typescript::LANGUAGE_TYPESCRIPT)
+                linked!(
+                    "lang-typescript",
+                    tree_sitter_typescript::LANGUAGE_TYPESCRIPT
+                )
             }
             Lang::Yaml => linked!("lang-yaml", tree_sitter_yaml::LANGUAGE),
         };
@@ -375,7 +410,8 @@ impl Language for Lang {
     }
 
     fn expando_char(&self) -> char {
-        self.in_ast_grep().map_or(TOML_EXPANDO, |lang| lang.expando_char())
+        self.in_ast_grep()
+            .map_or(TOML_EXPANDO, |lang| lang.expando_char())
     }
 
     fn kind_to_id(&self, kind: &str) -> u16 {
@@ -383,7 +419,9 @@ impl Language for Lang {
     }
 
     fn field_to_id(&self, field: &str) -> Option<u16> {
-        self.get_ts_language().field_id_for_name(field).map(|id| id.get())
+        self.get_ts_language()
+            .field_id_for_name(field)
+            .map(|id| id.get())
     }
 
     fn build_pattern(&self, builder: &PatternBuilder) -> Result<Pattern, PatternError> {
@@ -421,7 +459,10 @@ mod tests {
         assert_eq!(Lang::of_file("Cargo.lock", none), Some(Lang::Toml));
         assert_eq!(Lang::of_file("x.weird", || Some("#!/bin/sh".into())), None);
         let shebang = |line: &str| Lang::of_file("bin/tool", || Some(line.into()));
-        assert_eq!(shebang("#!/usr/bin/env -S python3.11 -u"), Some(Lang::Python));
+        assert_eq!(
+            shebang("#!/usr/bin/env -S python3.11 -u"),
+            Some(Lang::Python)
+        );
         assert_eq!(shebang("#! /bin/bash -e"), Some(Lang::Bash));
         assert_eq!(shebang("#!/usr/bin/env node"), Some(Lang::JavaScript));
         assert_eq!(shebang("plain text"), None);

@@ -20,13 +20,17 @@ pub enum QueryFault {
     Empty,
     #[error("pattern: {0}")]
     Pattern(#[from] PatternError),
-    #[error("pattern: `{0}` does not parse as {1}; write a whole expression, statement or declaration")]
+    #[error(
+        "pattern: `{0}` does not parse as {1}; write a whole expression, statement or declaration"
+    )]
     Broken(String, &'static str),
     #[error("rule: {0}")]
     Yaml(String),
     #[error("rule: {}", chain(.0))]
     Rule(#[from] RuleCoreError),
-    #[error("rule: it must name a kind or a pattern: `any`, `not` or `regex` alone would look at every node")]
+    #[error(
+        "rule: it must name a kind or a pattern: `any`, `not` or `regex` alone would look at every node"
+    )]
     NoKind,
     #[error("rewrite: {0}")]
     Rewrite(#[from] TemplateFixError),
@@ -86,9 +90,14 @@ impl Query {
     }
 
     fn compile_rule(lang: Lang, text: &str) -> Result<Self, QueryFault> {
-        let rule: SerializableRuleCore = ast_grep_config::from_str(text)
-            .map_err(|error| QueryFault::Yaml(error.to_string()))?;
-        let transformed = rule.transform.iter().flatten().map(|(name, _)| name.clone()).collect();
+        let rule: SerializableRuleCore =
+            ast_grep_config::from_str(text).map_err(|error| QueryFault::Yaml(error.to_string()))?;
+        let transformed = rule
+            .transform
+            .iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect();
         // the rule's types keep their parts to their crate: read them back as data
         let data = serde_json::to_value(&rule.rule).unwrap_or_default();
         let literal = required_patterns(&data)
@@ -101,13 +110,19 @@ impl Query {
         if rule.potential_kinds().is_none() {
             return Err(QueryFault::NoKind);
         }
-        Ok(Self { kind: Kind::Rule(Box::new(rule)), literal, transformed })
+        Ok(Self {
+            kind: Kind::Rule(Box::new(rule)),
+            literal,
+            transformed,
+        })
     }
 
     /// Looks for the query's literal; made once for many files.
     #[must_use]
     pub fn prefilter(&self) -> Prefilter {
-        Prefilter { finder: memchr::memmem::Finder::new(self.literal.as_bytes()).into_owned() }
+        Prefilter {
+            finder: memchr::memmem::Finder::new(self.literal.as_bytes()).into_owned(),
+        }
     }
 
     /// The kinds of node that can match; all when there are none.
@@ -117,7 +132,9 @@ impl Query {
             Kind::Pattern(pattern) => pattern.potential_kinds(),
             Kind::Rule(rule) => rule.potential_kinds(),
         }
-        .map(|kinds| Kinds { kinds: kinds.iter().collect() })
+        .map(|kinds| Kinds {
+            kinds: kinds.iter().collect(),
+        })
     }
 
     /// The match at this node.
@@ -143,8 +160,11 @@ impl Query {
         } else {
             TemplateFix::with_transform(text, &lang, &self.transformed)
         };
-        let mut unknown: Vec<&str> =
-            template.used_vars().into_iter().filter(|name| !known.contains(name)).collect();
+        let mut unknown: Vec<&str> = template
+            .used_vars()
+            .into_iter()
+            .filter(|name| !known.contains(name))
+            .collect();
         unknown.sort_unstable();
         match unknown.first() {
             Some(name) => Err(QueryFault::UnknownVariable((*name).to_owned())),
@@ -191,9 +211,17 @@ impl Kinds {
 /// The patterns that a file must hold for a match of the rule: its own, and those of what it demands besides.
 fn required_patterns(rule: &Value) -> Vec<&str> {
     let own = rule.get("pattern").and_then(Value::as_str);
-    let nested = ["has", "inside", "precedes", "follows"].iter().filter_map(|key| rule.get(key));
-    let all = rule.get("all").and_then(Value::as_array).into_iter().flatten();
-    own.into_iter().chain(nested.chain(all).flat_map(required_patterns)).collect()
+    let nested = ["has", "inside", "precedes", "follows"]
+        .iter()
+        .filter_map(|key| rule.get(key));
+    let all = rule
+        .get("all")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    own.into_iter()
+        .chain(nested.chain(all).flat_map(required_patterns))
+        .collect()
 }
 
 #[cfg(all(test, feature = "lang-rust"))]
@@ -207,9 +235,20 @@ mod tests {
     #[test]
     fn the_literal_is_the_longest_text_that_must_be_there() {
         assert_eq!(literal("foo($A).unwrap_or($B)"), "unwrap_or");
-        assert_eq!(literal("rule:\n  pattern: a($X)\n  inside:\n    kind: block\n    has: {pattern: long_name}"), "long_name");
-        assert_eq!(literal("rule:\n  any: [{pattern: alpha}, {pattern: beta}]"), "");
-        assert_eq!(literal("rule:\n  all: [{pattern: $A.unwrap()}, {not: {pattern: forbidden.unwrap()}}]"), "unwrap");
+        assert_eq!(
+            literal(
+                "rule:\n  pattern: a($X)\n  inside:\n    kind: block\n    has: {pattern: long_name}"
+            ),
+            "long_name"
+        );
+        assert_eq!(
+            literal("rule:\n  any: [{pattern: alpha}, {pattern: beta}]"),
+            ""
+        );
+        assert_eq!(
+            literal("rule:\n  all: [{pattern: $A.unwrap()}, {not: {pattern: forbidden.unwrap()}}]"),
+            "unwrap"
+        );
     }
 
     #[test]
@@ -219,17 +258,36 @@ mod tests {
             Ok(_) => "no fault".to_owned(),
         };
         assert_eq!(fault(" "), "pattern: it is empty");
-        assert!(fault("foo((").contains("does not parse as rust"), "{}", fault("foo(("));
-        assert!(fault("rule: {regex: x}").contains("must name a kind"), "{}", fault("rule: {regex: x}"));
-        assert!(fault("rule: {kind: nonsense}").contains("nonsense"), "{}", fault("rule: {kind: nonsense}"));
-        assert!(fault("rule: [").starts_with("rule: "), "{}", fault("rule: ["));
+        assert!(
+            fault("foo((").contains("does not parse as rust"),
+            "{}",
+            fault("foo((")
+        );
+        assert!(
+            fault("rule: {regex: x}").contains("must name a kind"),
+            "{}",
+            fault("rule: {regex: x}")
+        );
+        assert!(
+            fault("rule: {kind: nonsense}").contains("nonsense"),
+            "{}",
+            fault("rule: {kind: nonsense}")
+        );
+        assert!(
+            fault("rule: [").starts_with("rule: "),
+            "{}",
+            fault("rule: [")
+        );
     }
 
     #[test]
     fn a_rewrite_uses_the_variables_of_the_pattern() {
         let query = Query::compile(Lang::Rust, "foo($A)").expect("query");
         assert!(query.replacement(Lang::Rust, "bar($A)").is_ok());
-        let fault = query.replacement(Lang::Rust, "bar($B)").err().expect("fault");
+        let fault = query
+            .replacement(Lang::Rust, "bar($B)")
+            .err()
+            .expect("fault");
         assert_eq!(fault.to_string(), "rewrite: $B is not in the pattern");
     }
 }

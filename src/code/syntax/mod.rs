@@ -73,15 +73,24 @@ pub struct Answer {
 
 impl Answer {
     fn text(text: String) -> Self {
-        Self { text, ..Self::default() }
+        Self {
+            text,
+            ..Self::default()
+        }
     }
 
     fn data(data: Value) -> Self {
-        Self { data: Some(data), ..Self::default() }
+        Self {
+            data: Some(data),
+            ..Self::default()
+        }
     }
 
     fn elsewhere(partial: Option<Value>) -> Self {
-        Self { elsewhere: Some(partial.unwrap_or_else(|| Value::Object(serde_json::Map::new()))), ..Self::default() }
+        Self {
+            elsewhere: Some(partial.unwrap_or_else(|| Value::Object(serde_json::Map::new()))),
+            ..Self::default()
+        }
     }
 }
 
@@ -102,14 +111,22 @@ impl Syntax {
     /// With trees of at most `bytes` in memory.
     #[must_use]
     pub fn with_memory(bytes: usize) -> Self {
-        Self { trees: Trees::new(bytes), ..Self::default() }
+        Self {
+            trees: Trees::new(bytes),
+            ..Self::default()
+        }
     }
 
     /// Begins the request `method` with its arguments.
     ///
     /// # Errors
     /// In words for the model.
-    pub fn begin(&mut self, sources: &dyn Sources, method: &str, args: &Value) -> Result<Begun, Fault> {
+    pub fn begin(
+        &mut self,
+        sources: &dyn Sources,
+        method: &str,
+        args: &Value,
+    ) -> Result<Begun, Fault> {
         match method {
             "ast_search" => search::begin(sources, args),
             "ast_rewrite" => rewrite::begin(sources, args),
@@ -124,7 +141,12 @@ impl Syntax {
     ///
     /// # Errors
     /// In words for the model.
-    pub fn call(&mut self, sources: &dyn Sources, method: &str, args: &Value) -> Result<Answer, Fault> {
+    pub fn call(
+        &mut self,
+        sources: &dyn Sources,
+        method: &str,
+        args: &Value,
+    ) -> Result<Answer, Fault> {
         match self.begin(sources, method, args)? {
             Begun::Run(run) => task::run_through(run, self, sources),
             Begun::Done(answer) => Ok(answer),

@@ -31,7 +31,9 @@ pub fn begin(sources: &dyn Sources, args: &Value) -> Result<Begun, Fault> {
     let depth = args.count("depth", OUTLINE_DEPTH, MAX_DEPTH)?;
     let symbol = args.text("symbol")?.trim();
     let path = args.path()?;
-    let paths = sources.select(path, &args.list("globs")?).map_err(Fault::Path)?;
+    let paths = sources
+        .select(path, &args.list("globs")?)
+        .map_err(Fault::Path)?;
     let task: Box<dyn Task> = match paths.as_slice() {
         _ if !symbol.is_empty() => Box::new(Lookup {
             name: symbol.to_owned(),
@@ -39,17 +41,24 @@ pub fn begin(sources: &dyn Sources, args: &Value) -> Result<Begun, Fault> {
             is_second: partial.is_some(),
             places: resumed(partial),
         }),
-        [one] if path == one || partial.is_none() => {
-            Box::new(OneFile { path: one.clone(), depth, text: String::new() })
-        }
-        _ => Box::new(Mapping { is_second: partial.is_some(), map: resumed(partial) }),
+        [one] if path == one || partial.is_none() => Box::new(OneFile {
+            path: one.clone(),
+            depth,
+            text: String::new(),
+        }),
+        _ => Box::new(Mapping {
+            is_second: partial.is_some(),
+            map: resumed(partial),
+        }),
     };
     Ok(Begun::Run(Run::new(task, paths)))
 }
 
 /// What the other module found before.
 fn resumed<T: Default + serde::de::DeserializeOwned>(partial: Option<&Value>) -> T {
-    partial.and_then(|found| serde_json::from_value(found.clone()).ok()).unwrap_or_default()
+    partial
+        .and_then(|found| serde_json::from_value(found.clone()).ok())
+        .unwrap_or_default()
 }
 
 impl Syntax {
@@ -63,7 +72,8 @@ impl Syntax {
     }
 
     fn symbols(&mut self, parsed: &Parsed) -> Symbols {
-        self.tagger.symbols(parsed.lang(), parsed.tree(), parsed.text())
+        self.tagger
+            .symbols(parsed.lang(), parsed.tree(), parsed.text())
     }
 }
 
@@ -77,7 +87,12 @@ struct OneFile {
 
 impl Task for OneFile {
     fn look(&mut self, syntax: &mut Syntax, path: &str, parsed: &Rc<Parsed>) -> bool {
-        self.text = outline(path, parsed, &syntax.symbols(parsed).definitions, self.depth);
+        self.text = outline(
+            path,
+            parsed,
+            &syntax.symbols(parsed).definitions,
+            self.depth,
+        );
         true
     }
 
@@ -88,7 +103,10 @@ impl Task for OneFile {
         Ok(Answer::text(match looked.unknown {
             0 if self.text.is_empty() => looked.skipped.lines(),
             0 => std::mem::take(&mut self.text),
-            _ => format!("{}: there is no grammar for this kind of file; read it instead.\n", self.path),
+            _ => format!(
+                "{}: there is no grammar for this kind of file; read it instead.\n",
+                self.path
+            ),
         }))
     }
 }
@@ -112,11 +130,21 @@ fn outline(path: &str, parsed: &Parsed, definitions: &[Symbol], depth: usize) ->
             cut += 1;
         } else {
             shown += 1;
-            let _ = writeln!(text, "{}{} {}", "  ".repeat(level), lines_of(symbol), label(symbol));
+            let _ = writeln!(
+                text,
+                "{}{} {}",
+                "  ".repeat(level),
+                lines_of(symbol),
+                label(symbol)
+            );
         }
     }
     if deeper > 0 {
-        let _ = writeln!(text, "{} nested deeper than {depth} not shown", count(deeper, "symbol"));
+        let _ = writeln!(
+            text,
+            "{} nested deeper than {depth} not shown",
+            count(deeper, "symbol")
+        );
     }
     if cut > 0 {
         let _ = writeln!(text, "{} more not shown", count(cut, "symbol"));
@@ -127,15 +155,31 @@ fn outline(path: &str, parsed: &Parsed, definitions: &[Symbol], depth: usize) ->
 /// `12-48`, lines from 1.
 fn lines_of(symbol: &Symbol) -> String {
     let (first, last) = (symbol.rows.0 + 1, symbol.rows.1 + 1);
-    if first == last { first.to_string() } else { format!("{first}-{last}") }
+    if first == last {
+        first.to_string()
+    } else {
+        format!("{first}-{last}")
+    }
 }
 
 /// The kind and the signature.
 fn label(symbol: &Symbol) -> String {
-    let shown = if symbol.signature.is_empty() { &symbol.name } else { &symbol.signature };
-    let kind = if symbol.kind == CONTAINER { "impl" } else { symbol.kind.as_str() };
+    let shown = if symbol.signature.is_empty() {
+        &symbol.name
+    } else {
+        &symbol.signature
+    };
+    let kind = if symbol.kind == CONTAINER {
+        "impl"
+    } else {
+        symbol.kind.as_str()
+    };
     // most signatures begin with their kind
-    if shown.split_whitespace().any(|word| word == kind) { shown.clone() } else { format!("{kind} {shown}") }
+    if shown.split_whitespace().any(|word| word == kind) {
+        shown.clone()
+    } else {
+        format!("{kind} {shown}")
+    }
 }
 
 /// Symbols with how deep they are inside others, in the order of the text.
@@ -145,7 +189,10 @@ fn nested(definitions: &[Symbol]) -> Vec<(&Symbol, usize)> {
     let mut open: Vec<(usize, usize)> = Vec::new();
     let mut result = Vec::with_capacity(order.len());
     for symbol in order {
-        while open.last().is_some_and(|range| range.1 < symbol.range.1 || *range == symbol.range) {
+        while open
+            .last()
+            .is_some_and(|range| range.1 < symbol.range.1 || *range == symbol.range)
+        {
             open.pop();
         }
         result.push((symbol, open.len()));
@@ -231,7 +278,12 @@ fn told(map: &Map) -> String {
     let mut ranked: Vec<(u64, &str, usize)> = map
         .files
         .iter()
-        .flat_map(|(path, entries)| entries.iter().enumerate().map(move |(n, entry)| (entry, path, n)))
+        .flat_map(|(path, entries)| {
+            entries
+                .iter()
+                .enumerate()
+                .map(move |(n, entry)| (entry, path, n))
+        })
         .map(|(entry, path, n)| (rank(entry), path.as_str(), n))
         .collect();
     ranked.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)).then(a.2.cmp(&b.2)));
@@ -241,7 +293,11 @@ fn told(map: &Map) -> String {
     let mut shown = 0;
     for (_, path, n) in &ranked {
         let entry = &map.files[*path][*n];
-        let heading = if chosen.contains_key(path) { 0 } else { path.len() + 2 };
+        let heading = if chosen.contains_key(path) {
+            0
+        } else {
+            path.len() + 2
+        };
         let cost = heading + entry.lines.len() + entry.label.len() + 4;
         if cost > left {
             break;
@@ -299,9 +355,15 @@ impl Task for Lookup {
     fn look(&mut self, syntax: &mut Syntax, path: &str, parsed: &Rc<Parsed>) -> bool {
         let symbols = syntax.symbols(parsed);
         let mut defined = BTreeSet::new();
-        for symbol in symbols.definitions.iter().filter(|s| s.name == self.name && s.kind != CONTAINER) {
+        for symbol in symbols
+            .definitions
+            .iter()
+            .filter(|s| s.name == self.name && s.kind != CONTAINER)
+        {
             defined.insert(symbol.at);
-            self.places.definitions.push(format!("{path}:{} {}", lines_of(symbol), label(symbol)));
+            self.places
+                .definitions
+                .push(format!("{path}:{} {}", lines_of(symbol), label(symbol)));
         }
         let kinds: BTreeMap<usize, &str> = symbols
             .references
@@ -318,7 +380,10 @@ impl Task for Lookup {
             }
             let (line, column) = position(text, node.start_position().row, at);
             let shown = one_line(line_at(text, at), SIGNATURE_CHARS);
-            let kind = kinds.get(&at).map(|kind| format!("{kind}: ")).unwrap_or_default();
+            let kind = kinds
+                .get(&at)
+                .map(|kind| format!("{kind}: "))
+                .unwrap_or_default();
             uses.push(format!("{line}:{column} {kind}{shown}"));
         });
         if !uses.is_empty() {
@@ -340,7 +405,10 @@ impl Places {
     fn told(&self, name: &str) -> String {
         let uses: usize = self.uses.values().map(Vec::len).sum();
         if self.definitions.is_empty() && uses == 0 {
-            return format!("{name}: neither defined nor used as an identifier here.\n{}", self.notes);
+            return format!(
+                "{name}: neither defined nor used as an identifier here.\n{}",
+                self.notes
+            );
         }
         let mut text = format!(
             "{name}: {} and {} in {}, by name alone: other things of the same name are among them.\n",
@@ -363,7 +431,11 @@ impl Places {
             left -= uses.len().min(left);
         }
         if uses > REFERENCES {
-            let _ = writeln!(text, "\n{} more not shown: narrow the path or globs", count(uses - REFERENCES, "use"));
+            let _ = writeln!(
+                text,
+                "\n{} more not shown: narrow the path or globs",
+                count(uses - REFERENCES, "use")
+            );
         }
         text.push_str(&self.notes);
         text

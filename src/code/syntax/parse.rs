@@ -49,7 +49,9 @@ impl Parsers {
         }
         let parser = self.by_grammar.entry(grammar.clone()).or_default();
         if parser.language().is_none() {
-            parser.set_language(&grammar).map_err(|_| ParseFault::TooHard)?;
+            parser
+                .set_language(&grammar)
+                .map_err(|_| ParseFault::TooHard)?;
         }
         parser.reset(); // an abandoned parse would be resumed
         let bytes = text.as_bytes();
@@ -64,7 +66,11 @@ impl Parsers {
         };
         let options = ParseOptions::new().progress_callback(&mut progress);
         parser
-            .parse_with_options(&mut |at, _| bytes.get(at..).unwrap_or_default(), old, Some(options))
+            .parse_with_options(
+                &mut |at, _| bytes.get(at..).unwrap_or_default(),
+                old,
+                Some(options),
+            )
             .ok_or(ParseFault::TooHard)
     }
 }

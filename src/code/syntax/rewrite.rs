@@ -61,7 +61,10 @@ struct Rewritten {
 /// # Errors
 /// In words for the model.
 pub fn begin(sources: &dyn Sources, args: &Value) -> Result<Begun, Fault> {
-    let preview = args.get("preview").cloned().and_then(|value| serde_json::from_value(value).ok());
+    let preview = args
+        .get("preview")
+        .cloned()
+        .and_then(|value| serde_json::from_value(value).ok());
     let args = Args(args);
     let pattern = args.required("pattern")?;
     let lang = args.language()?;
@@ -71,7 +74,9 @@ pub fn begin(sources: &dyn Sources, args: &Value) -> Result<Begun, Fault> {
     let query = Query::compile(lang, pattern)?;
     let template = query.replacement(lang, args.text("rewrite")?)?;
     let apply = args.flag("apply")?;
-    let paths = sources.select(args.path()?, &args.list("globs")?).map_err(Fault::Path)?;
+    let paths = sources
+        .select(args.path()?, &args.list("globs")?)
+        .map_err(Fault::Path)?;
     let rewrite = Rewrite {
         prefilter: query.prefilter(),
         query,
@@ -123,7 +128,10 @@ impl Task for Rewrite {
             return true;
         }
         if self.plan.files.len() == REWRITE_FILES {
-            let _ = writeln!(self.notes, "only the first {REWRITE_FILES} files are in this rewrite: narrow the path or globs");
+            let _ = writeln!(
+                self.notes,
+                "only the first {REWRITE_FILES} files are in this rewrite: narrow the path or globs"
+            );
             return false;
         }
         self.seen.insert(path.to_owned(), parsed.fingerprint);
@@ -131,9 +139,15 @@ impl Task for Rewrite {
             Ok(after) => {
                 self.replaced += rewritten.replaced;
                 self.nested += rewritten.nested;
-                self.plan.diff.push_str(&diff(path, parsed.text(), &rewritten.text));
+                self.plan
+                    .diff
+                    .push_str(&diff(path, parsed.text(), &rewritten.text));
                 let after = base64::prelude::BASE64_STANDARD.encode(after);
-                self.plan.files.push(Change { path: path.to_owned(), before: parsed.fingerprint, after });
+                self.plan.files.push(Change {
+                    path: path.to_owned(),
+                    before: parsed.fingerprint,
+                    after,
+                });
             }
             Err(why) => {
                 let _ = writeln!(self.notes, "left as it is: {path} ({why})");
@@ -145,19 +159,37 @@ impl Task for Rewrite {
     fn finish(&mut self, _: &mut Syntax, looked: &Looked) -> Result<Answer, Fault> {
         let mut notes = std::mem::take(&mut self.notes);
         if self.nested > 0 {
-            let _ = writeln!(notes, "{} inside of others left: run the same rewrite again for them", count(self.nested, "match"));
+            let _ = writeln!(
+                notes,
+                "{} inside of others left: run the same rewrite again for them",
+                count(self.nested, "match")
+            );
         }
         notes.push_str(&looked.notes());
         let files = self.plan.files.len();
-        let summary = format!("{} in {}", count(self.replaced, "match"), count(files, "file"));
+        let summary = format!(
+            "{} in {}",
+            count(self.replaced, "match"),
+            count(files, "file")
+        );
         if self.apply {
             let data = serde_json::to_value(&self.plan).ok();
-            return Ok(Answer { text: format!("{summary}.\n{notes}"), data, ..Answer::default() });
+            return Ok(Answer {
+                text: format!("{summary}.\n{notes}"),
+                data,
+                ..Answer::default()
+            });
         }
         let shown = head(&self.plan.diff, DIFF_CHARS);
         let mut text = match files {
-            0 => format!("Nothing to rewrite in {} of {}.\n", count(looked.files, "file"), self.lang.name()),
-            _ => format!("{summary} would change; nothing is written yet: call again with apply: true.\n\n{shown}"),
+            0 => format!(
+                "Nothing to rewrite in {} of {}.\n",
+                count(looked.files, "file"),
+                self.lang.name()
+            ),
+            _ => format!(
+                "{summary} would change; nothing is written yet: call again with apply: true.\n\n{shown}"
+            ),
         };
         if shown.len() < self.plan.diff.len() {
             text.push_str("\n… the rest of the diff is not shown\n");
@@ -165,13 +197,23 @@ impl Task for Rewrite {
         if !notes.trim().is_empty() {
             let _ = write!(text, "\n{}", notes.trim_start());
         }
-        Ok(Answer { text, data: serde_json::to_value(&self.seen).ok(), ..Answer::default() })
+        Ok(Answer {
+            text,
+            data: serde_json::to_value(&self.seen).ok(),
+            ..Answer::default()
+        })
     }
 }
 
 impl Rewrite {
     /// The bytes to write, or why there are none.
-    fn checked(&self, syntax: &mut Syntax, path: &str, parsed: &Parsed, new: &Rewritten) -> Result<Vec<u8>, String> {
+    fn checked(
+        &self,
+        syntax: &mut Syntax,
+        path: &str,
+        parsed: &Parsed,
+        new: &Rewritten,
+    ) -> Result<Vec<u8>, String> {
         if let Some(preview) = self.preview.as_ref().filter(|_| self.apply) {
             match preview.get(path) {
                 Some(shown) if *shown == parsed.fingerprint => {}
@@ -182,7 +224,10 @@ impl Rewrite {
         if let Some(why) = syntax.breaks(path, self.lang, parsed.text(), &new.text) {
             return Err(why);
         }
-        parsed.encoding.encode(&new.text).ok_or_else(|| "it is not valid UTF-8".to_owned())
+        parsed
+            .encoding
+            .encode(&new.text)
+            .ok_or_else(|| "it is not valid UTF-8".to_owned())
     }
 }
 
@@ -191,7 +236,13 @@ impl Syntax {
     ///
     /// # Errors
     /// When the pattern, the rewrite or the text can't be taken.
-    pub fn rewrite_in(&mut self, lang: Lang, pattern: &str, rewrite: &str, text: &str) -> Result<String, Fault> {
+    pub fn rewrite_in(
+        &mut self,
+        lang: Lang,
+        pattern: &str,
+        rewrite: &str,
+        text: &str,
+    ) -> Result<String, Fault> {
         let query = Query::compile(lang, pattern)?;
         let template = query.replacement(lang, rewrite)?;
         let parsed = self.trees.parsed("", lang, text.as_bytes())?;
@@ -242,7 +293,11 @@ fn replace(query: &Query, template: &TemplateFix, parsed: &Parsed) -> Rewritten 
         true
     });
     after.push_str(before.get(copied..).unwrap_or_default());
-    Rewritten { text: after, replaced, nested }
+    Rewritten {
+        text: after,
+        replaced,
+        nested,
+    }
 }
 
 fn diff(path: &str, before: &str, after: &str) -> String {

@@ -26,7 +26,9 @@ pub fn begin(sources: &dyn Sources, args: &Value) -> Result<Begun, Fault> {
     }
     let limit = args.count("limit", MATCHES, MAX_MATCHES)?;
     let query = Query::compile(lang, pattern)?;
-    let paths = sources.select(args.path()?, &args.list("globs")?).map_err(Fault::Path)?;
+    let paths = sources
+        .select(args.path()?, &args.list("globs")?)
+        .map_err(Fault::Path)?;
     let search = Search {
         prefilter: query.prefilter(),
         hint: hint(lang, pattern),
@@ -87,9 +89,15 @@ impl Task for Search {
         let (matches, files) = (count(self.matches, "match"), count(self.files, "file"));
         let name = self.lang.name();
         let mut text = if self.matches == 0 {
-            format!("No match in {} of {name}.\n{}", count(looked.files, "file"), self.hint)
+            format!(
+                "No match in {} of {name}.\n{}",
+                count(looked.files, "file"),
+                self.hint
+            )
         } else if self.is_cut {
-            format!("The first {matches}, in {files}; there are more: narrow the pattern, path or globs.\n")
+            format!(
+                "The first {matches}, in {files}; there are more: narrow the pattern, path or globs.\n"
+            )
         } else {
             format!("{matches} in {files}, of {} of {name}.\n", looked.files)
         };
@@ -104,7 +112,12 @@ impl Syntax {
     ///
     /// # Errors
     /// When the pattern or the text can't be taken.
-    pub fn find_in(&mut self, lang: Lang, pattern: &str, text: &str) -> Result<Vec<(usize, usize)>, Fault> {
+    pub fn find_in(
+        &mut self,
+        lang: Lang,
+        pattern: &str,
+        text: &str,
+    ) -> Result<Vec<(usize, usize)>, Fault> {
         let query = Query::compile(lang, pattern)?;
         let mut ranges = Vec::new();
         if query.prefilter().passes(text.as_bytes()) {
@@ -123,7 +136,10 @@ pub(super) fn find(query: &Query, parsed: &Parsed, mut with: impl FnMut(&Match) 
     let kinds = query.kinds();
     let root = parsed.root.root();
     for node in root.dfs() {
-        if kinds.as_ref().is_some_and(|kinds| !kinds.contains(node.kind_id())) {
+        if kinds
+            .as_ref()
+            .is_some_and(|kinds| !kinds.contains(node.kind_id()))
+        {
             continue;
         }
         if let Some(found) = query.match_node(node)

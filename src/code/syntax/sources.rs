@@ -44,7 +44,12 @@ impl Skipped {
         const NAMED: usize = 5;
         let mut text = String::new();
         for (why, paths) in &self.by_reason {
-            let named = paths.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+            let named = paths
+                .iter()
+                .take(NAMED)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ");
             let more = match paths.len().saturating_sub(NAMED) {
                 0 => String::new(),
                 more => format!(" and {more} more"),

@@ -115,7 +115,11 @@ fn query_text(lang: Lang) -> String {
         Lang::Html => with!("lang-html", "html"),
         Lang::Java => with!("lang-java", "java", tree_sitter_java::TAGS_QUERY),
         Lang::JavaScript => {
-            with!("lang-javascript", "javascript", tree_sitter_javascript::TAGS_QUERY)
+            with!(
+                "lang-javascript",
+                "javascript",
+                tree_sitter_javascript::TAGS_QUERY
+            )
         }
         Lang::Json => with!("lang-json", "json"),
         Lang::Kotlin => with!("lang-kotlin", "kotlin"),
@@ -152,7 +156,9 @@ fn collect(tags: &Tags, tree: &Tree, text: &str) -> Symbols {
         for capture in found.captures() {
             match &tags.roles[capture.index as usize] {
                 Role::Name => name = Some(capture.node),
-                role @ (Role::Definition(_) | Role::Reference(_)) => whole = Some((capture.node, role)),
+                role @ (Role::Definition(_) | Role::Reference(_)) => {
+                    whole = Some((capture.node, role))
+                }
                 Role::Other => {}
             }
         }
@@ -165,20 +171,41 @@ fn collect(tags: &Tags, tree: &Tree, text: &str) -> Symbols {
             Role::Reference(kind) => (&mut references, kind),
             _ => continue,
         };
-        if into.get(&key).is_some_and(|(pattern, _)| *pattern <= found.pattern_index) {
+        if into
+            .get(&key)
+            .is_some_and(|(pattern, _)| *pattern <= found.pattern_index)
+        {
             continue;
         }
         let is_definition = matches!(role, Role::Definition(_));
-        into.insert(key, (found.pattern_index, symbol(name, node, kind, is_definition, text)));
+        into.insert(
+            key,
+            (
+                found.pattern_index,
+                symbol(name, node, kind, is_definition, text),
+            ),
+        );
     }
     references.retain(|key, _| !definitions.contains_key(key));
-    let in_order = |symbols: BTreeMap<_, (usize, Symbol)>| symbols.into_values().map(|(_, s)| s).collect();
-    Symbols { definitions: in_order(definitions), references: in_order(references) }
+    let in_order =
+        |symbols: BTreeMap<_, (usize, Symbol)>| symbols.into_values().map(|(_, s)| s).collect();
+    Symbols {
+        definitions: in_order(definitions),
+        references: in_order(references),
+    }
 }
 
 fn symbol(name: Node, node: Node, kind: &str, is_definition: bool, text: &str) -> Symbol {
-    let whole = if is_definition { declaration_of(node) } else { node };
-    let signature = if is_definition { signature(whole, name, text) } else { String::new() };
+    let whole = if is_definition {
+        declaration_of(node)
+    } else {
+        node
+    };
+    let signature = if is_definition {
+        signature(whole, name, text)
+    } else {
+        String::new()
+    };
     let called = text.get(name.byte_range()).unwrap_or_default();
     Symbol {
         name: one_line(called.trim(), SIGNATURE_CHARS),
@@ -194,16 +221,30 @@ fn symbol(name: Node, node: Node, kind: &str, is_definition: bool, text: &str) -
 /// A node that ends with a line's end ends on that line.
 fn last_row(node: Node) -> usize {
     let end = node.end_position();
-    let row = if end.column == 0 { end.row.saturating_sub(1) } else { end.row };
+    let row = if end.column == 0 {
+        end.row.saturating_sub(1)
+    } else {
+        end.row
+    };
     row.max(node.start_position().row)
 }
 
 /// Queries tag the innermost node that has the name; people read the statement around it.
 fn declaration_of(node: Node) -> Node {
     const AROUND: &[&str] = &[
-        "array_declarator", "declaration", "export_statement", "field_declaration", "function_definition",
-        "init_declarator", "lexical_declaration", "pointer_declarator", "reference_declarator",
-        "template_declaration", "type_declaration", "type_definition", "variable_declaration",
+        "array_declarator",
+        "declaration",
+        "export_statement",
+        "field_declaration",
+        "function_definition",
+        "init_declarator",
+        "lexical_declaration",
+        "pointer_declarator",
+        "reference_declarator",
+        "template_declaration",
+        "type_declaration",
+        "type_definition",
+        "variable_declaration",
     ];
     let mut whole = node;
     while let Some(parent) = whole.parent() {
@@ -223,7 +264,9 @@ fn signature(whole: Node, name: Node, text: &str) -> String {
         Some(_) => head,
         None => head.lines().next().unwrap_or_default(),
     };
-    one_line(head, SIGNATURE_CHARS).trim_end_matches(['{', ' ', ':']).to_owned()
+    one_line(head, SIGNATURE_CHARS)
+        .trim_end_matches(['{', ' ', ':'])
+        .to_owned()
 }
 
 /// The body below `node`, behind the name.
@@ -238,12 +281,21 @@ fn body_of<'tree>(node: Node<'tree>, name: Node, depth: usize) -> Option<Node<'t
     let children: Vec<Node> = node.named_children(&mut cursor).take(8).collect();
     let is_body = |child: &Node| {
         let kind = child.kind();
-        kind.ends_with("_body") || matches!(kind, "block" | "declaration_list" | "field_declaration_list")
+        kind.ends_with("_body")
+            || matches!(
+                kind,
+                "block" | "declaration_list" | "field_declaration_list"
+            )
     };
     let behind = |child: &Node| child.end_byte() > name.end_byte();
-    let own = children.iter().find(|child| is_body(child) && child.start_byte() > name.start_byte());
+    let own = children
+        .iter()
+        .find(|child| is_body(child) && child.start_byte() > name.start_byte());
     own.copied().or_else(|| {
-        children.iter().filter(|child| behind(child)).find_map(|child| body_of(*child, name, depth - 1))
+        children
+            .iter()
+            .filter(|child| behind(child))
+            .find_map(|child| body_of(*child, name, depth - 1))
     })
 }
 
@@ -280,7 +332,10 @@ pub fn each_identifier(tree: &Tree, mut with: impl FnMut(Node)) {
 
 fn is_identifier(kind: &str) -> bool {
     kind.contains("identifier")
-        || matches!(kind, "constant" | "name" | "word" | "variable_name" | "bare_key" | "tag_name")
+        || matches!(
+            kind,
+            "constant" | "name" | "word" | "variable_name" | "bare_key" | "tag_name"
+        )
 }
 
 #[cfg(test)]

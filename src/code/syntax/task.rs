@@ -58,7 +58,11 @@ impl Looked {
         let mut text = self.skipped.lines();
         if !self.broken.is_empty() {
             let named: Vec<&str> = self.broken.iter().take(3).map(String::as_str).collect();
-            let more = if self.broken.len() > named.len() { " …" } else { "" };
+            let more = if self.broken.len() > named.len() {
+                " …"
+            } else {
+                ""
+            };
             let _ = writeln!(
                 text,
                 "{} with syntax errors, where matches may be missed: {}{more}",
@@ -66,7 +70,11 @@ impl Looked {
                 named.join(", "),
             );
         }
-        if text.is_empty() { text } else { format!("\n{text}") }
+        if text.is_empty() {
+            text
+        } else {
+            format!("\n{text}")
+        }
     }
 }
 
@@ -83,7 +91,13 @@ impl Run {
     /// Begins a request over these files.
     #[must_use]
     pub fn new(task: Box<dyn Task>, paths: Vec<String>) -> Self {
-        Self { task, paths, next: 0, looked: Looked::default(), bytes: Vec::new() }
+        Self {
+            task,
+            paths,
+            next: 0,
+            looked: Looked::default(),
+            bytes: Vec::new(),
+        }
     }
 
     /// Works until a slice's time is over by the clock `now` (milliseconds); gives the answer when it is there.
@@ -132,7 +146,10 @@ impl Run {
         if !is_utf16 && !self.task.wants(&self.bytes) {
             return true;
         }
-        match syntax.trees.parsed(path, self.task.reads_as(lang), &self.bytes) {
+        match syntax
+            .trees
+            .parsed(path, self.task.reads_as(lang), &self.bytes)
+        {
             Ok(parsed) => {
                 if parsed.tree().root_node().has_error() {
                     self.looked.broken.push(path.to_owned());
@@ -151,7 +168,11 @@ impl Run {
 ///
 /// # Errors
 /// In words for the model.
-pub fn run_through(mut run: Run, syntax: &mut Syntax, sources: &dyn Sources) -> Result<Answer, Fault> {
+pub fn run_through(
+    mut run: Run,
+    syntax: &mut Syntax,
+    sources: &dyn Sources,
+) -> Result<Answer, Fault> {
     loop {
         if let Some(answer) = run.step(syntax, sources, &|| 0.0) {
             return answer;

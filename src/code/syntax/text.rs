@@ -44,7 +44,10 @@ impl Source {
             return Err(ParseFault::Binary);
         }
         Ok(match std::str::from_utf8(body) {
-            Ok(text) => Self { text: text.to_owned(), encoding },
+            Ok(text) => Self {
+                text: text.to_owned(),
+                encoding,
+            },
             Err(_) => Self {
                 text: String::from_utf8_lossy(body).into_owned(),
                 encoding: Encoding::Broken,
@@ -147,7 +150,12 @@ mod tests {
     #[test]
     fn encodings_round_trip() {
         let text = "let α = \"𝔘\";\r\n";
-        for encoding in [Encoding::Utf8, Encoding::Utf8Mark, Encoding::Utf16Le, Encoding::Utf16Be] {
+        for encoding in [
+            Encoding::Utf8,
+            Encoding::Utf8Mark,
+            Encoding::Utf16Le,
+            Encoding::Utf16Be,
+        ] {
             let bytes = encoding.encode(text).expect("writable");
             let source = Source::decode(&bytes).expect("text");
             assert_eq!((source.text.as_str(), source.encoding), (text, encoding));
