@@ -13,7 +13,7 @@ const SIMD = "-C target-feature=+simd128";
 // The artefacts of the crate: a Cargo feature each, loaded when first needed.
 const MODULES = [
   { name: "engine", feature: "engine" },
-  { name: "search", feature: "code", flags: SIMD },
+  { name: "search", feature: "search", flags: SIMD },
   { name: "syntax", feature: "syntax", flags: SIMD },
   { name: "syntax-more", feature: "syntax-more", flags: SIMD },
 ];

@@ -20,7 +20,14 @@ const STAGES = {
   },
   async lint() {
     await run("cargo", ["clippy", "--all-targets", "--all-features", ...CLIPPY]);
-    await run("cargo", ["clippy", "--target", "wasm32-unknown-unknown", "--lib", "--all-features", ...CLIPPY]);
+    await run("cargo", [
+      "clippy",
+      "--target",
+      "wasm32-unknown-unknown",
+      "--lib",
+      "--all-features",
+      ...CLIPPY,
+    ]);
   },
   native: () => run("cargo", ["test", "--all-features"]),
   build: () => build(),

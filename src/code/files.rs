@@ -126,8 +126,8 @@ pub trait Files {
     fn now(&self) -> f64;
 }
 
-/// The whole file in `buffer`, whose length is what was read; `Ok(false)` when it is longer than `limit` bytes and was
-/// left. The buffer's capacity is used before it grows.
+/// Reads a whole file to the start of `buffer`, which grows as needed and is never cut, so that its bytes are zeroed once.
+/// Gives the file's length; none when it is longer than `limit` bytes and was left.
 ///
 /// # Errors
 /// As [`Files::read`].
@@ -136,24 +136,21 @@ pub fn read_whole(
     path: &[u8],
     buffer: &mut Vec<u8>,
     limit: usize,
-) -> Result<bool, FileError> {
+) -> Result<Option<usize>, FileError> {
     let mut have = 0;
-    let mut room = buffer.capacity().max(FIRST_READ);
     loop {
-        // zeroed once: the length only ever grows to the capacity, see `ReadBuffer`
-        if buffer.len() < room {
-            buffer.resize(room, 0);
+        if buffer.len() < FIRST_READ {
+            buffer.resize(FIRST_READ, 0);
         }
-        have += files.read(path, have as u64, &mut buffer[have..room])?;
+        let room = buffer.len();
+        have += files.read(path, have as u64, &mut buffer[have..])?;
         if have < room {
-            buffer.truncate(have);
-            return Ok(true);
+            return Ok((have <= limit).then_some(have));
         }
-        if room > limit {
-            buffer.truncate(have);
-            return Ok(false);
+        if have > limit {
+            return Ok(None);
         }
-        room = (room * 2).min(limit.max(room) + 1);
+        buffer.resize(room * 2, 0);
     }
 }
 

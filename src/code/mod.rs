@@ -5,13 +5,24 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`service`] | requests, done in steps |
+//! | [`args`] | arguments as models write them |
 //! | [`files`] | file access: the trait, and a tree in memory |
 //! | [`limits`] | every tuning number, with its reason |
 //! | [`walk`] | which files of a tree count, in which order: ignore rules, globs, confinement |
+//! | [`cache`] | index and contents of files that were read before, within a memory limit |
 //! | [`text`] | `code_search` |
 //! | [`find`] | `find_files` |
+//! | `syntax` | parsing, in modules of their own |
 
+pub mod args;
+pub mod cache;
 pub mod files;
+pub mod find;
+pub mod limits;
 pub mod service;
+pub mod show;
 #[cfg(feature = "syntax-base")]
 pub mod syntax;
+pub mod text;
+pub mod walk;

@@ -1,9 +1,22 @@
 //! Requests: a method and its arguments as JSON come in, a text for the model goes out. A request is a job that is done
-//! in steps, so that its host can stop it between any two, and go on with something else where it has no threads.
+//! in steps, so that its host can stop it between any two, and go on with something else where it has no threads. Jobs are
+//! done one after another, in the order they came; between them the index grows ([`Service::idle`]).
+//!
+//! A tree can be shared by several instances, each of which does a part of every job: `share` says which, the answer is a
+//! part then, and one of them puts the parts together ([`merge`]).
 
+use super::cache::{Cache, Indexer};
 use super::files::Files;
-use std::collections::BTreeMap;
-use std::rc::Rc;
+use super::find::{self, Find};
+use super::limits::{STEP_BYTES, STEP_FILES};
+#[cfg(feature = "syntax-base")]
+use super::syntax::job as syntax;
+use super::text::query::Query;
+use super::text::report;
+use super::text::search::Search;
+use super::walk::Share;
+use super::walk::tree::Tree;
+use std::collections::VecDeque;
 
 /// How far a job is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +27,12 @@ pub enum Step {
 }
 
 /// A request being served. Dropping it cancels it.
-pub trait Job {
+pub trait Job<F> {
     /// Does a slice of the work: some milliseconds.
-    fn step(&mut self) -> Step;
+    fn step(&mut self, world: &mut World<F>) -> Step;
 }
 
-/// What a service keeps to: the plugin options `search`.
+/// What a service keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Settings {
@@ -35,41 +48,172 @@ impl Default for Settings {
     }
 }
 
+/// What jobs work on.
+pub struct World<F> {
+    pub files: F,
+    pub tree: Tree,
+    /// For files that are read: one for all.
+    pub buffer: Vec<u8>,
+    #[cfg(feature = "syntax-base")]
+    pub syntax: super::syntax::Syntax,
+}
+
 /// The requests of one tree.
 pub struct Service<F> {
-    files: Rc<F>,
-    jobs: BTreeMap<u32, Box<dyn Job>>,
+    world: World<F>,
+    jobs: VecDeque<(u32, Box<dyn Job<F>>)>,
+    waiting: VecDeque<Waiting>,
+    indexer: Indexer,
+}
+
+struct Waiting {
+    id: u32,
+    method: String,
+    args: String,
+    share: Share,
 }
 
 impl<F: Files + 'static> Service<F> {
     pub fn new(files: F, settings: Settings) -> Self {
-        let _ = settings;
         Self {
-            files: Rc::new(files),
-            jobs: BTreeMap::new(),
+            world: World {
+                files,
+                tree: Tree::new(Cache::new(settings.memory_bytes)),
+                buffer: Vec::new(),
+                #[cfg(feature = "syntax-base")]
+                syntax: super::syntax::Syntax::with_memory(settings.memory_bytes),
+            },
+            jobs: VecDeque::new(),
+            waiting: VecDeque::new(),
+            indexer: Indexer::default(),
         }
     }
 
-    /// Begins a request under the caller's number for it.
-    ///
-    /// # Errors
-    /// With what is wrong with the method or its arguments.
-    pub fn begin(&mut self, id: u32, method: &str, args: &str) -> Result<(), String> {
-        let _ = (&self.files, args, id);
-        Err(format!("there is no method `{method}`"))
+    /// Takes a request under the caller's number for it.
+    pub fn begin(&mut self, id: u32, method: &str, args: &str, share: Share) {
+        self.waiting.push_back(Waiting {
+            id,
+            method: method.to_owned(),
+            args: args.to_owned(),
+            share,
+        });
     }
 
-    /// A slice of the request's work; none when there is no such request (any more).
+    /// A slice of the request's work, once those before it are done; none when there is no such request (any more).
     pub fn step(&mut self, id: u32) -> Option<Step> {
-        let step = self.jobs.get_mut(&id)?.step();
-        if step != Step::More {
-            self.jobs.remove(&id);
+        if self.jobs.is_empty()
+            && let Some(next) = self.waiting.pop_front()
+        {
+            self.indexer = Indexer::default();
+            if self.world.tree.cache.is_over() {
+                self.world.tree.clear();
+            }
+            match start(&mut self.world, &next) {
+                Ok(job) => self.jobs.push_back((next.id, job)),
+                Err(message) if next.id == id => return Some(Step::Done(Err(message))),
+                // told when it is asked for
+                Err(message) => self.jobs.push_back((next.id, Box::new(Failed(message)))),
+            }
         }
-        Some(step)
+        match self.jobs.front_mut() {
+            Some((front, job)) if *front == id => {
+                let step = job.step(&mut self.world);
+                if step != Step::More {
+                    self.jobs.pop_front();
+                }
+                Some(step)
+            }
+            _ => {
+                let waits = self.jobs.iter().any(|(job, _)| *job == id)
+                    || self.waiting.iter().any(|waiting| waiting.id == id);
+                waits.then_some(Step::More)
+            }
+        }
     }
 
     /// Ends a request without an answer.
     pub fn cancel(&mut self, id: u32) {
-        self.jobs.remove(&id);
+        self.jobs.retain(|(job, _)| *job != id);
+        self.waiting.retain(|waiting| waiting.id != id);
+    }
+
+    /// A slice of indexing, while there is no request. Whether there is more to do.
+    pub fn idle(&mut self) -> bool {
+        if !self.jobs.is_empty() || !self.waiting.is_empty() {
+            return false;
+        }
+        let World {
+            files,
+            tree,
+            buffer,
+            ..
+        } = &mut self.world;
+        self.indexer
+            .step(tree, files, buffer, (STEP_FILES, STEP_BYTES))
+    }
+
+    /// Bytes that index and cache take.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.world.tree.cache.used()
+    }
+
+    /// What the requests work on, for tests.
+    pub fn files(&self) -> &F {
+        &self.world.files
+    }
+}
+
+fn start<F: Files + 'static>(
+    world: &mut World<F>,
+    request: &Waiting,
+) -> Result<Box<dyn Job<F>>, String> {
+    let Waiting {
+        method,
+        args,
+        share,
+        ..
+    } = request;
+    let whole = share.of <= 1;
+    match method.as_str() {
+        #[cfg(feature = "syntax-base")]
+        method if syntax::SERVES.contains(&method) => syntax::start(world, method, args),
+        #[cfg(feature = "search")]
+        "code_search" => {
+            let query = Query::parse(args)?;
+            Ok(Box::new(Search::new(world, query, *share, whole)?))
+        }
+        #[cfg(feature = "search")]
+        "find_files" => {
+            let query = find::Query::parse(args)?;
+            Ok(Box::new(Find::new(world, query, *share, whole)?))
+        }
+        other => Err(format!("There is no method `{other}`.")),
+    }
+}
+
+/// The answer to a request from the parts that its shares gave.
+///
+/// # Errors
+/// When the parts are none of this method's.
+pub fn merge(method: &str, args: &str, parts: &[String]) -> Result<String, String> {
+    match method {
+        "code_search" => {
+            let parts: Result<_, _> = parts.iter().map(|t| report::Part::from_text(t)).collect();
+            Ok(report::show(&Query::parse(args)?, parts?))
+        }
+        "find_files" => {
+            let parts: Result<_, _> = parts.iter().map(|t| find::Part::from_text(t)).collect();
+            Ok(find::show(&find::Query::parse(args)?, parts?))
+        }
+        other => Err(format!("There is no method `{other}`.")),
+    }
+}
+
+struct Failed(String);
+
+impl<F> Job<F> for Failed {
+    fn step(&mut self, _: &mut World<F>) -> Step {
+        Step::Done(Err(std::mem::take(&mut self.0)))
     }
 }

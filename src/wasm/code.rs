@@ -4,7 +4,8 @@
 //! strings; with `latin1` each character is one byte of a name that is no UTF-8.
 
 use crate::code::files::{Entry, FileError, Files, Kind, Stat, Surroundings};
-use crate::code::service::{Service, Settings, Step};
+use crate::code::service::{self, Service, Settings, Step};
+use crate::code::walk::Share;
 use serde::Serialize;
 use std::borrow::Cow;
 use wasm_bindgen::prelude::*;
@@ -190,10 +191,9 @@ impl Code {
         }
     }
 
-    /// Begins a request. Gives its answer (`{ok, text}` as JSON text) when that is known at once, as for wrong arguments.
-    pub fn begin(&mut self, id: u32, method: &str, args: &str) -> Option<String> {
-        let begun = self.service.begin(id, method, args);
-        begun.err().map(|message| answer(&Err(message)))
+    /// Begins a request. `index` and `of`: which share of it is this instance's; more than one give parts, see `merge`.
+    pub fn begin(&mut self, id: u32, method: &str, args: &str, index: u32, of: u32) {
+        self.service.begin(id, method, args, Share { index, of });
     }
 
     /// Works on a request for some milliseconds. Gives its answer when it is done.
@@ -208,5 +208,20 @@ impl Code {
     /// Forgets a request.
     pub fn cancel(&mut self, id: u32) {
         self.service.cancel(id);
+    }
+
+    /// Works on the index for some milliseconds, while no request is under way. Whether there is more to do.
+    pub fn idle(&mut self) -> bool {
+        self.service.idle()
+    }
+
+    /// The answer to a request (`{ok, text}` as JSON text) from the texts of its shares.
+    pub fn merge(method: &str, args: &str, parts: Vec<String>) -> String {
+        answer(&service::merge(method, args, &parts))
+    }
+
+    /// Bytes that index and cache take.
+    pub fn used(&self) -> f64 {
+        self.service.used() as f64
     }
 }

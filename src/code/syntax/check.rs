@@ -1,16 +1,17 @@
 //! `code_diagnostics`, and what an edit broke.
 
-use super::args::Args;
 use super::cache::Parsed;
 use super::diagnose::{Diagnostic, diagnose, fresh};
+use super::job::{Begun, Wanted, required};
 use super::language::Lang;
 use super::limits::{ERRORS, ERRORS_PER_FILE};
 use super::parse::ParseFault;
-use super::sources::{Sources, count};
-use super::task::{Looked, Run, Task};
-use super::{Answer, Begun, Fault, Syntax};
+use super::sources::count;
+use super::task::{Looked, Task};
+use super::{Answer, Fault, Syntax};
+use crate::code::args::Args;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -19,25 +20,23 @@ use std::rc::Rc;
 ///
 /// # Errors
 /// In words for the model.
-pub fn begin(sources: &dyn Sources, args: &Value) -> Result<Begun, Fault> {
-    let (args, partial) = (Args(args), args.get("partial"));
-    let paths = sources
-        .select(args.path()?, &args.list("globs")?)
-        .map_err(Fault::Path)?;
-    let check = Check {
-        is_second: partial.is_some(),
-        only: (paths.len() == 1).then(|| paths[0].clone()),
-        found: partial
-            .and_then(|found| serde_json::from_value(found.clone()).ok())
-            .unwrap_or_default(),
-    };
-    Ok(Begun::Run(Run::new(Box::new(check), paths)))
+pub fn begin(mut args: Args) -> Result<Begun, Fault> {
+    let partial = args.value("partial");
+    Wanted::new(args, |file| {
+        Box::new(Check {
+            only: file.map(str::to_owned),
+            is_second: partial.is_some(),
+            found: partial
+                .and_then(|found| serde_json::from_value(found).ok())
+                .unwrap_or_default(),
+        })
+    })
 }
 
 struct Check {
     /// The other module began.
     is_second: bool,
-    /// The only file there is.
+    /// The call names this file.
     only: Option<String>,
     found: Found,
 }
@@ -142,35 +141,44 @@ impl Syntax {
         Ok(self.diagnostics_of(path, &parsed, ERRORS))
     }
 
-    /// `new_errors {path, before, after}`: the errors of the text `after` that the text `before` did not have. Gives
-    /// `{errors, broken}`: those as `path:line:column: message`, and how many `after` has, new or not; nothing for a file
-    /// that can't be parsed.
+    /// `new_errors {path, before, baseline, after}`: the errors of the text `after` that the text `before` did not have, or
+    /// in its place the `baseline` of an answer before. The answer's data is `{errors, baseline}`: those as
+    /// `path:line:column: message`; nothing for a file that can't be parsed.
     ///
     /// # Errors
     /// When the arguments are wrong.
-    pub fn new_errors(&mut self, args: &Value) -> Result<Answer, Fault> {
-        let args = Args(args);
-        let path = args.required("path")?;
-        let (before, after) = (args.text("before")?, args.text("after")?);
-        let Some(lang) = Lang::of_file(path, || after.lines().next().map(str::to_owned)) else {
+    pub fn new_errors(&mut self, mut args: Args) -> Result<Answer, Fault> {
+        let path = required(&mut args, "path")?;
+        let after = args.text("after")?.unwrap_or_default();
+        let before = args.text("before")?.unwrap_or_default();
+        let baseline = args
+            .value("baseline")
+            .and_then(|baseline| serde_json::from_value(baseline).ok());
+        args.end()?;
+        let Some(lang) = Lang::of_file(&path, || after.lines().next().map(str::to_owned)) else {
             return Ok(Answer::default());
         };
         if !lang.is_linked() {
             return Ok(Answer::elsewhere(None));
         }
         self.trees.begin();
-        let before = self.diagnostics_in(path, lang, before);
-        let after = self.diagnostics_in(path, lang, after);
-        let (Ok(before), Ok(after)) = (before, after) else {
+        let baseline: Vec<Diagnostic> = match baseline {
+            Some(baseline) => baseline,
+            None => match self.diagnostics_in(&path, lang, &before) {
+                Ok(baseline) => baseline,
+                Err(_) => return Ok(Answer::default()),
+            },
+        };
+        let Ok(now) = self.diagnostics_in(&path, lang, &after) else {
             return Ok(Answer::default());
         };
-        let errors: Vec<String> = fresh(&before, &after)
+        let errors: Vec<String> = fresh(&baseline, &now)
             .iter()
             .take(ERRORS_PER_FILE)
             .map(|error| format!("{path}:{error}"))
             .collect();
         Ok(Answer::data(
-            json!({ "errors": errors, "broken": after.len() }),
+            json!({ "errors": errors, "baseline": baseline }),
         ))
     }
 }

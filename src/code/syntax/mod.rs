@@ -12,13 +12,13 @@
 //! | [`matcher`], [`search`], [`rewrite`] | patterns, rules, matches, edits |
 //! | [`symbols`], [`outline`] | definitions and references |
 //! | [`diagnose`], [`check`] | what is broken |
-//! | [`task`], [`sources`], [`args`] | the edge: requests in slices, files, arguments |
+//! | [`job`], [`task`], [`sources`] | requests: arguments, slices, files |
 //! | [`limits`] | every tuning number |
 
-pub mod args;
 pub mod cache;
 pub mod check;
 pub mod diagnose;
+pub mod job;
 pub mod language;
 pub mod limits;
 pub mod matcher;
@@ -31,31 +31,30 @@ pub mod symbols;
 pub mod task;
 pub mod text;
 
-use args::ArgsFault;
 use cache::Trees;
 use language::Lang;
 use matcher::QueryFault;
 use parse::ParseFault;
 use serde::Serialize;
 use serde_json::Value;
-use sources::Sources;
 use symbols::Tagger;
-use task::Run;
 use thiserror::Error;
 
 /// Why a request has no answer: words for the model.
 #[derive(Debug, Error)]
 pub enum Fault {
-    #[error(transparent)]
-    Args(#[from] ArgsFault),
+    #[error("{0}")]
+    Call(String),
     #[error(transparent)]
     Query(#[from] QueryFault),
     #[error(transparent)]
     Parse(#[from] ParseFault),
-    #[error("{0}")]
-    Path(String),
-    #[error("there is no method `{0}`")]
-    Method(String),
+}
+
+impl From<String> for Fault {
+    fn from(message: String) -> Self {
+        Self::Call(message)
+    }
 }
 
 /// What a request gives.
@@ -94,12 +93,6 @@ impl Answer {
     }
 }
 
-/// A request that has begun, or was answered at once.
-pub enum Begun {
-    Run(Run),
-    Done(Answer),
-}
-
 /// The parsing tools, with the trees and queries that they keep between requests.
 #[derive(Default)]
 pub struct Syntax {
@@ -114,42 +107,6 @@ impl Syntax {
         Self {
             trees: Trees::new(bytes),
             ..Self::default()
-        }
-    }
-
-    /// Begins the request `method` with its arguments.
-    ///
-    /// # Errors
-    /// In words for the model.
-    pub fn begin(
-        &mut self,
-        sources: &dyn Sources,
-        method: &str,
-        args: &Value,
-    ) -> Result<Begun, Fault> {
-        match method {
-            "ast_search" => search::begin(sources, args),
-            "ast_rewrite" => rewrite::begin(sources, args),
-            "code_outline" => outline::begin(sources, args),
-            "code_diagnostics" => check::begin(sources, args),
-            "new_errors" => self.new_errors(args).map(Begun::Done),
-            other => Err(Fault::Method(other.to_owned())),
-        }
-    }
-
-    /// Carries a request out to its end: for tests and for other programs.
-    ///
-    /// # Errors
-    /// In words for the model.
-    pub fn call(
-        &mut self,
-        sources: &dyn Sources,
-        method: &str,
-        args: &Value,
-    ) -> Result<Answer, Fault> {
-        match self.begin(sources, method, args)? {
-            Begun::Run(run) => task::run_through(run, self, sources),
-            Begun::Done(answer) => Ok(answer),
         }
     }
 

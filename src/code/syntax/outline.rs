@@ -1,17 +1,18 @@
 //! `code_outline`: what a file defines, a map of a folder, or where a name is defined and used.
 
-use super::args::Args;
 use super::cache::Parsed;
+use super::job::{Begun, Wanted};
 use super::language::Lang;
 use super::limits::{
     CHARS_PER_TOKEN, MAP_TOKENS, OUTLINE_DEPTH, OUTLINE_SYMBOLS, REFERENCES, SIGNATURE_CHARS,
 };
 use super::parse::ParseFault;
-use super::sources::{Sources, count};
+use super::sources::count;
 use super::symbols::{CONTAINER, Symbol, Symbols, each_identifier, identifiers};
-use super::task::{Looked, Run, Task};
+use super::task::{Looked, Task};
 use super::text::{line_at, one_line, position};
-use super::{Answer, Begun, Fault, Syntax};
+use super::{Answer, Fault, Syntax};
+use crate::code::args::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,38 +27,35 @@ const MAX_DEPTH: usize = 20;
 ///
 /// # Errors
 /// In words for the model.
-pub fn begin(sources: &dyn Sources, args: &Value) -> Result<Begun, Fault> {
-    let (args, partial) = (Args(args), args.get("partial"));
-    let depth = args.count("depth", OUTLINE_DEPTH, MAX_DEPTH)?;
-    let symbol = args.text("symbol")?.trim();
-    let path = args.path()?;
-    let paths = sources
-        .select(path, &args.list("globs")?)
-        .map_err(Fault::Path)?;
-    let task: Box<dyn Task> = match paths.as_slice() {
-        _ if !symbol.is_empty() => Box::new(Lookup {
-            name: symbol.to_owned(),
-            finder: memchr::memmem::Finder::new(symbol.as_bytes()).into_owned(),
+pub fn begin(mut args: Args) -> Result<Begun, Fault> {
+    let partial = args.value("partial");
+    let depth = args
+        .count("depth", 0, MAX_DEPTH)?
+        .filter(|depth| *depth > 0);
+    let symbol = args.text("symbol")?.map(|symbol| symbol.trim().to_owned());
+    Wanted::new(args, move |file| match (symbol, file) {
+        (Some(name), _) if !name.is_empty() => Box::new(Lookup {
+            finder: memchr::memmem::Finder::new(name.as_bytes()).into_owned(),
+            name,
             is_second: partial.is_some(),
             places: resumed(partial),
         }),
-        [one] if path == one || partial.is_none() => Box::new(OneFile {
-            path: one.clone(),
-            depth,
+        (_, Some(path)) => Box::new(OneFile {
+            path: path.to_owned(),
+            depth: depth.unwrap_or(OUTLINE_DEPTH),
             text: String::new(),
         }),
         _ => Box::new(Mapping {
             is_second: partial.is_some(),
             map: resumed(partial),
         }),
-    };
-    Ok(Begun::Run(Run::new(task, paths)))
+    })
 }
 
 /// What the other module found before.
-fn resumed<T: Default + serde::de::DeserializeOwned>(partial: Option<&Value>) -> T {
+fn resumed<T: Default + serde::de::DeserializeOwned>(partial: Option<Value>) -> T {
     partial
-        .and_then(|found| serde_json::from_value(found.clone()).ok())
+        .and_then(|found| serde_json::from_value(found).ok())
         .unwrap_or_default()
 }
 

@@ -4,23 +4,23 @@
 //! is still what the plan was made from, and writes it atomically. What the caller saw in an earlier preview is held
 //! against the files too: one that changed since is refused.
 
-use super::args::Args;
 use super::cache::Parsed;
 use super::diagnose::{Diagnostic, diagnose, fresh};
+use super::job::{Begun, Wanted, language, required};
 use super::language::Lang;
 use super::limits::{DIFF_CHARS, ERRORS, REWRITE_FILES};
 use super::matcher::{Prefilter, Query};
 use super::parse::ParseFault;
 use super::search::find;
-use super::sources::{Sources, count};
-use super::task::{Looked, Run, Task};
+use super::sources::count;
+use super::task::{Looked, Task};
 use super::text::{has_crlf, head};
-use super::{Answer, Begun, Fault, Syntax};
+use super::{Answer, Fault, Syntax};
+use crate::code::args::Args;
 use crate::event::Fingerprint;
 use ast_grep_core::replacer::TemplateFix;
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -60,37 +60,34 @@ struct Rewritten {
 ///
 /// # Errors
 /// In words for the model.
-pub fn begin(sources: &dyn Sources, args: &Value) -> Result<Begun, Fault> {
+pub fn begin(mut args: Args) -> Result<Begun, Fault> {
     let preview = args
-        .get("preview")
-        .cloned()
-        .and_then(|value| serde_json::from_value(value).ok());
-    let args = Args(args);
-    let pattern = args.required("pattern")?;
-    let lang = args.language()?;
+        .value("preview")
+        .and_then(|preview| serde_json::from_value(preview).ok());
+    let pattern = required(&mut args, "pattern")?;
+    let lang = language(&mut args)?;
+    let apply = args.flag("apply")?;
+    let rewrite = args.text("rewrite")?.unwrap_or_default();
     if !lang.is_linked() {
         return Ok(Begun::Done(Answer::elsewhere(None)));
     }
-    let query = Query::compile(lang, pattern)?;
-    let template = query.replacement(lang, args.text("rewrite")?)?;
-    let apply = args.flag("apply")?;
-    let paths = sources
-        .select(args.path()?, &args.list("globs")?)
-        .map_err(Fault::Path)?;
-    let rewrite = Rewrite {
-        prefilter: query.prefilter(),
-        query,
-        template,
-        lang,
-        apply,
-        preview,
-        plan: Plan::default(),
-        seen: Preview::new(),
-        notes: String::new(),
-        replaced: 0,
-        nested: 0,
-    };
-    Ok(Begun::Run(Run::new(Box::new(rewrite), paths)))
+    let query = Query::compile(lang, &pattern)?;
+    let template = query.replacement(lang, &rewrite)?;
+    Wanted::new(args, move |_| {
+        Box::new(Rewrite {
+            prefilter: query.prefilter(),
+            query,
+            template,
+            lang,
+            apply,
+            preview,
+            plan: Plan::default(),
+            seen: Preview::new(),
+            notes: String::new(),
+            replaced: 0,
+            nested: 0,
+        })
+    })
 }
 
 struct Rewrite {

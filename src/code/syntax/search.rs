@@ -1,15 +1,15 @@
 //! `ast_search`: the matches of a pattern in the files of its language.
 
-use super::args::Args;
 use super::cache::Parsed;
+use super::job::{Begun, Wanted, language, required};
 use super::language::Lang;
 use super::limits::{MATCH_CHARS, MATCH_LINES, MATCHES, MAX_MATCHES};
 use super::matcher::{Match, Prefilter, Query};
-use super::sources::{Sources, count};
-use super::task::{Looked, Run, Task};
+use super::sources::count;
+use super::task::{Looked, Task};
 use super::text::{head, one_line, position};
-use super::{Answer, Begun, Fault, Syntax};
-use serde_json::Value;
+use super::{Answer, Fault, Syntax};
+use crate::code::args::Args;
 use std::fmt::Write;
 use std::rc::Rc;
 
@@ -17,30 +17,29 @@ use std::rc::Rc;
 ///
 /// # Errors
 /// In words for the model.
-pub fn begin(sources: &dyn Sources, args: &Value) -> Result<Begun, Fault> {
-    let args = Args(args);
-    let pattern = args.required("pattern")?;
-    let lang = args.language()?;
+pub fn begin(mut args: Args) -> Result<Begun, Fault> {
+    let pattern = required(&mut args, "pattern")?;
+    let lang = language(&mut args)?;
+    let limit = args
+        .count("limit", 0, MAX_MATCHES)?
+        .filter(|limit| *limit > 0);
     if !lang.is_linked() {
         return Ok(Begun::Done(Answer::elsewhere(None)));
     }
-    let limit = args.count("limit", MATCHES, MAX_MATCHES)?;
-    let query = Query::compile(lang, pattern)?;
-    let paths = sources
-        .select(args.path()?, &args.list("globs")?)
-        .map_err(Fault::Path)?;
-    let search = Search {
-        prefilter: query.prefilter(),
-        hint: hint(lang, pattern),
-        query,
-        lang,
-        limit,
-        shown: String::new(),
-        matches: 0,
-        files: 0,
-        is_cut: false,
-    };
-    Ok(Begun::Run(Run::new(Box::new(search), paths)))
+    let query = Query::compile(lang, &pattern)?;
+    Wanted::new(args, move |_| {
+        Box::new(Search {
+            prefilter: query.prefilter(),
+            hint: hint(lang, &pattern),
+            query,
+            lang,
+            limit: limit.unwrap_or(MATCHES),
+            shown: String::new(),
+            matches: 0,
+            files: 0,
+            is_cut: false,
+        })
+    })
 }
 
 struct Search {

@@ -1,24 +1,13 @@
-//! Where the parsing tools get their files from, and how they tell of those that they could not take.
+//! What a request reads, and how it tells of files that it could not take.
 
 use super::language::Lang;
+use super::limits::MAX_FILE_BYTES;
 use super::parse::ParseFault;
+use crate::code::files::{Files, read_whole};
+use crate::code::show::path as shown;
+use crate::code::walk::Unreadable;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-
-/// A tree of files, confined and without what is ignored. Paths have `/` and are relative to the tree's root.
-pub trait Sources {
-    /// The files at or below `path` (`""`: all) that the globs admit (none: all), sorted.
-    ///
-    /// # Errors
-    /// In words for the caller, when there is no such path or a glob is broken.
-    fn select(&self, path: &str, globs: &[String]) -> Result<Vec<String>, String>;
-
-    /// Reads a file whole, up to `limit` bytes; more than that may be cut off at any length above it.
-    ///
-    /// # Errors
-    /// In words.
-    fn read(&self, path: &str, limit: usize, buffer: &mut Vec<u8>) -> Result<(), String>;
-}
 
 /// Files that were not taken, by the reason.
 #[derive(Default)]
@@ -36,6 +25,13 @@ impl Skipped {
 
     pub fn note_why(&mut self, path: &str, why: String) {
         self.by_reason.entry(why).or_default().push(path.to_owned());
+    }
+
+    /// What a walk could not look at.
+    pub fn note_unreadable(&mut self, unreadable: &Unreadable) {
+        for name in &unreadable.names {
+            self.note_why(&shown(name), "it could not be read".to_owned());
+        }
     }
 
     /// A line for each reason, or nothing.
@@ -61,28 +57,41 @@ impl Skipped {
 }
 
 /// The language of a file of the tree, from its name or its first bytes.
-pub fn language_of(sources: &dyn Sources, path: &str) -> Option<Lang> {
+pub fn language_of(files: &dyn Files, path: &str) -> Option<Lang> {
     Lang::of_file(path, || {
-        let mut head = Vec::new();
-        sources.read(path, FIRST_LINE_BYTES, &mut head).ok()?;
-        if !head.starts_with(b"#!") {
-            return None;
-        }
-        head.truncate(FIRST_LINE_BYTES);
-        let text = String::from_utf8_lossy(&head).into_owned();
-        text.lines().next().map(str::to_owned)
+        let mut head = [0; FIRST_LINE_BYTES];
+        let length = files.read(path.as_bytes(), 0, &mut head).ok()?;
+        let head = head[..length].strip_prefix(b"#!")?;
+        let text = String::from_utf8_lossy(head);
+        text.lines().next().map(|line| format!("#!{line}"))
     })
 }
 
 /// A `#!` line is shorter. Bytes.
 const FIRST_LINE_BYTES: usize = 256;
 
-/// `n thing` or `n things`.
+/// Reads a file to the start of `buffer`, which is never cut. Gives its length.
+///
+/// # Errors
+/// In words: it is too large, or can't be read.
+pub fn read(files: &dyn Files, path: &str, buffer: &mut Vec<u8>) -> Result<usize, String> {
+    let read = read_whole(files, path.as_bytes(), buffer, MAX_FILE_BYTES);
+    match read.map_err(|error| error.to_string())? {
+        Some(length) => Ok(length),
+        None => {
+            let size = files.stat(path.as_bytes()).map_or(0, |stat| stat.size);
+            Err(ParseFault::TooLarge(size as usize).to_string())
+        }
+    }
+}
+
+/// `1 match`, `2 matches`.
 #[must_use]
-pub fn count(n: usize, thing: &str) -> String {
-    let plural = match thing.strip_suffix("ch") {
-        Some(_) => "es",
-        None => "s",
+pub fn count(number: usize, thing: &str) -> String {
+    let many = if thing.ends_with("ch") {
+        format!("{thing}es")
+    } else {
+        format!("{thing}s")
     };
-    format!("{n} {thing}{}", if n == 1 { "" } else { plural })
+    crate::code::show::count(number as u64, thing, &many)
 }

@@ -2,9 +2,11 @@
 
 use super::cache::Parsed;
 use super::language::Lang;
-use super::limits::{MAX_FILE_BYTES, SLICE_MS};
-use super::sources::{Skipped, Sources, count, language_of};
+use super::limits::SLICE_MS;
+use super::sources::{Skipped, count, language_of, read};
 use super::{Answer, Fault, Syntax};
+use crate::code::files::Files;
+use crate::code::walk::Unreadable;
 use std::fmt::Write;
 use std::rc::Rc;
 
@@ -90,33 +92,34 @@ pub struct Run {
 impl Run {
     /// Begins a request over these files.
     #[must_use]
-    pub fn new(task: Box<dyn Task>, paths: Vec<String>) -> Self {
+    pub fn new(task: Box<dyn Task>, paths: Vec<String>, unreadable: Unreadable) -> Self {
+        let mut looked = Looked::default();
+        looked.skipped.note_unreadable(&unreadable);
         Self {
             task,
             paths,
             next: 0,
-            looked: Looked::default(),
+            looked,
             bytes: Vec::new(),
         }
     }
 
-    /// Works until a slice's time is over by the clock `now` (milliseconds); gives the answer when it is there.
+    /// Works until a slice's time is over; gives the answer when it is there.
     pub fn step(
         &mut self,
         syntax: &mut Syntax,
-        sources: &dyn Sources,
-        now: &dyn Fn() -> f64,
+        files: &dyn Files,
     ) -> Option<Result<Answer, Fault>> {
         if self.next == 0 {
             syntax.trees.begin();
         }
-        let start = now();
+        let start = files.now();
         while let Some(path) = self.paths.get(self.next) {
             let path = path.clone();
             self.next += 1;
-            if !self.file(syntax, sources, &path) {
+            if !self.file(syntax, files, &path) {
                 self.next = self.paths.len();
-            } else if now() - start >= SLICE_MS {
+            } else if files.now() - start >= SLICE_MS {
                 return None;
             }
         }
@@ -124,8 +127,8 @@ impl Run {
     }
 
     /// Looks at a file. Gives whether to go on.
-    fn file(&mut self, syntax: &mut Syntax, sources: &dyn Sources, path: &str) -> bool {
-        let Some(lang) = language_of(sources, path) else {
+    fn file(&mut self, syntax: &mut Syntax, files: &dyn Files, path: &str) -> bool {
+        let Some(lang) = language_of(files, path) else {
             self.looked.unknown += 1;
             return true;
         };
@@ -136,20 +139,21 @@ impl Run {
             self.looked.elsewhere = true;
             return true;
         }
-        if let Err(why) = sources.read(path, MAX_FILE_BYTES, &mut self.bytes) {
-            self.looked.skipped.note_why(path, why);
-            return true;
-        }
+        let length = match read(files, path, &mut self.bytes) {
+            Ok(length) => length,
+            Err(why) => {
+                self.looked.skipped.note_why(path, why);
+                return true;
+            }
+        };
+        let bytes = &self.bytes[..length];
         self.looked.files += 1;
         // UTF-16 shows what it holds only when it is decoded
-        let is_utf16 = matches!(self.bytes.first(), Some(0xfe | 0xff));
-        if !is_utf16 && !self.task.wants(&self.bytes) {
+        let is_utf16 = matches!(bytes.first(), Some(0xfe | 0xff));
+        if !is_utf16 && !self.task.wants(bytes) {
             return true;
         }
-        match syntax
-            .trees
-            .parsed(path, self.task.reads_as(lang), &self.bytes)
-        {
+        match syntax.trees.parsed(path, self.task.reads_as(lang), bytes) {
             Ok(parsed) => {
                 if parsed.tree().root_node().has_error() {
                     self.looked.broken.push(path.to_owned());
@@ -160,22 +164,6 @@ impl Run {
                 self.looked.skipped.note(path, &fault);
                 true
             }
-        }
-    }
-}
-
-/// Runs a request to its end: for tests and for other programs.
-///
-/// # Errors
-/// In words for the model.
-pub fn run_through(
-    mut run: Run,
-    syntax: &mut Syntax,
-    sources: &dyn Sources,
-) -> Result<Answer, Fault> {
-    loop {
-        if let Some(answer) = run.step(syntax, sources, &|| 0.0) {
-            return answer;
         }
     }
 }

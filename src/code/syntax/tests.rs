@@ -1,57 +1,41 @@
 //! The tools from their arguments to their answers, over files in memory.
 
-use super::Syntax;
-use super::sources::Sources;
+use crate::code::files::memory::MemoryFiles;
+use crate::code::service::{Service, Settings, Step};
+use crate::code::walk::Share;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
-/// A tree in memory: paths are prefixes, globs are extensions.
-#[derive(Default)]
-struct Memory(BTreeMap<String, Vec<u8>>);
-
-impl Memory {
-    fn of(files: &[(&str, &str)]) -> Self {
-        Self(
-            files
-                .iter()
-                .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
-                .collect(),
-        )
+fn tree(files: &[(&str, &str)]) -> MemoryFiles {
+    let tree = MemoryFiles::new();
+    for (path, text) in files {
+        tree.write(path, *text);
     }
+    tree
 }
 
-impl Sources for Memory {
-    fn select(&self, path: &str, _: &[String]) -> Result<Vec<String>, String> {
-        let found: Vec<String> = self
-            .0
-            .keys()
-            .filter(|name| name.starts_with(path))
-            .cloned()
-            .collect();
-        if found.is_empty() {
-            Err(format!("{path}: no such file or folder"))
-        } else {
-            Ok(found)
+/// The answer (`text`, `elsewhere`, `data`), or what went wrong as its text.
+fn answer(files: &[(&str, &str)], method: &str, args: &Value) -> Value {
+    let mut service = Service::new(tree(files), Settings::default());
+    service.begin(1, method, &args.to_string(), Share::ALL);
+    loop {
+        match service.step(1).expect("a request") {
+            Step::More => {}
+            Step::Done(Ok(text)) => return serde_json::from_str(&text).expect("an answer"),
+            Step::Done(Err(text)) => return json!({ "text": format!("fault: {text}") }),
         }
     }
-
-    fn read(&self, path: &str, _: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
-        buffer.clear();
-        buffer.extend_from_slice(&self.0[path]);
-        Ok(())
-    }
 }
 
-fn call(files: &Memory, method: &str, args: &Value) -> String {
-    match Syntax::default().call(files, method, args) {
-        Ok(answer) => answer.text,
-        Err(fault) => format!("fault: {fault}"),
-    }
+fn call(files: &[(&str, &str)], method: &str, args: &Value) -> String {
+    answer(files, method, args)["text"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn check(path: &str, text: &str) -> String {
     call(
-        &Memory::of(&[(path, text)]),
+        &[(path, text)],
         "code_diagnostics",
         &json!({ "path": path }),
     )
@@ -59,39 +43,39 @@ fn check(path: &str, text: &str) -> String {
 
 #[test]
 fn a_search_tells_where_and_how_much() {
-    let files = Memory::of(&[
+    let files: &[(&str, &str)] = &[
         ("a.ts", "const x = foo(1, 2);\nfoo(\n  3,\n  4,\n);\n"),
         ("b/c.ts", "bar(1, 2);\n"),
         ("d.py", "foo(1, 2)\n"),
-    ]);
+    ];
     let args = json!({ "pattern": "foo($A, $B)", "language": "typescript" });
     assert_eq!(
-        call(&files, "ast_search", &args),
+        call(files, "ast_search", &args),
         "2 matches in 1 file, of 2 of typescript.\n\na.ts\n  1:11: foo(1, 2)\n  2:1: foo(\n      3,\n      4,\n    … to line 5\n"
     );
     let args =
         json!({ "pattern": "foo($A, $B)", "language": "ts", "limit": 1, "path": "", "globs": [] });
     assert!(
-        call(&files, "ast_search", &args)
+        call(files, "ast_search", &args)
             .starts_with("The first 1 match, in 1 file; there are more")
     );
     let args = json!({ "pattern": "nothing($A)", "language": "ts" });
     assert_eq!(
-        call(&files, "ast_search", &args),
+        call(files, "ast_search", &args),
         "No match in 2 files of typescript.\n"
     );
 }
 
 #[test]
 fn rules_are_patterns_too() {
-    let files = Memory::of(&[(
+    let files: &[(&str, &str)] = &[(
         "a.rs",
         "fn a() { x.unwrap(); }\n#[test]\nfn b() {}\nfn c() { loop { y.unwrap(); } }\n",
-    )]);
+    )];
     let rule =
         "rule:\n  pattern: $X.unwrap()\n  inside:\n    kind: loop_expression\n    stopBy: end\n";
     let args = json!({ "pattern": rule, "language": "rust" });
-    let text = call(&files, "ast_search", &args);
+    let text = call(files, "ast_search", &args);
     assert!(
         text.contains("4:17: y.unwrap()") && !text.contains("x.unwrap"),
         "{text}"
@@ -100,22 +84,23 @@ fn rules_are_patterns_too() {
 
 #[test]
 fn wrong_calls_are_told_in_words() {
-    let files = Memory::of(&[("a.ts", "")]);
-    let fault = |args: Value| call(&files, "ast_search", &args);
+    let files: &[(&str, &str)] = &[("a.ts", "")];
+    let fault = |args: Value| call(files, "ast_search", &args);
     assert_eq!(
         fault(json!({ "language": "ts" })),
-        "fault: pattern is missing"
+        "fault: `pattern` is missing."
     );
     assert_eq!(
         fault(json!({ "pattern": 3, "language": "ts" })),
-        "fault: pattern: a text is wanted, not 3"
+        "fault: `pattern` must be a text, not 3."
     );
     assert!(
         fault(json!({ "pattern": "x", "language": "cobol" }))
-            .contains("no grammar for \"cobol\"; there is one for bash")
+            .contains("There is no grammar for `cobol`; there is one for bash")
     );
     assert!(
-        fault(json!({ "pattern": "x", "language": "ts", "path": "zz" })).contains("no such file")
+        fault(json!({ "pattern": "x", "language": "ts", "path": "zz" }))
+            .contains("There is no `zz`")
     );
     assert!(fault(json!({ "pattern": "f(", "language": "ts" })).contains("does not parse"));
 }
@@ -190,16 +175,12 @@ fn data_is_read_as_its_readers_do() {
 fn only_what_an_edit_broke_is_new() {
     let new = |before: &str, after: &str| {
         let args = json!({ "path": "a.rs", "before": before, "after": after });
-        Syntax::default()
-            .new_errors(&args)
-            .expect("answer")
-            .data
-            .expect("data")
+        answer(&[], "new_errors", &args)["data"].clone()
     };
     let broken = "fn a() { let x = 1 }\n";
     assert_eq!(
-        new("fn a() {}\n", "fn a() {}\nfn b() {}\n"),
-        json!({ "errors": [], "broken": 0 })
+        new("fn a() {}\n", "fn a() {}\nfn b() {}\n")["errors"],
+        json!([])
     );
     let found = new("fn a() {}\n", broken);
     assert!(
@@ -212,19 +193,25 @@ fn only_what_an_edit_broke_is_new() {
     // the same error, moved down, and one more
     let found = new(broken, &format!("fn z() {{}}\n{broken}fn c( {{}}\n"));
     assert_eq!(found["errors"].as_array().map(Vec::len), Some(1), "{found}");
-    assert_eq!(found["broken"], 2);
+    assert_eq!(new(broken, "fn a() {}\n")["errors"], json!([]));
+    // what was broken before stays known by the first answer's baseline
+    let args = json!({ "path": "a.rs", "baseline": found["baseline"], "after": broken });
     assert_eq!(
-        new(broken, "fn a() {}\n"),
-        json!({ "errors": [], "broken": 0 })
+        answer(&[], "new_errors", &args)["data"]["errors"],
+        json!([])
+    );
+    assert_eq!(
+        answer(&[], "new_errors", &json!({ "path": "a.xyz", "after": "?" }))["data"],
+        Value::Null
     );
 }
 
 #[test]
 fn an_outline_shows_what_is_inside_what() {
     let text = "pub struct A {\n    pub x: u32,\n}\n\nimpl A {\n    /// Doc.\n    pub fn go(&self,\n        y: u32) -> u32 {\n        y\n    }\n}\n\nconst N: u32 = 1;\n";
-    let files = Memory::of(&[("a.rs", text)]);
+    let files: &[(&str, &str)] = &[("a.rs", text)];
     assert_eq!(
-        call(&files, "code_outline", &json!({ "path": "a.rs" })),
+        call(files, "code_outline", &json!({ "path": "a.rs" })),
         "a.rs: rust, 13 lines\n1-3 pub struct A\n  2 field pub x: u32\n5-11 impl A\n  7-10 method pub fn go(&self, y: u32) -> u32\n13 constant const N: u32 = 1;\n"
     );
     let shallow = call(
@@ -240,13 +227,13 @@ fn an_outline_shows_what_is_inside_what() {
 
 #[test]
 fn a_map_shows_first_what_is_used_most() {
-    let files = Memory::of(&[
+    let files: &[(&str, &str)] = &[
         ("a.py", "def lonely():\n    pass\n"),
         ("b.py", "def popular():\n    pass\n"),
         ("c.py", "from b import popular\npopular()\n"),
         ("d.json", "{\"popular\": 1}"),
-    ]);
-    let text = call(&files, "code_outline", &json!({}));
+    ];
+    let text = call(files, "code_outline", &json!({}));
     assert_eq!(
         text,
         "2 symbols in 3 files; the 2 most used across files are shown.\n\nb.py\n  1-2 function def popular()\n\na.py\n  1-2 function def lonely()\n"
@@ -255,15 +242,15 @@ fn a_map_shows_first_what_is_used_most() {
 
 #[test]
 fn a_name_is_found_where_it_is_defined_and_used() {
-    let files = Memory::of(&[
+    let files: &[(&str, &str)] = &[
         ("a.ts", "export function go(x: number) { return x; }\n"),
         (
             "b.ts",
             "import { go } from './a';\nconst s = 'go';\ngo(1);\n",
         ),
-    ]);
+    ];
     assert_eq!(
-        call(&files, "code_outline", &json!({ "symbol": "go" })),
+        call(files, "code_outline", &json!({ "symbol": "go" })),
         "go: 1 definition and 2 uses in 1 file, by name alone: other things of the same name are among them.\n\
          defined a.ts:1 export function go(x: number)\n\n\
          b.ts\n  1:10 import { go } from './a';\n  3:1 call: go(1);\n"
@@ -272,68 +259,47 @@ fn a_name_is_found_where_it_is_defined_and_used() {
 
 #[test]
 fn a_rewrite_is_a_diff_first_and_keeps_line_ends() {
-    let files = Memory::of(&[
+    let files: &[(&str, &str)] = &[
         ("a.ts", "foo(1);\r\nx(foo(foo(2)));\r\n"),
         ("b.ts", "bar(1);\n"),
-    ]);
+    ];
     let args = json!({ "pattern": "foo($A)", "rewrite": "bar(\n  $A)", "language": "ts" });
-    let answer = Syntax::default()
-        .call(&files, "ast_rewrite", &args)
-        .expect("answer");
+    let text = call(files, "ast_rewrite", &args);
     assert!(
-        answer.text.contains("-foo(1);\r\n") && answer.text.contains("\n+bar(\r\n+  1);\r\n"),
-        "{}",
-        answer.text
+        text.contains("-foo(1);\r\n") && text.contains("\n+bar(\r\n+  1);\r\n"),
+        "{text}"
     );
+    assert!(text.contains("1 match inside of others left"), "{text}");
     assert!(
-        answer.text.contains("1 match inside of others left"),
-        "{}",
-        answer.text
-    );
-    assert!(
-        answer
-            .text
-            .starts_with("2 matches in 1 file would change; nothing is written yet"),
-        "{}",
-        answer.text
+        text.starts_with("2 matches in 1 file would change; nothing is written yet"),
+        "{text}"
     );
 }
 
 #[test]
 fn a_file_that_changed_since_the_preview_or_would_break_is_left() {
-    let args = |apply: bool, preview: Value| json!({ "pattern": "foo($A)", "rewrite": "bar($A", "language": "ts", "apply": apply, "preview": preview });
-    let files = Memory::of(&[("a.ts", "foo(1);\n")]);
-    let text = call(&files, "ast_rewrite", &args(true, Value::Null));
+    let args = |rewrite: &str, apply: bool, preview: &Value| json!({ "pattern": "foo($A)", "rewrite": rewrite, "language": "ts", "apply": apply, "preview": preview });
+    let files: &[(&str, &str)] = &[("a.ts", "foo(1);\n")];
+    let text = call(files, "ast_rewrite", &args("bar($A", true, &Value::Null));
     assert!(
         text.contains("a.ts (it would not parse any more: 1:"),
         "{text}"
     );
-    let whole = |apply: bool, preview: Value| json!({ "pattern": "foo($A)", "rewrite": "bar($A)", "language": "ts", "apply": apply, "preview": preview });
-    let mut syntax = Syntax::default();
-    let shown = syntax
-        .call(&files, "ast_rewrite", &whole(false, Value::Null))
-        .expect("answer");
-    let preview = shown.data.expect("preview");
-    let plan = |files: &Memory| {
-        let answer = Syntax::default()
-            .call(files, "ast_rewrite", &whole(true, preview.clone()))
-            .expect("answer");
-        (
-            answer.text,
-            answer.data.expect("plan")["files"]
-                .as_array()
-                .map_or(0, Vec::len),
-        )
-    };
-    assert_eq!(plan(&files), ("1 match in 1 file.\n".to_owned(), 1));
-    let changed = Memory::of(&[("a.ts", "foo(2);\n"), ("b.ts", "foo(3);\n")]);
-    let (text, files) = plan(&changed);
-    assert_eq!(files, 0);
+    let preview =
+        answer(files, "ast_rewrite", &args("bar($A)", false, &Value::Null))["data"].clone();
+    let plan =
+        |files: &[(&str, &str)]| answer(files, "ast_rewrite", &args("bar($A)", true, &preview));
+    let applied = plan(files);
+    assert_eq!(applied["text"], "1 match in 1 file.\n");
+    assert_eq!(applied["data"]["files"][0]["after"], "YmFyKDEpOwo=");
+    let changed = plan(&[("a.ts", "foo(2);\n"), ("b.ts", "foo(3);\n")]);
+    assert_eq!(changed["data"]["files"], json!([]));
+    let text = changed["text"].as_str().expect("text");
     assert!(
-        text.contains("a.ts (it changed since the preview)")
-            && text.contains("b.ts (it was not in the preview)"),
+        text.contains("a.ts (it changed since the preview)"),
         "{text}"
     );
+    assert!(text.contains("b.ts (it was not in the preview)"), "{text}");
 }
 
 #[test]
@@ -362,7 +328,7 @@ fn what_is_too_much_is_a_line_and_never_a_trap() {
                 json!({ "pattern": "rule: {pattern: f($A), inside: {kind: arguments, stopBy: end}}", "language": "ts", "limit": 5 }),
             ),
         ] {
-            let text = call(&Memory::of(&[(path, text)]), method, &args);
+            let text = call(&[(path, text)], method, &args);
             assert!(
                 !text.is_empty() && text.len() < 60_000,
                 "{path} {method}: {} characters",
@@ -370,22 +336,28 @@ fn what_is_too_much_is_a_line_and_never_a_trap() {
             );
         }
     }
-    let mut broken = Memory::default();
-    broken
-        .0
-        .insert("a.ts".into(), b"const a = '\xff\xfe'; foo(1);\n".to_vec());
-    assert!(
-        call(
-            &broken,
-            "ast_search",
-            &json!({ "pattern": "foo($A)", "language": "ts" })
-        )
-        .contains("1:17: foo(1)")
-    );
+    let broken = MemoryFiles::new();
+    broken.write("a.ts", &b"const a = '\xff\xfe'; foo(1);\n"[..]);
+    let mut service = Service::new(broken, Settings::default());
+    let mut call = |id: u32, method: &str, args: Value| {
+        service.begin(id, method, &args.to_string(), Share::ALL);
+        loop {
+            match service.step(id).expect("a request") {
+                Step::More => {}
+                Step::Done(result) => return result.expect("an answer"),
+            }
+        }
+    };
     let text = call(
-        &broken,
+        1,
+        "ast_search",
+        json!({ "pattern": "foo($A)", "language": "ts" }),
+    );
+    assert!(text.contains("1:17: foo(1)"), "{text}");
+    let text = call(
+        2,
         "ast_rewrite",
-        &json!({ "pattern": "foo($A)", "rewrite": "g($A)", "language": "ts" }),
+        json!({ "pattern": "foo($A)", "rewrite": "g($A)", "language": "ts" }),
     );
     assert!(text.contains("it is not valid UTF-8"), "{text}");
 }

@@ -1,0 +1,222 @@
+//! What is kept of files that were read before: an index of each, and the contents of some. A fact holds for one stat of
+//! its file; who uses it compares that first. All of it stays below a limit.
+
+pub mod grams;
+
+use super::files::{Files, Stat, read_whole};
+use super::limits::{
+    BINARY_BYTES, CONTENT_SHARE, INDEXED_FILE_BYTES, RESERVED_BYTES, WHOLE_FILE_BYTES,
+};
+use super::walk::tree::{FolderId, Tree, is_settled};
+use grams::Grams;
+
+/// What was found in a file when its stat was this.
+pub struct Facts {
+    pub stat: Stat,
+    pub text: Text,
+    pub contents: Option<Box<[u8]>>,
+}
+
+/// What kind of text a file has.
+pub enum Text {
+    /// None: there is a NUL among its first bytes.
+    Binary,
+    /// Its trigrams.
+    Indexed(Grams),
+    /// One that has to be read: too long, in UTF-16, or with letters that fold to ASCII.
+    Unknown,
+}
+
+impl Facts {
+    fn index_bytes(&self) -> usize {
+        let grams = match &self.text {
+            Text::Indexed(grams) => grams.bytes(),
+            Text::Binary | Text::Unknown => 0,
+        };
+        size_of::<Self>() + grams
+    }
+}
+
+/// The memory that the tree and the facts take, and may take. Bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Cache {
+    index: usize,
+    contents: usize,
+    index_limit: usize,
+    contents_limit: usize,
+}
+
+impl Cache {
+    /// For an instance that may have so much memory.
+    #[must_use]
+    pub fn new(memory_bytes: usize) -> Self {
+        let free = memory_bytes.saturating_sub(RESERVED_BYTES);
+        let contents_limit = (free as f64 * CONTENT_SHARE) as usize;
+        Self {
+            index: 0,
+            contents: 0,
+            index_limit: free - contents_limit,
+            contents_limit,
+        }
+    }
+
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self {
+            index: 0,
+            contents: 0,
+            ..*self
+        }
+    }
+
+    pub fn add(&mut self, bytes: usize) {
+        self.index += bytes;
+    }
+
+    pub fn remove(&mut self, bytes: usize) {
+        self.index = self.index.saturating_sub(bytes);
+    }
+
+    /// Takes a file's facts in, without its contents or at all where there is no room.
+    fn admit(&mut self, mut facts: Facts) -> Option<Box<Facts>> {
+        let index = facts.index_bytes();
+        if self.index + index > self.index_limit {
+            return None;
+        }
+        let contents = facts.contents.as_ref().map_or(0, |bytes| bytes.len());
+        if self.contents + contents > self.contents_limit {
+            facts.contents = None;
+        } else {
+            self.contents += contents;
+        }
+        self.index += index;
+        Some(Box::new(facts))
+    }
+
+    pub fn drop_facts(&mut self, facts: Facts) {
+        let contents = facts.contents.as_ref().map_or(0, |bytes| bytes.len());
+        self.contents = self.contents.saturating_sub(contents);
+        self.index = self.index.saturating_sub(facts.index_bytes());
+    }
+
+    /// Even the names are too many to be kept.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.index > self.index_limit
+    }
+
+    /// Bytes in use.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.index + self.contents
+    }
+}
+
+/// Puts the tree into the index, folder by folder, between two queries.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Indexer {
+    folder: usize,
+    place: usize,
+}
+
+impl Indexer {
+    /// Indexes at most so many files and bytes. Whether there are more.
+    pub fn step(
+        &mut self,
+        tree: &mut Tree,
+        files: &impl Files,
+        buffer: &mut Vec<u8>,
+        (mut count, mut bytes): (usize, usize),
+    ) -> bool {
+        while count > 0 && bytes > 0 {
+            if self.folder >= tree.folder_count() {
+                return false;
+            }
+            let id = self.folder as FolderId;
+            if self.place == 0 && !tree.is_stamped(id) && !tree.folder(id).nodes.is_empty() {
+                tree.stamp(files, id);
+                count -= 1;
+            }
+            let Some(node) = tree.folder(id).nodes.get(self.place) else {
+                self.folder += 1;
+                self.place = 0;
+                continue;
+            };
+            let place = self.place;
+            self.place += 1;
+            if !node.wanted || node.facts.is_some() {
+                continue;
+            }
+            count -= 1;
+            bytes = bytes.saturating_sub(index_file(tree, files, buffer, id, place));
+        }
+        true
+    }
+}
+
+/// Reads one file for the index. How many bytes that were.
+fn index_file(
+    tree: &mut Tree,
+    files: &impl Files,
+    buffer: &mut Vec<u8>,
+    folder: FolderId,
+    place: usize,
+) -> usize {
+    let path = tree.path_of(folder, place);
+    let Ok(stat) = files.stat(&path) else {
+        return 0;
+    };
+    if !is_settled(&stat, files.now()) {
+        return 0;
+    }
+    let Ok(length) = read_whole(files, &path, buffer, WHOLE_FILE_BYTES) else {
+        return 0;
+    };
+    let facts = match length {
+        None => Facts {
+            stat,
+            text: Text::Unknown,
+            contents: None,
+        },
+        Some(length) => {
+            let bytes = &buffer[..length];
+            let text = text_of(bytes);
+            let contents = match text {
+                Text::Binary => None,
+                Text::Indexed(_) | Text::Unknown => Some(bytes.into()),
+            };
+            Facts {
+                stat,
+                text,
+                contents,
+            }
+        }
+    };
+    tree.node(folder, place).facts = tree.cache.admit(facts);
+    length.unwrap_or(WHOLE_FILE_BYTES)
+}
+
+fn text_of(bytes: &[u8]) -> Text {
+    if has_wide_bom(bytes) {
+        return Text::Unknown;
+    }
+    if is_binary(bytes) {
+        return Text::Binary;
+    }
+    if bytes.len() > INDEXED_FILE_BYTES || grams::has_folding_letters(bytes) {
+        return Text::Unknown;
+    }
+    Text::Indexed(Grams::of(bytes))
+}
+
+/// The text is UTF-16: a NUL in it says nothing.
+#[must_use]
+pub fn has_wide_bom(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF")
+}
+
+/// Whether ripgrep would take the file for a binary one before it searches it.
+#[must_use]
+pub fn is_binary(bytes: &[u8]) -> bool {
+    memchr::memchr(0, &bytes[..bytes.len().min(BINARY_BYTES)]).is_some()
+}

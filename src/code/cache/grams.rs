@@ -1,0 +1,223 @@
+//! The trigram index of one file, and what a pattern needs of it (R. Cox, "Regular Expression Matching with a Trigram
+//! Index", 2012). A file's trigrams, ASCII letters in lower case, are a Bloom filter with one hash; its size is that of
+//! the text times [`INDEX_BITS_PER_BYTE`].
+
+use super::super::limits::INDEX_BITS_PER_BYTE;
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+/// A file's trigrams.
+pub struct Grams(Box<[u64]>);
+
+/// A trigram, hashed.
+pub type Gram = u32;
+
+fn gram(a: u8, b: u8, c: u8) -> Gram {
+    // 2^32 divided by the golden ratio (Knuth's multiplicative hash)
+    (u32::from(a) << 16 | u32::from(b) << 8 | u32::from(c)).wrapping_mul(0x9e37_79b1)
+}
+
+impl Grams {
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        let words = (text.len() as f64 * INDEX_BITS_PER_BYTE / 64.0) as usize + 1;
+        let mut bits = vec![0_u64; words].into_boxed_slice();
+        let [mut a, mut b] = [0_u8; 2];
+        for (i, byte) in text.iter().enumerate() {
+            let c = byte.to_ascii_lowercase();
+            if i >= 2 {
+                let (word, bit) = place(words, gram(a, b, c));
+                bits[word] |= bit;
+            }
+            (a, b) = (b, c);
+        }
+        Self(bits)
+    }
+
+    fn has(&self, gram: Gram) -> bool {
+        let (word, bit) = place(self.0.len(), gram);
+        self.0[word] & bit != 0
+    }
+
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.len() * 8
+    }
+}
+
+fn place(words: usize, gram: Gram) -> (usize, u64) {
+    let bit = (u64::from(gram) * (words as u64 * 64)) >> 32;
+    ((bit / 64) as usize, 1 << (bit % 64))
+}
+
+/// Whether the text has letters that match ASCII ones when case is ignored: the Kelvin sign and the long s.
+#[must_use]
+pub fn has_folding_letters(text: &[u8]) -> bool {
+    memchr::memmem::find(text, "\u{212A}".as_bytes()).is_some()
+        || memchr::memmem::find(text, "\u{17F}".as_bytes()).is_some()
+}
+
+/// The trigrams that a text must have for a pattern to match in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    Nothing,
+    Gram(Gram),
+    All(Vec<Need>),
+    Any(Vec<Need>),
+}
+
+impl Need {
+    /// What a pattern needs.
+    #[must_use]
+    pub fn of(pattern: &Hir) -> Self {
+        let mut reader = Reader::default();
+        reader.read(pattern);
+        reader.end()
+    }
+
+    /// Whether a text with these trigrams can match.
+    #[must_use]
+    pub fn is_met(&self, grams: &Grams) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Gram(gram) => grams.has(*gram),
+            Self::All(needs) => needs.iter().all(|need| need.is_met(grams)),
+            Self::Any(needs) => needs.iter().any(|need| need.is_met(grams)),
+        }
+    }
+}
+
+/// Reads a pattern from left to right: the bytes that follow each other for certain, and what else is needed.
+#[derive(Default)]
+struct Reader {
+    run: Vec<u8>,
+    needs: Vec<Need>,
+}
+
+impl Reader {
+    fn read(&mut self, hir: &Hir) {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => {}
+            HirKind::Literal(literal) => {
+                let folded = literal.0.iter().map(u8::to_ascii_lowercase);
+                self.run.extend(folded);
+            }
+            HirKind::Class(class) => match only_letter(class) {
+                Some(letter) => self.run.push(letter),
+                None => self.cut(),
+            },
+            HirKind::Capture(capture) => self.read(&capture.sub),
+            HirKind::Concat(parts) => {
+                for part in parts {
+                    self.read(part);
+                }
+            }
+            HirKind::Repetition(repetition) => {
+                self.cut();
+                if repetition.min > 0 {
+                    self.read(&repetition.sub);
+                    self.cut();
+                }
+            }
+            HirKind::Alternation(ways) => {
+                self.cut();
+                let ways: Vec<Need> = ways.iter().map(Need::of).collect();
+                if !ways.contains(&Need::Nothing) {
+                    self.needs.push(Need::Any(ways));
+                }
+            }
+        }
+    }
+
+    /// What comes next need not follow at once.
+    fn cut(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        let grams = run.windows(3).map(|w| Need::Gram(gram(w[0], w[1], w[2])));
+        self.needs.extend(grams);
+    }
+
+    fn end(mut self) -> Need {
+        self.cut();
+        if self.needs.is_empty() {
+            Need::Nothing
+        } else {
+            Need::All(self.needs)
+        }
+    }
+}
+
+/// The ASCII letter that all of a class fold to. Texts with other letters that do are not indexed.
+fn only_letter(class: &Class) -> Option<u8> {
+    let fold = |letter: u32| match letter {
+        0x212A => Some(b'k'),
+        0x17F => Some(b's'),
+        ascii if ascii < 0x80 => Some((ascii as u8).to_ascii_lowercase()),
+        _ => None,
+    };
+    let mut letters: Vec<(u32, u32)> = match class {
+        Class::Unicode(class) => class
+            .iter()
+            .map(|range| (u32::from(range.start()), u32::from(range.end())))
+            .collect(),
+        Class::Bytes(class) => class
+            .iter()
+            .map(|range| (u32::from(range.start()), u32::from(range.end())))
+            .collect(),
+    };
+    let (first, _) = letters.first().copied()?;
+    let letter = fold(first)?;
+    letters.retain(|&(start, end)| start != end || fold(start) != Some(letter));
+    letters.is_empty().then_some(letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use regex_syntax::ParserBuilder;
+
+    fn need(pattern: &str, fold: bool) -> Need {
+        let mut parser = ParserBuilder::new()
+            .case_insensitive(fold)
+            .utf8(false)
+            .build();
+        Need::of(&parser.parse(pattern).expect("a pattern"))
+    }
+
+    #[test]
+    fn what_can_not_be_there_is_ruled_out() {
+        let grams =
+            Grams::of(b"pub fn parse_header(input: &str) -> Header {\n    let skip = 1;\n}\n");
+        for (pattern, fold, met) in [
+            ("parse_header", false, true),
+            ("PARSE_HEADER", true, true),
+            ("parse_footer", false, false),
+            ("fn \\w+_header\\(", false, true),
+            ("fn \\w+_trailer\\(", false, false),
+            ("footer|header", false, true),
+            ("footer|trailer", false, false),
+            ("(?:foot|head)er", false, true),
+            ("SKIP", true, true),
+            ("footer?x*|", false, true),
+            ("\\w{20}", false, true),
+        ] {
+            assert_eq!(need(pattern, fold).is_met(&grams), met, "{pattern}");
+        }
+    }
+
+    proptest! {
+        /// Whatever matches passes.
+        #[test]
+        fn nothing_that_matches_is_ruled_out(
+            text in "[a-dA-D kK\n]{0,60}",
+            pattern in "([a-dk]{1,4}|\\(ab\\|cd\\)|[ab]\\+|c\\?|\\\\b|\\.){1,5}",
+            fold in any::<bool>(),
+        ) {
+            let regex = regex::bytes::RegexBuilder::new(&pattern).case_insensitive(fold).build();
+            if let Ok(regex) = regex
+                && regex.is_match(text.as_bytes())
+            {
+                prop_assert!(need(&pattern, fold).is_met(&Grams::of(text.as_bytes())), "{pattern}");
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Every number that tunes the code tools, with its unit and its reason.
+
+/// Matching lines, files or paths shown when the model doesn't say: some 5,000 tokens.
+pub const DEFAULT_LIMIT: usize = 100;
+/// The most that may be asked for. Results are held in memory until they are shown.
+pub const MAX_LIMIT: usize = 1_000_000;
+/// Lines of context around a match that may be asked for.
+pub const MAX_CONTEXT: usize = 100;
+/// Text shown at most without an explicit limit: OpenCode cuts at 50 KiB, and without a word on what was lost. Bytes.
+pub const OUTPUT_BYTES: usize = 40_000;
+/// Text shown at most with one. Bytes.
+pub const MAX_OUTPUT_BYTES: usize = 64 << 20;
+/// A longer line is cut around its match. Characters.
+pub const LINE_CHARS: usize = 240;
+/// Of which so many before the match. Characters.
+pub const CHARS_BEFORE_MATCH: usize = 80;
+/// Names of what was skipped that are shown.
+pub const SKIPPED_NAMES: usize = 3;
+
+/// A pattern's compiled size: what ripgrep allows. Bytes.
+pub const PATTERN_BYTES: usize = 100 << 20;
+/// The lazy DFA's cache; ripgrep's is ten times as large, but there the memory is not shared with an index. Bytes.
+pub const DFA_BYTES: usize = 16 << 20;
+
+/// Files up to this are read whole; longer ones in pieces, line by line. Bytes.
+pub const WHOLE_FILE_BYTES: usize = 8 << 20;
+/// The longest line of such a file, and the longest file that a multi-line pattern is tried on. Bytes.
+pub const PIECE_BYTES: usize = 64 << 20;
+/// A NUL in a file's first bytes makes it binary: as many as ripgrep looks at. Bytes.
+pub const BINARY_BYTES: usize = 64 << 10;
+
+/// A step of a job: so many files or bytes, whichever is first. Some 5 ms on a slow machine.
+pub const STEP_FILES: usize = 128;
+pub const STEP_BYTES: usize = 8 << 20;
+
+/// What changed so shortly before it was read may change again without its time telling: file systems count time in
+/// steps of up to 2 s (FAT; ext4 in jiffies). It is read anew until it is older. Milliseconds.
+pub const RACY_MS: f64 = 2_000.0;
+/// Index of a file: bits for each byte of text. A source file has a distinct trigram for every four bytes, so a third of the
+/// bits are set, and a pattern of eight characters passes one file in a thousand that doesn't have it.
+pub const INDEX_BITS_PER_BYTE: f64 = 0.6;
+/// Files longer than this are not indexed: they are few, and each would match most trigrams. Bytes.
+pub const INDEXED_FILE_BYTES: usize = 2 << 20;
+/// Memory that is not index or cache: the module, the read buffer, a pattern's automata, results. Bytes.
+pub const RESERVED_BYTES: usize = 48 << 20;
+/// Of the rest, what the contents of files may take; the index has the remainder. A fraction.
+pub const CONTENT_SHARE: f64 = 0.6;
+/// What a file or folder in the tree takes beside its name. Bytes.
+pub const NODE_BYTES: usize = 64;

@@ -1,0 +1,204 @@
+//! One file's matches, by grep-searcher: encodings, binary files, lines, context and multi-line matches are as ripgrep
+//! has them.
+
+use super::super::files::{FileError, Files};
+use super::super::limits::{CHARS_BEFORE_MATCH, LINE_CHARS};
+use grep_matcher::Matcher;
+use grep_regex::RegexMatcher;
+use grep_searcher::{Searcher, Sink, SinkContext, SinkError, SinkMatch};
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// A line that is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// From 1.
+    pub number: u64,
+    /// A line of context, not a match.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub context: bool,
+    /// Without its end; cut around the match where it is long.
+    pub text: String,
+}
+
+/// What a file has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matches {
+    /// Those to show.
+    pub lines: Vec<Line>,
+    /// Matching lines, shown or not.
+    pub count: u64,
+    /// It is a binary file, and was left at this.
+    pub binary: bool,
+    /// The search was stopped before the file's end: there may be more.
+    pub stopped: bool,
+}
+
+/// How much of a file's matches is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Lines to keep.
+    pub lines: usize,
+    /// Stop after so many matching lines.
+    pub stop_after: u64,
+}
+
+/// Collects a file's matches.
+pub struct Collector<'a> {
+    pub matcher: &'a RegexMatcher,
+    pub wanted: Wanted,
+    pub matches: Matches,
+    kept: usize,
+}
+
+impl<'a> Collector<'a> {
+    #[must_use]
+    pub fn new(matcher: &'a RegexMatcher, wanted: Wanted) -> Self {
+        Self {
+            matcher,
+            wanted,
+            matches: Matches::default(),
+            kept: 0,
+        }
+    }
+}
+
+/// The searcher's errors: reading, or a line that is too long.
+#[derive(Debug)]
+pub struct Broken;
+
+impl SinkError for Broken {
+    fn error_message<T: std::fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+impl Sink for Collector<'_> {
+    type Error = Broken;
+
+    fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> Result<bool, Broken> {
+        let first = found.line_number().unwrap_or(0);
+        for (i, line) in found.lines().enumerate() {
+            self.matches.count += 1;
+            if self.kept < self.wanted.lines {
+                self.kept += 1;
+                let at = self.matcher.find(line).ok().flatten().map(|at| at.start());
+                self.matches.lines.push(Line {
+                    number: first + i as u64,
+                    context: false,
+                    text: shown(line, at.unwrap_or(0)),
+                });
+            }
+        }
+        if self.matches.count >= self.wanted.stop_after {
+            self.matches.stopped = true;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn context(&mut self, _: &Searcher, found: &SinkContext<'_>) -> Result<bool, Broken> {
+        if self.kept < self.wanted.lines || self.matches.count == self.kept as u64 {
+            self.matches.lines.push(Line {
+                number: found.line_number().unwrap_or(0),
+                context: true,
+                text: shown(found.bytes(), 0),
+            });
+        }
+        Ok(true)
+    }
+
+    fn binary_data(&mut self, _: &Searcher, _: u64) -> Result<bool, Broken> {
+        self.matches.binary = true;
+        Ok(false)
+    }
+}
+
+/// A line as it is shown: text without its end, cut around the match.
+fn shown(line: &[u8], at: usize) -> String {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // far from the match nothing is looked at: lines of minified code are megabytes long
+    let reach = 4 * (LINE_CHARS + 2);
+    let from = at.min(line.len()).saturating_sub(reach);
+    let to = line.len().min(at + reach);
+    let from = (from..at.min(line.len()))
+        .find(|&i| line[i] & 0xC0 != 0x80)
+        .unwrap_or(from);
+    let text = String::from_utf8_lossy(&line[from..to]);
+    let chars = text.chars().count();
+    if from == 0 && to == line.len() && chars <= LINE_CHARS {
+        return clean(&text);
+    }
+    let before = String::from_utf8_lossy(&line[from..at.min(line.len()).max(from)])
+        .chars()
+        .count();
+    let skip = if from == 0 && before <= CHARS_BEFORE_MATCH {
+        0
+    } else {
+        before.saturating_sub(CHARS_BEFORE_MATCH)
+    };
+    let cut: String = text.chars().skip(skip).take(LINE_CHARS).collect();
+    let head = if skip > 0 || from > 0 { "…" } else { "" };
+    let tail = if skip + LINE_CHARS < chars || to < line.len() {
+        "…"
+    } else {
+        ""
+    };
+    clean(&format!("{head}{cut}{tail}"))
+}
+
+/// Control characters would move a terminal's cursor or end the line early.
+fn clean(text: &str) -> String {
+    if !text.chars().any(|c| c.is_control() && c != '\t') {
+        return text.to_owned();
+    }
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// A file as a stream, for those that are too long to be in memory.
+pub struct Stream<'a, F: ?Sized> {
+    pub files: &'a F,
+    pub path: &'a [u8],
+    pub offset: u64,
+}
+
+impl<F: Files + ?Sized> io::Read for Stream<'_, F> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self
+            .files
+            .read(self.path, self.offset, into)
+            .map_err(|error: FileError| io::Error::other(error))?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_cut_around_its_match() {
+        assert_eq!(shown(b"let x = 1;\r\n", 4), "let x = 1;");
+        let long = [vec![b'a'; 5000], b"MATCH".to_vec(), vec![b'b'; 5000]].concat();
+        let text = shown(&long, 5000);
+        assert!(text.starts_with("…aaa") && text.contains("aMATCHb") && text.ends_with("b…"));
+        assert_eq!(text.chars().count(), LINE_CHARS + 2);
+        let text = shown(&long, 10);
+        assert!(text.starts_with("aaa") && text.ends_with('…'));
+        let wide = "ä".repeat(3000);
+        assert_eq!(shown(wide.as_bytes(), 4000).chars().count(), LINE_CHARS + 2);
+        assert!(!shown(wide.as_bytes(), 4000).contains(char::REPLACEMENT_CHARACTER));
+        assert_eq!(shown(b"a\x1b[2Jb\xFF\tc", 0), "a\u{FFFD}[2Jb\u{FFFD}\tc");
+        assert_eq!(shown(b"", 0), "");
+    }
+}

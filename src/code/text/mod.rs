@@ -1,0 +1,15 @@
+//! `code_search`: lines that match a pattern, as ripgrep finds them.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`query`] | the arguments |
+//! | [`pattern`] | the pattern, compiled; what to write instead of one that is none |
+//! | [`file`] | one file's matches |
+//! | [`search`] | the job: walk, read, match |
+//! | [`report`] | the answer |
+
+pub mod file;
+pub mod pattern;
+pub mod query;
+pub mod report;
+pub mod search;

@@ -1,0 +1,252 @@
+//! The search itself, in steps.
+
+use super::super::cache::{Text, has_wide_bom, is_binary};
+use super::super::files::{FileError, Files, Kind, read_whole};
+use super::super::limits::{PIECE_BYTES, STEP_BYTES, STEP_FILES, WHOLE_FILE_BYTES};
+use super::super::service::{Job, Step, World};
+use super::super::walk::globs::Globs;
+use super::super::walk::path::resolve;
+use super::super::walk::{Found, Share, Unreadable, Walk};
+use super::file::{Collector, Matches, Stream, Wanted};
+use super::pattern::Pattern;
+use super::query::{Mode, Query};
+use super::report::{FileResult, Part};
+use grep_searcher::{BinaryDetection, MmapChoice, Searcher, SearcherBuilder};
+use std::rc::Rc;
+
+/// A search under way.
+pub struct Search {
+    query: Query,
+    pattern: Pattern,
+    searcher: Searcher,
+    walk: Walk,
+    part: Part,
+    /// Lines found so far, or files.
+    shown: usize,
+    whole: bool,
+}
+
+impl Search {
+    /// # Errors
+    /// With what is wrong, in words for the model.
+    pub fn new<F: Files>(
+        world: &mut World<F>,
+        query: Query,
+        share: Share,
+        whole: bool,
+    ) -> Result<Self, String> {
+        let pattern = Pattern::new(&query)?;
+        let globs = Rc::new(Globs::new(&query.globs, false)?);
+        let place = resolve(&world.files, query.path.as_deref())?;
+        let searcher = SearcherBuilder::new()
+            .line_number(true)
+            .multi_line(query.multiline)
+            .binary_detection(BinaryDetection::quit(0))
+            .memory_map(MmapChoice::never())
+            .heap_limit(Some(PIECE_BYTES))
+            .before_context(context(&query))
+            .after_context(context(&query))
+            .build();
+        let walk = Walk::new(&mut world.tree, &world.files, &place, globs, share);
+        Ok(Self {
+            query,
+            pattern,
+            searcher,
+            walk,
+            part: Part::default(),
+            shown: 0,
+            whole,
+        })
+    }
+
+    /// Searches one file. How many bytes that were.
+    fn file<F: Files>(&mut self, world: &mut World<F>, at: Found) -> usize {
+        self.part.searched += 1;
+        let node = world.tree.node(at.folder, at.place);
+        node.wanted = true;
+        let facts = node.facts.take();
+        let path = world.tree.path_of(at.folder, at.place);
+        let Some(facts) = facts else {
+            return self.read(world, &path);
+        };
+        if world.files.stat(&path) != Ok(facts.stat) {
+            world.tree.cache.drop_facts(*facts);
+            return self.read(world, &path);
+        }
+        let mut bytes = 0;
+        let candidate = match &facts.text {
+            Text::Binary => {
+                self.part.skipped.binary += 1;
+                false
+            }
+            Text::Indexed(grams) => self.pattern.need.is_met(grams),
+            Text::Unknown => true,
+        };
+        if candidate {
+            bytes = match &facts.contents {
+                Some(contents) => {
+                    self.search(world, &path, contents);
+                    contents.len()
+                }
+                None => self.read(world, &path),
+            };
+        }
+        world.tree.node(at.folder, at.place).facts = Some(facts);
+        bytes
+    }
+
+    fn read<F: Files>(&mut self, world: &mut World<F>, path: &[u8]) -> usize {
+        let mut buffer = std::mem::take(&mut world.buffer);
+        let read = read_whole(&world.files, path, &mut buffer, WHOLE_FILE_BYTES);
+        let bytes = match read {
+            Ok(Some(length)) => {
+                self.search(world, path, &buffer[..length]);
+                length
+            }
+            Ok(None) => {
+                self.stream(world, path);
+                PIECE_BYTES
+            }
+            Err(FileError::Missing | FileError::Kind) => {
+                // it went between the listing and now: as if it had gone before
+                self.part.searched -= 1;
+                0
+            }
+            Err(FileError::Denied | FileError::Failed) => {
+                self.part.searched -= 1;
+                self.part.skipped.unreadable.add(path);
+                0
+            }
+        };
+        world.buffer = buffer;
+        bytes
+    }
+
+    fn search<F: Files>(&mut self, _: &mut World<F>, path: &[u8], bytes: &[u8]) {
+        if !has_wide_bom(bytes) && is_binary(bytes) {
+            self.part.skipped.binary += 1;
+            return;
+        }
+        let mut collector = Collector::new(&self.pattern.matcher, self.wanted());
+        let _ = self
+            .searcher
+            .search_slice(&self.pattern.matcher, bytes, &mut collector);
+        let matches = collector.matches;
+        self.take(path, matches);
+    }
+
+    /// A file that is too long for memory: line by line, or not at all where a match may span lines.
+    fn stream<F: Files>(&mut self, world: &mut World<F>, path: &[u8]) {
+        let mut stream = Stream {
+            files: &world.files,
+            path,
+            offset: 0,
+        };
+        let mut collector = Collector::new(&self.pattern.matcher, self.wanted());
+        let done = self
+            .searcher
+            .search_reader(&self.pattern.matcher, &mut stream, &mut collector);
+        let matches = collector.matches;
+        if done.is_err() {
+            self.part.skipped.long.add(path);
+        }
+        self.take(path, matches);
+    }
+
+    fn wanted(&self) -> Wanted {
+        let left = self.query.limit.saturating_sub(self.shown);
+        match self.query.mode {
+            // one more than is shown: that there are more is known then
+            Mode::Lines => Wanted {
+                lines: left,
+                stop_after: left as u64 + 1,
+            },
+            Mode::Files => Wanted {
+                lines: 0,
+                stop_after: 1,
+            },
+            Mode::Count => Wanted {
+                lines: 0,
+                stop_after: u64::MAX,
+            },
+        }
+    }
+
+    fn take(&mut self, path: &[u8], matches: Matches) {
+        if matches.binary {
+            self.part.skipped.binary += 1;
+            if matches.count == 0 || self.query.mode != Mode::Lines {
+                return;
+            }
+        }
+        if matches.count == 0 {
+            return;
+        }
+        self.part.lines += matches.count;
+        self.part.matching += 1;
+        self.shown += match self.query.mode {
+            Mode::Lines => matches.count as usize,
+            Mode::Files | Mode::Count => 1,
+        };
+        if self.part.files.len() < self.query.limit {
+            self.part.files.push(FileResult {
+                path: path.to_vec(),
+                count: matches.count,
+                lines: matches.lines,
+            });
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.query.mode != Mode::Count && self.shown > self.query.limit
+    }
+}
+
+fn context(query: &Query) -> usize {
+    if query.mode == Mode::Lines {
+        query.context
+    } else {
+        0
+    }
+}
+
+impl<F: Files> Job<F> for Search {
+    fn step(&mut self, world: &mut World<F>) -> Step {
+        let mut bytes = 0;
+        let mut ended = false;
+        for _ in 0..STEP_FILES {
+            let Some(found) = self.walk.next(&mut world.tree, &world.files) else {
+                ended = true;
+                break;
+            };
+            if world.tree.node(found.folder, found.place).kind == Kind::File {
+                bytes += self.file(world, found);
+            }
+            if self.is_full() || bytes >= STEP_BYTES {
+                break;
+            }
+        }
+        if !ended && !self.is_full() {
+            return Step::More;
+        }
+        let mut part = std::mem::take(&mut self.part);
+        part.stopped = !ended;
+        let unreadable = std::mem::take(&mut self.walk.unreadable);
+        part.skipped.unreadable.join(unreadable);
+        Step::Done(Ok(if self.whole {
+            super::report::show(&self.query, vec![part])
+        } else {
+            part.to_text()
+        }))
+    }
+}
+
+impl Unreadable {
+    /// Adds another's.
+    pub fn join(&mut self, other: Self) {
+        self.count += other.count;
+        self.names.extend(other.names);
+        self.names.sort();
+        self.names.truncate(super::super::limits::SKIPPED_NAMES);
+    }
+}

@@ -1,0 +1,210 @@
+//! Which files of a tree count, and in which order: what `rg --files` gives, folder by folder, names in byte order.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`rules`] | ignore files at every level, with ripgrep's precedence |
+//! | [`globs`] | the globs of a call, as `rg -g` takes them |
+//! | [`path`] | the path of a call: confined to the tree |
+//! | [`tree`] | what is known of the tree from before, validated before it is trusted |
+
+pub mod globs;
+pub mod path;
+pub mod rules;
+pub mod tree;
+
+use super::files::{Files, Kind};
+use globs::Globs;
+use path::Place;
+use rules::Rules;
+use std::rc::Rc;
+use tree::{FolderId, Tree, Verdict};
+
+/// The part of a tree that one of several workers has: the files of every `of`th folder or so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Share {
+    pub index: u32,
+    pub of: u32,
+}
+
+impl Share {
+    pub const ALL: Self = Self { index: 0, of: 1 };
+
+    /// Whether the folder's files are this worker's.
+    #[must_use]
+    pub fn has(self, folder: &[u8]) -> bool {
+        // FNV-1a: the same in each worker
+        self.of <= 1
+            || folder
+                .iter()
+                .fold(0x811c_9dc5_u32, |hash, &byte| {
+                    (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+                })
+                .rotate_left(13)
+                % self.of
+                == self.index
+    }
+}
+
+/// A file that the walk came to: the folder and the name's place in it. Good until the tree is used for something else.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    pub folder: FolderId,
+    pub place: usize,
+}
+
+/// What a walk could not look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Unreadable {
+    pub count: usize,
+    /// The first few, by path.
+    pub names: Vec<Vec<u8>>,
+}
+
+impl Unreadable {
+    pub fn add(&mut self, path: &[u8]) {
+        self.count += 1;
+        if self.names.len() < super::limits::SKIPPED_NAMES {
+            self.names.push(path.to_vec());
+        }
+    }
+}
+
+struct Frame {
+    folder: FolderId,
+    next: usize,
+    rules: Rc<Rules>,
+    own: bool,
+}
+
+/// A walk under way. Nothing else uses the tree until it is over: the service does one job at a time.
+pub struct Walk {
+    stack: Vec<Frame>,
+    single: Option<Found>,
+    globs: Rc<Globs>,
+    share: Share,
+    pub unreadable: Unreadable,
+    /// Folders looked at.
+    pub folders: usize,
+}
+
+impl Walk {
+    /// A walk from `place` on.
+    pub fn new(
+        tree: &mut Tree,
+        files: &impl Files,
+        place: &Place,
+        globs: Rc<Globs>,
+        share: Share,
+    ) -> Self {
+        let mut walk = Self {
+            stack: Vec::new(),
+            single: None,
+            globs,
+            share,
+            unreadable: Unreadable::default(),
+            folders: 0,
+        };
+        tree.begin(files);
+        let (folder, file) = match place {
+            Place::Folder(path) => (path.as_slice(), None),
+            Place::File(path) => {
+                let at = path.iter().rposition(|&byte| byte == b'/');
+                let folder = at.map_or(&b""[..], |at| &path[..at]);
+                (folder, Some(&path[at.map_or(0, |at| at + 1)..]))
+            }
+        };
+        // the folders on the way there: their ignore files hold below
+        let mut id = Tree::ROOT;
+        let mut rules = tree.outer_rules();
+        let mut parts = folder
+            .split(|&byte| byte == b'/')
+            .filter(|part| !part.is_empty());
+        loop {
+            let part = parts.next();
+            if part.is_none() && file.is_none() {
+                break;
+            }
+            if tree.refresh(files, id).is_err() {
+                walk.unreadable.add(folder);
+                return walk;
+            }
+            rules = tree.rules(files, id, &rules);
+            let Some(part) = part else { break };
+            match tree.child(id, part) {
+                Some(below) => id = below,
+                None => {
+                    walk.unreadable.add(folder);
+                    return walk;
+                }
+            }
+        }
+        if let Some(name) = file {
+            if share.index == 0 {
+                match tree.place_of(id, name) {
+                    Some(place) => walk.single = Some(Found { folder: id, place }),
+                    None => walk.unreadable.add(name),
+                }
+            }
+        } else {
+            walk.enter(tree, files, id, &rules);
+        }
+        walk
+    }
+
+    fn enter(&mut self, tree: &mut Tree, files: &impl Files, folder: FolderId, outer: &Rc<Rules>) {
+        if tree.refresh(files, folder).is_err() {
+            if self.share.index == 0 {
+                let path = tree.folder(folder).path.clone();
+                self.unreadable.add(&path);
+            }
+            return;
+        }
+        self.folders += 1;
+        let rules = tree.rules(files, folder, outer);
+        tree.judge(folder, &rules);
+        let known = tree.folder(folder);
+        self.stack.push(Frame {
+            folder,
+            next: 0,
+            own: self.share.has(&known.path),
+            rules,
+        });
+    }
+
+    /// The next file, in order.
+    pub fn next(&mut self, tree: &mut Tree, files: &impl Files) -> Option<Found> {
+        if let Some(single) = self.single.take() {
+            return Some(single);
+        }
+        loop {
+            let frame = self.stack.last_mut()?;
+            let folder = tree.folder(frame.folder);
+            let Some(node) = folder.nodes.get(frame.next) else {
+                self.stack.pop();
+                continue;
+            };
+            let place = frame.next;
+            frame.next += 1;
+            let is_folder = node.kind == Kind::Folder;
+            if !is_folder && (node.kind != Kind::File || !frame.own) {
+                continue;
+            }
+            let counts = match self.globs.verdict(&folder.path, &node.name, is_folder) {
+                Some(wanted) => wanted,
+                None => node.verdict == Verdict::Counts,
+            };
+            if !counts {
+                continue;
+            }
+            let id = frame.folder;
+            if is_folder {
+                let rules = Rc::clone(&frame.rules);
+                if let Some(below) = tree.below(id, place) {
+                    self.enter(tree, files, below, &rules);
+                }
+                continue;
+            }
+            return Some(Found { folder: id, place });
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! What is known of a tree from earlier walks: the entries of its folders, their ignore files, and facts about its files
+//! (see [`super::super::cache`]). Nothing is taken for granted: an entry list is reused only when its folder's stat is what
+//! it was, and only when the folder had been left alone for long enough before for that to prove anything.
+
+use super::super::cache::{Cache, Facts};
+use super::super::files::{Entry, FileError, Files, Kind, Stat, join, read_whole};
+use super::super::limits::{NODE_BYTES, RACY_MS};
+use super::rules::{Level, Rules, Said, Texts};
+use std::rc::Rc;
+
+/// A folder's place in the tree's list. Not used again when the folder is gone.
+pub type FolderId = u32;
+
+const NONE: u32 = u32::MAX;
+
+/// Whether a file or folder counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Unknown,
+    Counts,
+    Ignored,
+}
+
+/// A name in a folder.
+pub struct Node {
+    pub name: Box<[u8]>,
+    pub kind: Kind,
+    pub verdict: Verdict,
+    /// A search came to it: worth to be indexed.
+    pub wanted: bool,
+    below: FolderId,
+    pub facts: Option<Box<Facts>>,
+}
+
+impl Node {
+    fn new(entry: Entry) -> Self {
+        Self {
+            name: entry.name,
+            kind: entry.kind,
+            verdict: Verdict::Unknown,
+            wanted: false,
+            below: NONE,
+            facts: None,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        NODE_BYTES + self.name.len()
+    }
+}
+
+/// A folder: its names in byte order.
+#[derive(Default)]
+pub struct Folder {
+    pub path: Vec<u8>,
+    pub nodes: Vec<Node>,
+    /// Its stat when the names were read, if that proves that they are the same while it is.
+    stamp: Option<Stat>,
+    /// The rules by which the verdicts are.
+    judged: Option<u64>,
+    texts: Texts,
+    level: Option<Rc<Level>>,
+}
+
+/// The tree as far as it is known.
+pub struct Tree {
+    folders: Vec<Folder>,
+    pub cache: Cache,
+    outer: Option<(super::super::files::Surroundings, Rc<Rules>)>,
+    buffer: Vec<u8>,
+}
+
+impl Tree {
+    pub const ROOT: FolderId = 0;
+
+    #[must_use]
+    pub fn new(cache: Cache) -> Self {
+        Self {
+            folders: vec![Folder::default()],
+            cache,
+            outer: None,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Before a walk: what is around the tree is read anew.
+    pub fn begin(&mut self, files: &impl Files) {
+        let now = files.surroundings();
+        if self.outer.as_ref().is_some_and(|(known, _)| *known == now) {
+            return;
+        }
+        let bytes = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes().to_vec());
+        let mut path = Vec::new();
+        let mut above = Vec::new();
+        for folder in &now.above {
+            path = [folder.below.as_bytes(), b"/", &path].concat();
+            let level = Level::new(&Texts {
+                rgignore: bytes(&folder.rgignore),
+                ignore: bytes(&folder.ignore),
+                gitignore: bytes(&folder.gitignore),
+                exclude: bytes(&folder.exclude),
+                repository: folder.repository,
+            });
+            above.push((Rc::new(level), path.clone()));
+        }
+        above.reverse();
+        let rules = Rules::outer(now.global.as_deref(), above);
+        self.outer = Some((now, rules));
+    }
+
+    /// The rules before the root's own.
+    #[must_use]
+    pub fn outer_rules(&self) -> Rc<Rules> {
+        match &self.outer {
+            Some((_, rules)) => Rc::clone(rules),
+            None => Rules::outer(None, Vec::new()),
+        }
+    }
+
+    #[must_use]
+    pub fn folder(&self, id: FolderId) -> &Folder {
+        &self.folders[id as usize]
+    }
+
+    pub fn node(&mut self, folder: FolderId, place: usize) -> &mut Node {
+        &mut self.folders[folder as usize].nodes[place]
+    }
+
+    #[must_use]
+    pub fn folder_count(&self) -> usize {
+        self.folders.len()
+    }
+
+    /// The path of a file that a walk found.
+    #[must_use]
+    pub fn path_of(&self, folder: FolderId, place: usize) -> Vec<u8> {
+        let folder = self.folder(folder);
+        join(&folder.path, &folder.nodes[place].name)
+    }
+
+    /// Makes sure that a folder's names are those of now.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn refresh(&mut self, files: &impl Files, id: FolderId) -> Result<(), FileError> {
+        let folder = &self.folders[id as usize];
+        if let Some(stamp) = folder.stamp {
+            if files.stat(&folder.path) == Ok(stamp) {
+                return Ok(());
+            }
+        }
+        let listed = files.list(&folder.path);
+        self.folders[id as usize].stamp = None;
+        match listed {
+            Ok(entries) => {
+                self.update(id, entries);
+                Ok(())
+            }
+            Err(error) => {
+                self.update(id, Vec::new());
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether a folder's names can be trusted while its stat stays the same.
+    #[must_use]
+    pub fn is_stamped(&self, id: FolderId) -> bool {
+        self.folders[id as usize].stamp.is_some()
+    }
+
+    /// Reads a folder's names anew, after a stat that is old enough: while the stat stays the same, so have the names.
+    pub fn stamp(&mut self, files: &impl Files, id: FolderId) {
+        let path = &self.folders[id as usize].path;
+        let Ok(stat) = files.stat(path) else { return };
+        if stat.kind != Kind::Folder || !is_settled(&stat, files.now()) {
+            return;
+        }
+        if let Ok(entries) = files.list(path) {
+            self.update(id, entries);
+            self.folders[id as usize].stamp = Some(stat);
+        }
+    }
+
+    /// The names are these now; what was known of those that are still there is kept.
+    fn update(&mut self, id: FolderId, mut entries: Vec<Entry>) {
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let folder = &mut self.folders[id as usize];
+        let same = folder.nodes.len() == entries.len()
+            && folder
+                .nodes
+                .iter()
+                .zip(&entries)
+                .all(|(node, entry)| node.name == entry.name && node.kind == entry.kind);
+        if same {
+            return;
+        }
+        let mut old = std::mem::take(&mut folder.nodes).into_iter().peekable();
+        let mut gone = Vec::new();
+        let mut nodes = Vec::with_capacity(entries.len());
+        for entry in entries {
+            while let Some(node) = old.next_if(|node| node.name < entry.name) {
+                gone.push(node);
+            }
+            match old.next_if(|node| node.name == entry.name) {
+                Some(node) if node.kind == entry.kind => nodes.push(node),
+                other => {
+                    gone.extend(other);
+                    let node = Node::new(entry);
+                    self.cache.add(node.bytes());
+                    nodes.push(node);
+                }
+            }
+        }
+        gone.extend(old);
+        folder.nodes = nodes;
+        folder.judged = None;
+        for node in gone {
+            self.forget(node);
+        }
+    }
+
+    fn forget(&mut self, node: Node) {
+        self.cache.remove(node.bytes());
+        if let Some(facts) = node.facts {
+            self.cache.drop_facts(*facts);
+        }
+        if node.below != NONE {
+            let folder = std::mem::take(&mut self.folders[node.below as usize]);
+            for node in folder.nodes {
+                self.forget(node);
+            }
+        }
+    }
+
+    /// Forgets everything that takes memory.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.cache.emptied());
+    }
+
+    /// The folder of this name in a folder.
+    pub fn child(&mut self, id: FolderId, name: &[u8]) -> Option<FolderId> {
+        let place = self.place_of(id, name)?;
+        self.below(id, place)
+    }
+
+    #[must_use]
+    pub fn place_of(&self, id: FolderId, name: &[u8]) -> Option<usize> {
+        let nodes = &self.folder(id).nodes;
+        nodes.binary_search_by(|node| (*node.name).cmp(name)).ok()
+    }
+
+    /// The folder at this place.
+    pub fn below(&mut self, id: FolderId, place: usize) -> Option<FolderId> {
+        let node = &self.folder(id).nodes[place];
+        if node.kind != Kind::Folder {
+            return None;
+        }
+        if node.below != NONE {
+            return Some(node.below);
+        }
+        let folder = Folder {
+            path: self.path_of(id, place),
+            ..Folder::default()
+        };
+        let below = self.folders.len() as FolderId;
+        self.cache.add(folder.path.len() + size_of::<Folder>());
+        self.folders.push(folder);
+        self.node(id, place).below = below;
+        Some(below)
+    }
+
+    /// The rules in a folder: those around it and its own ignore files, which are read anew.
+    pub fn rules(&mut self, files: &impl Files, id: FolderId, outer: &Rc<Rules>) -> Rc<Rules> {
+        let texts = self.texts(files, id, outer);
+        let folder = &mut self.folders[id as usize];
+        if texts.say_nothing() {
+            (folder.level, folder.texts) = (None, texts);
+            return Rc::clone(outer);
+        }
+        let level = match &folder.level {
+            Some(level) if folder.texts == texts => Rc::clone(level),
+            _ => {
+                let level = Rc::new(Level::new(&texts));
+                folder.level = Some(Rc::clone(&level));
+                folder.texts = texts;
+                level
+            }
+        };
+        outer.below(level, folder.path.len())
+    }
+
+    fn texts(&mut self, files: &impl Files, id: FolderId, outer: &Rules) -> Texts {
+        let path = std::mem::take(&mut self.folders[id as usize].path);
+        let mut texts = Texts::default();
+        // names with these beginnings only: most folders have none
+        let git = self
+            .place_of(id, b".git")
+            .map(|place| self.folder(id).nodes[place].kind);
+        texts.repository = match git {
+            Some(Kind::Link) => files.real(&join(&path, b".git")).is_ok(),
+            Some(_) => true,
+            None => false,
+        };
+        texts.rgignore = self.text(files, id, &path, b".rgignore");
+        texts.ignore = self.text(files, id, &path, b".ignore");
+        if texts.repository || outer.in_repository() {
+            texts.gitignore = self.text(files, id, &path, b".gitignore");
+        }
+        if texts.repository {
+            texts.exclude = if git == Some(Kind::File) {
+                files.linked_exclude(&path)
+            } else {
+                self.read(files, &join(&path, b".git/info/exclude"))
+            };
+        }
+        self.folders[id as usize].path = path;
+        texts
+    }
+
+    /// The text of a folder's ignore file. One that is a link is read where it is, if that is in the tree.
+    fn text(
+        &mut self,
+        files: &impl Files,
+        id: FolderId,
+        folder: &[u8],
+        name: &[u8],
+    ) -> Option<Vec<u8>> {
+        let place = self.place_of(id, name)?;
+        let path = join(folder, name);
+        match self.folder(id).nodes[place].kind {
+            Kind::File => self.read(files, &path),
+            Kind::Link => {
+                let real = files.real(&path).ok()??;
+                self.read(files, &real)
+            }
+            Kind::Folder | Kind::Other => None,
+        }
+    }
+
+    fn read(&mut self, files: &impl Files, path: &[u8]) -> Option<Vec<u8>> {
+        let length = read_whole(files, path, &mut self.buffer, IGNORE_FILE_BYTES).ok()?;
+        Some(self.buffer[..length?].to_vec())
+    }
+
+    /// Gives each name its verdict.
+    pub fn judge(&mut self, id: FolderId, rules: &Rules) {
+        let folder = &mut self.folders[id as usize];
+        if folder.judged == Some(rules.id) {
+            return;
+        }
+        folder.judged = Some(rules.id);
+        let mut path = folder.path.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        let length = path.len();
+        for node in &mut folder.nodes {
+            path.truncate(length);
+            path.extend_from_slice(&node.name);
+            node.verdict = match rules.say(&path, node.kind == Kind::Folder) {
+                Said::Ignore => Verdict::Ignored,
+                Said::Nothing if node.name.first() == Some(&b'.') => Verdict::Ignored,
+                Said::Nothing | Said::Keep => Verdict::Counts,
+            };
+        }
+    }
+}
+
+/// A longer ignore file is taken for something else. Bytes.
+const IGNORE_FILE_BYTES: usize = 4 << 20;
+
+/// Whether the file has been left alone for so long that any later change gives it another stat.
+#[must_use]
+pub fn is_settled(stat: &Stat, now: f64) -> bool {
+    now - stat.modified.max(stat.changed) >= RACY_MS
+}
