@@ -9,17 +9,21 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { at, filesBelow, read, run, runAsProgram, seconds, Stop } from "./lib.mjs";
 
 const MAX_PACKAGE_BYTES = 45_000_000;
-const SIMD = "-C target-feature=+simd128";
+// Flags of the code tools, and a folder of its own for them: cargo would compile everything anew at each change of flags.
+export const CODE_ENV = { RUSTFLAGS: "-C target-feature=+simd128", CARGO_TARGET_DIR: at("target", "code") };
 // The artefacts of the crate: a Cargo feature each, loaded when first needed.
 const MODULES = [
   { name: "engine", feature: "engine" },
-  { name: "search", feature: "search", flags: SIMD },
-  { name: "syntax", feature: "syntax", flags: SIMD },
-  { name: "syntax-more", feature: "syntax-more", flags: SIMD },
+  { name: "search", feature: "search", env: CODE_ENV },
+  { name: "syntax", feature: "syntax", env: CODE_ENV },
+  { name: "syntax-more", feature: "syntax-more", env: CODE_ENV },
 ];
 const dirOf = (name) => `target/wasm/${name}`;
 const wasmOf = (name) => `${dirOf(name)}/${name}_bg.wasm`;
-const WASM_INPUTS = ["Cargo.toml", "Cargo.lock", ".cargo", "build.rs", "src", "tools/build.mjs"];
+const WASM_INPUTS = [
+  ...["Cargo.toml", "Cargo.lock", ".cargo", "build.rs", "src"],
+  ...["tools/build.mjs", "tools/wasm-cc", "tools/wasm-libc"],
+];
 const SCHEMA = "host/generated/options.schema.json";
 const PKG_INPUTS = ["host", "package.json", "package-lock.json", "tsconfig.json", "README.md", "LICENSE"];
 
@@ -66,11 +70,9 @@ function hashOf(inputs) {
   return hash.digest("hex");
 }
 
-async function buildModule({ name, feature, flags }) {
+async function buildModule({ name, feature, env = {} }) {
   const options = `--release --target web --no-pack --mode no-install --out-name ${name} --out-dir ${dirOf(name)}`;
   const cargo = ["--no-default-features", "--features", feature];
-  // A folder of its own for each set of flags: cargo would compile everything anew at each change of them.
-  const env = flags ? { RUSTFLAGS: flags, CARGO_TARGET_DIR: at("target", "code") } : {};
   await run("wasm-pack", ["build", ...options.split(" "), "--", ...cargo], { env });
   const wasm = wasmOf(name);
   checkImports(wasm);

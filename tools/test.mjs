@@ -3,10 +3,12 @@
 // A stage that counts tests fails when it counted none: a wasm suite that is not configured for its runtime is
 // skipped with exit code 0, and so is a renamed file. The last line is "N passed, N failed".
 import { rmSync } from "node:fs";
-import { build, bundle } from "./build.mjs";
+import { build, bundle, CODE_ENV } from "./build.mjs";
 import { at, filesBelow, run, runAsProgram, seconds, Stop, which } from "./lib.mjs";
 import { setup } from "./setup.mjs";
 
+// Natively the grammars are compiled only as far as tests need them.
+const NATIVE = ["--features", "search,syntax-test"];
 const CLIPPY = ["--", "-D", "warnings"];
 const WASM_TEST = ["--release", "--mode", "no-install"];
 
@@ -29,10 +31,11 @@ const STAGES = {
       ...CLIPPY,
     ]);
   },
-  native: () => run("cargo", ["test", "--all-features"]),
+  native: () => run("cargo", ["test", ...NATIVE]),
   build: () => build(),
   tsc: () => run("tsc", ["--noEmit"]),
   host: hostTests,
+  syntax: () => nodeTest(testFiles("tests/syntax")),
   "wasm-node": () => run("wasm-pack", ["test", "--node", ...WASM_TEST, "--", "--test", "node"]),
   "wasm-chrome": () =>
     run("wasm-pack", [
@@ -41,7 +44,7 @@ const STAGES = {
     ]),
   e2e: endToEnd,
 };
-const COUNTED = ["native", "host", "wasm-node", "wasm-chrome", "e2e"];
+const COUNTED = ["native", "host", "syntax", "wasm-node", "wasm-chrome", "e2e"];
 
 /** What prettier checks: written by people, so not what Rust generates. */
 const formatted = () =>
@@ -65,6 +68,8 @@ async function hostTests() {
   return nodeTest(filesBelow(out));
 }
 
+const testFiles = (folder) => filesBelow(folder).filter((path) => path.endsWith(".test.mjs"));
+
 /**
  * The end-to-end tests, a file at a time. The real OpenCode on a busy machine has races of its own: a file that fails is
  * run once more, which is said; failing again it fails the run.
@@ -72,7 +77,7 @@ async function hostTests() {
 async function endToEnd() {
   const texts = [];
   const again = [];
-  for (const file of filesBelow("tests/e2e").filter((path) => path.endsWith(".test.mjs"))) {
+  for (const file of testFiles("tests/e2e")) {
     const began = performance.now();
     try {
       texts.push((await nodeTest([file])).text);

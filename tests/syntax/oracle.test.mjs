@@ -11,30 +11,118 @@ const FILES = 500;
 const RULE = {
   rust: "rule:\n  pattern: $X.unwrap()\n  inside: { kind: block, stopBy: end }\n",
   typescript: "rule:\n  kind: property_signature\n  has: { pattern: string, stopBy: end }\n",
-  javascript: "rule:\n  pattern: return $X\n  inside: { kind: if_statement, stopBy: end }\n  not: { has: { kind: number } }\n",
-  python: "rule:\n  any:\n    - pattern: raise $X\n    - pattern: assert $X\n  inside: { kind: function_definition, stopBy: end }\n",
+  javascript:
+    "rule:\n  pattern: return $X\n  inside: { kind: if_statement, stopBy: end }\n  not: { has: { kind: number } }\n",
+  python:
+    "rule:\n  any:\n    - pattern: raise $X\n    - pattern: assert $X\n  inside: { kind: function_definition, stopBy: end }\n",
 };
 const PATTERNS = {
   rust: [
-    ...["$A.unwrap()", "Some($X)", "fn $F($$$A) -> $R { $$$B }", "pub fn $F($$$A) { $$$B }", "impl $T for $S { $$$B }"],
-    ...["let $A = $B;", "$A == $A", "if $C { $$$T } else { $$$E }", "match $X { $$$A }", "use $P;", "&mut $X", "vec![$$$X]"],
-    ...["return Err($E);", "#[inline]", "$X.map(|$A| $B)", "assert_eq!($A, $B)", "Vec::new()", "for $P in $I { $$$B }", "$A as $T"],
+    ...[
+      "$A.unwrap()",
+      "Some($X)",
+      "fn $F($$$A) -> $R { $$$B }",
+      "pub fn $F($$$A) { $$$B }",
+      "impl $T for $S { $$$B }",
+    ],
+    ...[
+      "let $A = $B;",
+      "$A == $A",
+      "if $C { $$$T } else { $$$E }",
+      "match $X { $$$A }",
+      "use $P;",
+      "&mut $X",
+      "vec![$$$X]",
+    ],
+    ...[
+      "return Err($E);",
+      "#[inline]",
+      "$X.map(|$A| $B)",
+      "assert_eq!($A, $B)",
+      "Vec::new()",
+      "for $P in $I { $$$B }",
+      "$A as $T",
+    ],
   ],
   typescript: [
-    ...["interface $N { $$$B }", "function $F($$$A): $R", "$A: string", "type $N = $T", "export interface $N extends $P { $$$B }"],
-    ...["$A | null", "Promise<$T>", "declare var $N: $T", "import $A from $B", "readonly $N: $T", "keyof $T", "$A?: $T", "new ($$$A): $T"],
-    ...["export default $X", "class $C { $$$B }", "Array<$T>", "$A & $B", "[key: string]: $T", "export type { $$$A } from $B"],
+    ...[
+      "interface $N { $$$B }",
+      "function $F($$$A): $R",
+      "$A: string",
+      "type $N = $T",
+      "export interface $N extends $P { $$$B }",
+    ],
+    ...[
+      "$A | null",
+      "Promise<$T>",
+      "declare var $N: $T",
+      "import $A from $B",
+      "readonly $N: $T",
+      "keyof $T",
+      "$A?: $T",
+      "new ($$$A): $T",
+    ],
+    ...[
+      "export default $X",
+      "class $C { $$$B }",
+      "Array<$T>",
+      "$A & $B",
+      "[key: string]: $T",
+      "export type { $$$A } from $B",
+    ],
   ],
   javascript: [
-    ...["$A === $B", "function $F($$$A) { $$$B }", "const $A = require($B)", "$A && $A.$B", "if ($C) { $$$B }", "return $X", "$F($A)"],
-    ...["new $C($$$A)", "$A.prototype.$B = $C", "for (let $I = 0; $C; $S) { $$$B }", "throw new Error($M)", "typeof $X === $T"],
-    ...["($A) => $B", "async function $F($$$A) { $$$B }", "$A ? $B : $C", "try { $$$A } catch ($E) { $$$B }", "module.exports = $X"],
+    ...[
+      "$A === $B",
+      "function $F($$$A) { $$$B }",
+      "const $A = require($B)",
+      "$A && $A.$B",
+      "if ($C) { $$$B }",
+      "return $X",
+      "$F($A)",
+    ],
+    ...[
+      "new $C($$$A)",
+      "$A.prototype.$B = $C",
+      "for (let $I = 0; $C; $S) { $$$B }",
+      "throw new Error($M)",
+      "typeof $X === $T",
+    ],
+    ...[
+      "($A) => $B",
+      "async function $F($$$A) { $$$B }",
+      "$A ? $B : $C",
+      "try { $$$A } catch ($E) { $$$B }",
+      "module.exports = $X",
+    ],
     ...["class $C extends $P { $$$B }", "$A += 1"],
   ],
   python: [
-    ...["print($X)", "def $F(self, $$$A): $$$B", "if $A is None: $$$B", "return $X", "raise $E", "import $M", "from $M import $N"],
-    ...["$A == $B", "self.$A = $B", "for $I in $X: $$$B", "isinstance($A, $B)", "class $C($P): $$$B", "try:\n    $$$A\nexcept $E:\n    $$$B"],
-    ...["len($X)", "lambda $A: $B", "[$X for $Y in $Z]", "assert $X", "$A if $B else $C", "with $A as $B: $$$C"],
+    ...[
+      "print($X)",
+      "def $F(self, $$$A): $$$B",
+      "if $A is None: $$$B",
+      "return $X",
+      "raise $E",
+      "import $M",
+      "from $M import $N",
+    ],
+    ...[
+      "$A == $B",
+      "self.$A = $B",
+      "for $I in $X: $$$B",
+      "isinstance($A, $B)",
+      "class $C($P): $$$B",
+      "try:\n    $$$A\nexcept $E:\n    $$$B",
+    ],
+    ...[
+      "len($X)",
+      "lambda $A: $B",
+      "[$X for $Y in $Z]",
+      "assert $X",
+      "$A if $B else $C",
+      "with $A as $B: $$$C",
+    ],
   ],
 };
 const EXTENSIONS = { rust: ".rs", typescript: ".ts", javascript: ".js", python: ".py" };
@@ -88,7 +176,11 @@ for (const [language, patterns] of Object.entries(PATTERNS)) {
         const found = [...grammars(language).find(language, query, text)];
         const ours = found.flatMap((start, i) => (i % 2 === 0 ? [`${start}-${found[i + 1]}`] : []));
         const sorted = (list) => [...list].sort();
-        assert.deepEqual(sorted(ours), sorted(expected.get(`${n}${EXTENSIONS[language]}`) ?? []), `${query} in ${path}`);
+        assert.deepEqual(
+          sorted(ours),
+          sorted(expected.get(`${n}${EXTENSIONS[language]}`) ?? []),
+          `${query} in ${path}`,
+        );
         inAll += ours.length;
       });
       total += inAll;

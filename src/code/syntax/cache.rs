@@ -12,6 +12,7 @@ use crate::event::Fingerprint;
 use ast_grep_core::AstGrep;
 use ast_grep_core::Doc;
 use ast_grep_core::tree_sitter::StrDoc;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use tree_sitter::{InputEdit, Point, Tree};
@@ -25,6 +26,16 @@ pub struct Parsed {
 }
 
 impl Parsed {
+    /// SHA-256 of the file's bytes in hexadecimal; of what was not UTF-8, of its replacement.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let bytes = self.encoding.encode(self.text()).unwrap_or_default();
+        Sha256::digest(bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
     /// The file's text.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -200,7 +211,7 @@ fn edited(old: &Parsed, text: &str) -> Tree {
 fn advance(from: Point, bytes: &[u8]) -> Point {
     match bytes.iter().rposition(|byte| *byte == b'\n') {
         Some(last) => Point::new(
-            from.row + bytes.iter().filter(|byte| **byte == b'\n').count(),
+            from.row + memchr::memchr_iter(b'\n', bytes).count(),
             bytes.len() - last - 1,
         ),
         None => Point::new(from.row, from.column + bytes.len()),

@@ -22,7 +22,7 @@ use std::rc::Rc;
 /// In words for the model.
 pub fn begin(mut args: Args) -> Result<Begun, Fault> {
     let partial = args.value("partial");
-    Wanted::new(args, |file| {
+    Wanted::begin(args, |file| {
         Box::new(Check {
             only: file.map(str::to_owned),
             is_second: partial.is_some(),
@@ -154,6 +154,7 @@ impl Syntax {
         let baseline = args
             .value("baseline")
             .and_then(|baseline| serde_json::from_value(baseline).ok());
+        args.value("partial");
         args.end()?;
         let Some(lang) = Lang::of_file(&path, || after.lines().next().map(str::to_owned)) else {
             return Ok(Answer::default());

@@ -263,10 +263,10 @@ fn expected(error: Node, language: &TSLanguage) -> Vec<String> {
         leaf = child;
     }
     let mut names = Vec::new();
-    let Some(mut symbols) = language.lookahead_iterator(leaf.parse_state()) else {
+    let Some(symbols) = language.lookahead_iterator(leaf.parse_state()) else {
         return names;
     };
-    while let Some(id) = symbols.next() {
+    for id in symbols {
         let Some(kind) = language.node_kind_for_id(id) else {
             continue;
         };
@@ -324,7 +324,8 @@ fn conflicts(text: &str) -> Vec<Conflict> {
 /// Files whose readers take comments and trailing commas.
 fn is_json_with_comments(path: &str, tree: &Tree) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let by_name = name.ends_with(".jsonc")
+    let extension = name.rsplit('.').next();
+    let by_name = extension == Some("jsonc")
         || (name.starts_with("tsconfig")
             || name.starts_with("jsconfig")
             || name.starts_with(".eslintrc"))

@@ -44,12 +44,13 @@ impl Wanted {
     ///
     /// # Errors
     /// When the arguments are wrong, or there are more than were asked for.
-    pub fn new(
+    pub fn begin(
         mut args: Args,
         make: impl FnOnce(Option<&str>) -> Box<dyn Task> + 'static,
     ) -> Result<Begun, Fault> {
         let path = args.text("path")?;
         let globs = args.texts("globs")?;
+        args.value("partial"); // of no use to those who did not take it
         args.end()?;
         let make = Box::new(make);
         Ok(Begun::Files(Self { path, globs, make }))
@@ -138,7 +139,7 @@ impl<F: Files> Job<F> for Request {
                     let Some(at) = walk.next(&mut world.tree, &world.files) else {
                         let unreadable = std::mem::take(&mut walk.unreadable);
                         let task = std::mem::replace(task, Box::new(Nothing));
-                        self.0 = Stage::Running(Run::new(task, std::mem::take(paths), unreadable));
+                        self.0 = Stage::Running(Run::new(task, std::mem::take(paths), &unreadable));
                         return Step::More;
                     };
                     let path = world.tree.path_of(at.folder, at.place);

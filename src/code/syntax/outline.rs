@@ -33,7 +33,7 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
         .count("depth", 0, MAX_DEPTH)?
         .filter(|depth| *depth > 0);
     let symbol = args.text("symbol")?.map(|symbol| symbol.trim().to_owned());
-    Wanted::new(args, move |file| match (symbol, file) {
+    Wanted::begin(args, move |file| match (symbol, file) {
         (Some(name), _) if !name.is_empty() => Box::new(Lookup {
             finder: memchr::memmem::Finder::new(name.as_bytes()).into_owned(),
             name,

@@ -38,8 +38,8 @@ pub struct Plan {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Change {
     pub path: String,
-    /// Of the bytes that it was made from.
-    pub before: Fingerprint,
+    /// SHA-256 of the bytes that it was made from, in hexadecimal: the host can compute that.
+    pub before: String,
     /// The new bytes, in base64.
     pub after: String,
 }
@@ -73,7 +73,7 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
     }
     let query = Query::compile(lang, &pattern)?;
     let template = query.replacement(lang, &rewrite)?;
-    Wanted::new(args, move |_| {
+    Wanted::begin(args, move |_| {
         Box::new(Rewrite {
             prefilter: query.prefilter(),
             query,
@@ -142,7 +142,7 @@ impl Task for Rewrite {
                 let after = base64::prelude::BASE64_STANDARD.encode(after);
                 self.plan.files.push(Change {
                     path: path.to_owned(),
-                    before: parsed.fingerprint,
+                    before: parsed.digest(),
                     after,
                 });
             }

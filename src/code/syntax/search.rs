@@ -27,7 +27,7 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
         return Ok(Begun::Done(Answer::elsewhere(None)));
     }
     let query = Query::compile(lang, &pattern)?;
-    Wanted::new(args, move |_| {
+    Wanted::begin(args, move |_| {
         Box::new(Search {
             prefilter: query.prefilter(),
             hint: hint(lang, &pattern),

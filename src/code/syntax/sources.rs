@@ -76,13 +76,11 @@ const FIRST_LINE_BYTES: usize = 256;
 /// In words: it is too large, or can't be read.
 pub fn read(files: &dyn Files, path: &str, buffer: &mut Vec<u8>) -> Result<usize, String> {
     let read = read_whole(files, path.as_bytes(), buffer, MAX_FILE_BYTES);
-    match read.map_err(|error| error.to_string())? {
-        Some(length) => Ok(length),
-        None => {
-            let size = files.stat(path.as_bytes()).map_or(0, |stat| stat.size);
-            Err(ParseFault::TooLarge(size as usize).to_string())
-        }
+    if let Some(length) = read.map_err(|error| error.to_string())? {
+        return Ok(length);
     }
+    let size = files.stat(path.as_bytes()).map_or(0, |stat| stat.size);
+    Err(ParseFault::TooLarge(size as usize).to_string())
 }
 
 /// `1 match`, `2 matches`.

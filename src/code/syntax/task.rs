@@ -92,9 +92,9 @@ pub struct Run {
 impl Run {
     /// Begins a request over these files.
     #[must_use]
-    pub fn new(task: Box<dyn Task>, paths: Vec<String>, unreadable: Unreadable) -> Self {
+    pub fn new(task: Box<dyn Task>, paths: Vec<String>, unreadable: &Unreadable) -> Self {
         let mut looked = Looked::default();
-        looked.skipped.note_unreadable(&unreadable);
+        looked.skipped.note_unreadable(unreadable);
         Self {
             task,
             paths,
