@@ -1,6 +1,7 @@
 // One OpenCode project: the engine with its callbacks, and the hooks that feed it. It outlives an OpenCode instance
 // only while `opencode run` is ending: OpenCode then starts a second instance, which attaches to it.
 import { Callbacks, OUR_MARK, pause } from "./callbacks";
+import { CodeTools } from "./code/tools";
 import { configure } from "./config";
 import { Delegation, modelOf } from "./delegation";
 import { isObject, messageOf } from "./fault";
@@ -39,6 +40,7 @@ export class Project {
   private readonly journal: JournalFolder;
   private readonly runtime: Runtime;
   private readonly delegation: Delegation;
+  private readonly code: CodeTools;
   /** The model of each session's newest message. */
   private readonly models = new Map<string, Model>();
   /** Actions that wait until client calls are allowed; undefined when they are. */
@@ -55,6 +57,7 @@ export class Project {
     this.client = input.client;
     this.directory = input.directory;
     this.nests = isObject(options) && isObject(options["tasks"]) && "maxDepth" in options["tasks"];
+    this.code = new CodeTools({ root: input.directory, options });
     this.journal = new JournalFolder(input.directory, (message) => this.callbacks.log("warning", message));
     this.callbacks = new Callbacks({
       directory: input.directory,
@@ -153,7 +156,7 @@ export class Project {
           this.ourAgents = AGENTS.map(({ name }) => name).filter((name) => !config.agent?.[name]?.disable);
         });
       },
-      tool: this.delegation.tools(),
+      tool: { ...this.delegation.tools(), ...this.code.tools() },
       event: async ({ event }) => {
         // while draining OpenCode tells every event to both instances
         if (current()) this.safely(() => this.onEvent(event));
@@ -287,6 +290,7 @@ export class Project {
     this.isClosed = true;
     this.callbacks.close();
     this.journal.close();
+    await this.safelyAwait(() => this.code.close());
     this.onDisposed();
   }
 

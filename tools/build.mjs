@@ -1,6 +1,6 @@
 // Builds pkg/, the npm package that people install, from src/ (Rust) and host/ (TypeScript).
 //   src/  --wasm-pack-->  target/wasm/<module>/   <module>_bg.wasm, <module>.js, glue.js (see writeGlue), for each of MODULES
-//   host/ --esbuild--->   pkg/                    the files of ENTRIES, which import only node: modules
+//   host/ --esbuild--->   pkg/                    a file for each of ENTRIES, importing only node: modules
 // Each of the steps is skipped while its inputs are what they were; --force builds anyway.
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,10 +14,16 @@ export const CODE_ENV = { RUSTFLAGS: "-C target-feature=+simd128", CARGO_TARGET_
 // The artefacts of the crate: a Cargo feature each, loaded when first needed.
 const MODULES = [
   { name: "engine", feature: "engine" },
-  { name: "search", feature: "search", env: CODE_ENV },
+  { name: "search", feature: "search", env: CODE_ENV, small: true },
   { name: "syntax", feature: "syntax", env: CODE_ENV },
   { name: "syntax-more", feature: "syntax-more", env: CODE_ENV },
 ];
+// What is bundled: the plugin, and what of the code tools runs in threads of its own or in other programs.
+const ENTRIES = {
+  index: "host/index.ts",
+  "code-worker": "host/code/worker.ts",
+  code: "host/code/library.ts",
+};
 const dirOf = (name) => `target/wasm/${name}`;
 const wasmOf = (name) => `${dirOf(name)}/${name}_bg.wasm`;
 const WASM_INPUTS = [
@@ -70,9 +76,13 @@ function hashOf(inputs) {
   return hash.digest("hex");
 }
 
-async function buildModule({ name, feature, env = {} }) {
+// Most of the search module is seldom run, and all of it is shipped; memchr is where the time goes.
+const SMALL = ['profile.release.opt-level="s"', "profile.release.package.memchr.opt-level=3"];
+
+async function buildModule({ name, feature, env = {}, small }) {
   const options = `--release --target web --no-pack --mode no-install --out-name ${name} --out-dir ${dirOf(name)}`;
   const cargo = ["--no-default-features", "--features", feature];
+  if (small) cargo.push(...SMALL.flatMap((setting) => ["--config", setting]));
   await run("wasm-pack", ["build", ...options.split(" "), "--", ...cargo], { env });
   const wasm = wasmOf(name);
   checkImports(wasm);
@@ -149,14 +159,14 @@ async function writeGlue(name) {
 }
 
 async function buildPackage() {
-  for (const needed of ["host/index.ts", SCHEMA, "README.md"]) {
+  for (const needed of [...Object.values(ENTRIES), SCHEMA, "README.md"]) {
     if (!existsSync(at(needed))) throw new Stop(`${needed} is missing`);
   }
   rmSync(at("pkg"), { recursive: true, force: true });
   mkdirSync(at("pkg"));
   const { metafile } = await bundle({
-    entryPoints: [at("host/index.ts")],
-    outfile: at("pkg/index.js"),
+    entryPoints: Object.entries(ENTRIES).map(([out, path]) => ({ out, in: at(path) })),
+    outdir: at("pkg"),
     // names stay, for stack traces
     minifyWhitespace: true,
     minifySyntax: true,
@@ -169,6 +179,7 @@ async function buildPackage() {
   copyFileSync(at(SCHEMA), at("pkg/options.schema.json"));
   for (const name of ["LICENSE", "README.md"]) copyFileSync(at(name), at("pkg", name));
   writeFileSync(at("pkg/index.d.ts"), TYPES);
+  copyFileSync(at("host/code/library.d.ts"), at("pkg/code.d.ts"));
   writeFileSync(at("pkg/package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
 }
 
@@ -193,13 +204,14 @@ export async function bundle(options) {
 
 /** The package has no dependencies, and OpenCode lends it none; and OpenCode calls every export as a plugin. */
 function checkBundle(metafile) {
-  const [file] = Object.values(metafile.outputs);
-  const foreign = file.imports.map(({ path }) => path).filter((path) => !isNodeBuiltin(path));
-  if (foreign.length > 0) throw new Stop(`pkg/index.js imports what it can't have: ${foreign.join(", ")}`);
-  if (file.exports.join() !== "default") {
-    throw new Stop(
-      `host/index.ts must export its default and nothing else; it exports: ${file.exports.join(", ")}`,
-    );
+  for (const [path, file] of Object.entries(metafile.outputs)) {
+    const foreign = file.imports.map((other) => other.path).filter((other) => !isNodeBuiltin(other));
+    if (foreign.length > 0) throw new Stop(`${path} imports what it can't have: ${foreign.join(", ")}`);
+    if (file.entryPoint === ENTRIES.index && file.exports.join() !== "default") {
+      throw new Stop(
+        `host/index.ts must export its default and nothing else; it exports: ${file.exports.join(", ")}`,
+      );
+    }
   }
 }
 
@@ -215,10 +227,18 @@ function manifest() {
     license,
     type: "module",
     // OpenCode takes "./server"; a package with "." alone is silently not loaded.
-    exports: { ".": "./index.js", "./server": "./index.js" },
+    exports: {
+      ".": { types: "./index.d.ts", default: "./index.js" },
+      "./server": "./index.js",
+      "./code": { types: "./code.d.ts", default: "./code.js" },
+    },
     main: "./index.js",
     types: "./index.d.ts",
-    files: ["index.js", "index.d.ts", ...MODULES.map(({ name }) => `${name}.wasm`), "options.schema.json"],
+    files: [
+      ...Object.keys(ENTRIES).map((name) => `${name}.js`),
+      ...["index.d.ts", "code.d.ts", "options.schema.json"],
+      ...MODULES.map(({ name }) => `${name}.wasm`),
+    ],
     engines,
   };
 }

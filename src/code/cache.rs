@@ -93,7 +93,7 @@ impl Cache {
         Some(Box::new(facts))
     }
 
-    pub fn drop_facts(&mut self, facts: Facts) {
+    pub fn drop_facts(&mut self, facts: &Facts) {
         let contents = facts.contents.as_ref().map_or(0, |bytes| bytes.len());
         self.contents = self.contents.saturating_sub(contents);
         self.index = self.index.saturating_sub(facts.index_bytes());

@@ -47,3 +47,5 @@ pub const RESERVED_BYTES: usize = 48 << 20;
 pub const CONTENT_SHARE: f64 = 0.6;
 /// What a file or folder in the tree takes beside its name. Bytes.
 pub const NODE_BYTES: usize = 64;
+/// Workers where the user says nothing and the machine has the processors.
+pub const AUTO_WORKERS: u32 = 1;

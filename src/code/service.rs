@@ -8,7 +8,7 @@
 use super::cache::{Cache, Indexer};
 use super::files::Files;
 use super::find::{self, Find};
-use super::limits::{STEP_BYTES, STEP_FILES};
+use super::limits::{AUTO_WORKERS, STEP_BYTES, STEP_FILES};
 #[cfg(feature = "syntax-base")]
 use super::syntax::job as syntax;
 use super::text::query::Query;
@@ -16,6 +16,7 @@ use super::text::report;
 use super::text::search::Search;
 use super::walk::Share;
 use super::walk::tree::Tree;
+use crate::policy::SearchPolicy;
 use std::collections::VecDeque;
 
 /// How far a job is.
@@ -33,17 +34,27 @@ pub trait Job<F> {
 }
 
 /// What a service keeps to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// Instances that share the tree, this one included.
+    pub workers: u32,
     /// Bytes that this instance's memory may have.
     pub memory_bytes: usize,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
+impl Settings {
+    /// For the plugin options, on a machine with so many processors.
+    #[must_use]
+    pub fn of(options: &SearchPolicy, cores: u32) -> Self {
+        let workers = match options.workers {
+            // a parsing request is one instance's: its answer is not made of parts
+            _ if !cfg!(feature = "search") => 1,
+            0 => cores.clamp(1, AUTO_WORKERS),
+            some => some,
+        };
         Self {
-            memory_bytes: 256 << 20,
+            workers,
+            memory_bytes: ((options.memory_mb as usize) << 20) / workers as usize,
         }
     }
 }
@@ -139,7 +150,8 @@ impl<F: Files + 'static> Service<F> {
 
     /// A slice of indexing, while there is no request. Whether there is more to do.
     pub fn idle(&mut self) -> bool {
-        if !self.jobs.is_empty() || !self.waiting.is_empty() {
+        // the index is for text search
+        if !cfg!(feature = "search") || !self.jobs.is_empty() || !self.waiting.is_empty() {
             return false;
         }
         let World {

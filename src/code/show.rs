@@ -1,5 +1,7 @@
 //! Words that answers share.
 
+use std::fmt::Write as _;
+
 /// `1 file`, `2,345 files`.
 #[must_use]
 pub fn count(number: u64, one: &str, many: &str) -> String {
@@ -16,7 +18,7 @@ pub fn digits(number: u64) -> String {
     let plain = number.to_string();
     let mut text = String::new();
     for (i, digit) in plain.chars().enumerate() {
-        if i > 0 && (plain.len() - i).is_multiple_of(3) {
+        if i > 0 && (plain.len() - i) % 3 == 0 {
             text.push(',');
         }
         text.push(digit);
@@ -37,12 +39,14 @@ pub fn path(bytes: &[u8]) -> String {
                         '\n' => text.push_str("\\n"),
                         '\t' => text.push_str("\\t"),
                         '"' | '\\' => text.extend(['\\', c]),
-                        c if c.is_control() => text.push_str(&format!("\\x{:02x}", u32::from(c))),
+                        c if c.is_control() => {
+                            let _ = write!(text, "\\x{:02x}", u32::from(c));
+                        }
                         c => text.push(c),
                     }
                 }
                 for byte in chunk.invalid() {
-                    text.push_str(&format!("\\x{byte:02x}"));
+                    let _ = write!(text, "\\x{byte:02x}");
                 }
             }
             text.push('"');

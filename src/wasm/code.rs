@@ -6,6 +6,7 @@
 use crate::code::files::{Entry, FileError, Files, Kind, Stat, Surroundings};
 use crate::code::service::{self, Service, Settings, Step};
 use crate::code::walk::Share;
+use crate::policy::options;
 use serde::Serialize;
 use std::borrow::Cow;
 use wasm_bindgen::prelude::*;
@@ -30,7 +31,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn read(this: &Imported, path: &str, latin1: bool, offset: f64, into: &mut [u8]) -> f64;
 
-    /// The path without links, Latin-1; undefined when it leads out of the tree or there is nothing.
+    /// The path without links, Latin-1; undefined when it leads out of the tree. An error is NUL and its number.
     #[wasm_bindgen(method)]
     fn real(this: &Imported, path: &str, latin1: bool) -> Option<String>;
 
@@ -137,7 +138,13 @@ impl Files for Imported {
 
     fn real(&self, path: &[u8]) -> Result<Option<Vec<u8>>, FileError> {
         let (path, latin1) = path_text(path);
-        Ok(Imported::real(self, &path, latin1).map(|real| latin1_bytes(&real)))
+        match Imported::real(self, &path, latin1) {
+            Some(real) => match real.strip_prefix('\0') {
+                Some(code) => Err(error_of(code.parse().unwrap_or(-4))),
+                None => Ok(Some(latin1_bytes(&real))),
+            },
+            None => Ok(None),
+        }
     }
 
     fn linked_exclude(&self, folder: &[u8]) -> Option<Vec<u8>> {
@@ -162,6 +169,7 @@ impl Files for Imported {
 #[wasm_bindgen]
 pub struct Code {
     service: Service<Imported>,
+    workers: u32,
 }
 
 /// An answer as JavaScript gets it, as JSON text.
@@ -181,14 +189,22 @@ fn answer(result: &Result<String, String>) -> String {
 
 #[wasm_bindgen]
 impl Code {
-    /// `settings`: `Settings` as JSON text; what is wrong in it is left at its default.
+    /// `options`: the plugin options as JSON text, as the user wrote them; what is wrong in them is left at its default.
+    /// `cores`: processors of this machine.
     #[wasm_bindgen(constructor)]
-    pub fn new(files: Imported, settings: &str) -> Code {
+    pub fn new(files: Imported, options: &str, cores: u32) -> Code {
         console_error_panic_hook::set_once();
-        let settings: Settings = serde_json::from_str(settings).unwrap_or_default();
+        let options = serde_json::from_str(options).unwrap_or_default();
+        let settings = Settings::of(&options::parse(&options).0.search, cores);
         Code {
             service: Service::new(files, settings),
+            workers: settings.workers,
         }
+    }
+
+    /// How many instances, each with its share of the memory, are to serve the tree.
+    pub fn workers(&self) -> u32 {
+        self.workers
     }
 
     /// Begins a request. `index` and `of`: which share of it is this instance's; more than one give parts, see `merge`.

@@ -12,6 +12,7 @@ use super::walk::path::resolve;
 use super::walk::{Share, Unreadable, Walk};
 use fuzzy::Fuzzy;
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +202,7 @@ pub fn show(query: &Query, parts: Vec<Part>) -> String {
         (None, Some(_)) => ", best first",
         _ => "",
     };
-    text.push_str(&if whole.total == 0 && whole.looked_at > 0 {
+    let last = if whole.total == 0 && whole.looked_at > 0 {
         format!("No file of {looked_at} matches.")
     } else if whole.total == 0 {
         "No file matches.".to_owned()
@@ -212,7 +213,8 @@ pub fn show(query: &Query, parts: Vec<Part>) -> String {
         )
     } else {
         format!("{}{order}.", count(whole.total, "file", "files"))
-    });
+    };
+    text.push_str(&last);
     if whole.unreadable.count > 0 {
         let names: Vec<String> = whole
             .unreadable
@@ -220,11 +222,12 @@ pub fn show(query: &Query, parts: Vec<Part>) -> String {
             .iter()
             .map(|name| path(name))
             .collect();
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             " Unreadable: {} ({}).",
             whole.unreadable.count,
             names.join(", ")
-        ));
+        );
     }
     text
 }

@@ -5,6 +5,11 @@ use crate::code::service::{Service, Settings, Step};
 use crate::code::walk::Share;
 use serde_json::{Value, json};
 
+const SETTINGS: Settings = Settings {
+    workers: 1,
+    memory_bytes: 256 << 20,
+};
+
 fn tree(files: &[(&str, &str)]) -> MemoryFiles {
     let tree = MemoryFiles::new();
     for (path, text) in files {
@@ -15,7 +20,7 @@ fn tree(files: &[(&str, &str)]) -> MemoryFiles {
 
 /// The answer (`text`, `elsewhere`, `data`), or what went wrong as its text.
 fn answer(files: &[(&str, &str)], method: &str, args: &Value) -> Value {
-    let mut service = Service::new(tree(files), Settings::default());
+    let mut service = Service::new(tree(files), SETTINGS);
     service.begin(1, method, &args.to_string(), Share::ALL);
     loop {
         match service.step(1).expect("a request") {
@@ -338,7 +343,7 @@ fn what_is_too_much_is_a_line_and_never_a_trap() {
     }
     let broken = MemoryFiles::new();
     broken.write("a.ts", &b"const a = '\xff\xfe'; foo(1);\n"[..]);
-    let mut service = Service::new(broken, Settings::default());
+    let mut service = Service::new(broken, SETTINGS);
     let mut call = |id: u32, method: &str, args: Value| {
         service.begin(id, method, &args.to_string(), Share::ALL);
         loop {

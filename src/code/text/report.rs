@@ -6,6 +6,7 @@ use super::super::walk::Unreadable;
 use super::file::Line;
 use super::query::{Mode, Query};
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 
 /// A file that matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +101,7 @@ pub fn show(query: &Query, parts: Vec<Part>) -> String {
             }
             Mode::Count => {
                 shown += 1;
-                text.push_str(&format!("{name}: {}\n", file.count));
+                let _ = writeln!(text, "{name}: {}", file.count);
             }
             Mode::Lines => {
                 if !text.is_empty() {
@@ -122,7 +123,7 @@ pub fn show(query: &Query, parts: Vec<Part>) -> String {
                     }
                     last = line.number;
                     let mark = if line.context { '-' } else { ':' };
-                    text.push_str(&format!("{}{mark} {}\n", line.number, line.text));
+                    let _ = writeln!(text, "{}{mark} {}", line.number, line.text);
                 }
             }
         }
@@ -193,7 +194,7 @@ fn last_line(query: &Query, found: &Part, (shown, files): (u64, u64), is_cut: bo
         skips.push(named(&skipped.long, "too long for memory"));
     }
     if !skips.is_empty() {
-        text.push_str(&format!(" Skipped: {}.", skips.join(", ")));
+        let _ = write!(text, " Skipped: {}.", skips.join(", "));
     }
     text
 }

@@ -70,7 +70,7 @@ impl Search {
             return self.read(world, &path);
         };
         if world.files.stat(&path) != Ok(facts.stat) {
-            world.tree.cache.drop_facts(*facts);
+            world.tree.cache.drop_facts(&facts);
             return self.read(world, &path);
         }
         let mut bytes = 0;

@@ -130,13 +130,11 @@ impl Walk {
             }
             rules = tree.rules(files, id, &rules);
             let Some(part) = part else { break };
-            match tree.child(id, part) {
-                Some(below) => id = below,
-                None => {
-                    walk.unreadable.add(folder);
-                    return walk;
-                }
-            }
+            let Some(below) = tree.child(id, part) else {
+                walk.unreadable.add(folder);
+                return walk;
+            };
+            id = below;
         }
         if let Some(name) = file {
             if share.index == 0 {

@@ -223,7 +223,7 @@ impl Tree {
     fn forget(&mut self, node: Node) {
         self.cache.remove(node.bytes());
         if let Some(facts) = node.facts {
-            self.cache.drop_facts(*facts);
+            self.cache.drop_facts(&facts);
         }
         if node.below != NONE {
             let folder = std::mem::take(&mut self.folders[node.below as usize]);

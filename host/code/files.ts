@@ -1,0 +1,186 @@
+// The module's Files callbacks on a folder of this machine: synchronous, since a worker has nothing else to do. Nothing
+// throws into the module: an error is a number. Paths are relative to the root; a name that is no UTF-8 comes and goes as
+// Latin-1, a character for each byte.
+import {
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+
+/** What the module imports; see src/wasm/code.rs. */
+export interface Files {
+  list(path: string, latin1: boolean): string;
+  stat(path: string, latin1: boolean, into: Float64Array): number;
+  read(path: string, latin1: boolean, offset: number, into: Uint8Array): number;
+  real(path: string, latin1: boolean): string | undefined;
+  linkedExclude(path: string, latin1: boolean): string | undefined;
+  surroundings(): string;
+  root(): string;
+  now(): number;
+}
+
+const ERRORS: Record<string, number> = {
+  ENOENT: -1,
+  EACCES: -2,
+  EPERM: -2,
+  ELOOP: -3,
+  ENOTDIR: -3,
+  EISDIR: -3,
+};
+const FAILED = -4;
+
+/** Not through a link, and not waiting for a FIFO's writer. */
+const OPEN = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+export class NodeFiles implements Files {
+  private readonly folder: string;
+  private readonly prefix: string;
+  private prefixBytes: Buffer | undefined;
+
+  constructor(folder: string) {
+    this.folder = realpathSync(folder);
+    this.prefix = this.folder.endsWith("/") ? this.folder : `${this.folder}/`;
+  }
+
+  list(path: string, latin1: boolean): string {
+    try {
+      const entries = readdirSync(this.at(path, latin1), { withFileTypes: true, encoding: "latin1" });
+      let text = "";
+      for (const entry of entries) {
+        const kind = entry.isFile() ? "f" : entry.isDirectory() ? "d" : entry.isSymbolicLink() ? "l" : "o";
+        text += `${kind}${entry.name}/`;
+      }
+      return text;
+    } catch (error) {
+      return `!${codeOf(error)}`;
+    }
+  }
+
+  stat(path: string, latin1: boolean, into: Float64Array): number {
+    try {
+      const stat = lstatSync(this.at(path, latin1), { throwIfNoEntry: false });
+      if (!stat) return -1;
+      into[0] = stat.isFile() ? 0 : stat.isDirectory() ? 1 : stat.isSymbolicLink() ? 2 : 3;
+      into[1] = stat.size;
+      into[2] = stat.mtimeMs;
+      into[3] = stat.ctimeMs;
+      into[4] = stat.ino;
+      return 0;
+    } catch (error) {
+      return codeOf(error);
+    }
+  }
+
+  read(path: string, latin1: boolean, offset: number, into: Uint8Array): number {
+    let file: number | undefined;
+    try {
+      file = openSync(this.at(path, latin1), OPEN);
+      return readSync(file, into, 0, into.length, offset);
+    } catch (error) {
+      return codeOf(error);
+    } finally {
+      if (file !== undefined) closeSync(file);
+    }
+  }
+
+  real(path: string, latin1: boolean): string | undefined {
+    try {
+      const real = Buffer.from(realpathSync(this.at(path, latin1), "buffer")).toString("latin1");
+      const root = Buffer.from(this.folder).toString("latin1");
+      if (real === root) return "";
+      const prefix = Buffer.from(this.prefix).toString("latin1");
+      return real.startsWith(prefix) ? real.slice(prefix.length) : undefined;
+    } catch (error) {
+      return `\0${codeOf(error)}`;
+    }
+  }
+
+  linkedExclude(path: string, latin1: boolean): string | undefined {
+    return linkedExclude(this.at(path, latin1));
+  }
+
+  surroundings(): string {
+    const above = [];
+    let folder = this.folder;
+    for (let parent = dirname(folder); parent !== folder; parent = dirname(parent)) {
+      above.push(ignoreFiles(parent, basename(folder)));
+      folder = parent;
+    }
+    return JSON.stringify({ above, global: textOf(globalExcludes()) });
+  }
+
+  root(): string {
+    return Buffer.from(this.folder).toString("latin1");
+  }
+
+  now(): number {
+    return Date.now();
+  }
+
+  private at(path: string, latin1: boolean): string | Buffer {
+    if (path === "") return this.folder;
+    if (!latin1) return this.prefix + path;
+    this.prefixBytes ??= Buffer.from(this.prefix);
+    return Buffer.concat([this.prefixBytes, Buffer.from(path, "latin1")]);
+  }
+}
+
+function codeOf(error: unknown): number {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return ERRORS[code] ?? FAILED;
+}
+
+/** The ignore files of a folder above the root. */
+function ignoreFiles(folder: string, below: string) {
+  const git = join(folder, ".git");
+  const repository = statSync(git, { throwIfNoEntry: false });
+  return {
+    below,
+    repository: repository !== undefined,
+    gitignore: textOf(join(folder, ".gitignore")),
+    ignore: textOf(join(folder, ".ignore")),
+    rgignore: textOf(join(folder, ".rgignore")),
+    exclude: repository?.isFile() ? linkedExclude(folder) : textOf(join(git, "info/exclude")),
+  };
+}
+
+function textOf(path: string | undefined): string | undefined {
+  // a missing file is the usual case, and an exception costs more than a look
+  if (path === undefined || !existsSync(path)) return undefined;
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** `info/exclude` of the repository that a `.git` file names: a linked work tree. */
+function linkedExclude(folder: string | Buffer): string | undefined {
+  const at = folder.toString();
+  const named = /^gitdir: (.+)/.exec(textOf(join(at, ".git")) ?? "")?.[1];
+  if (named === undefined) return undefined;
+  const gitDir = resolve(at, named);
+  const common = textOf(join(gitDir, "commondir"))?.split("\n")[0];
+  if (common === undefined) return undefined;
+  return textOf(join(isAbsolute(common) ? common : resolve(gitDir, common), "info/exclude"));
+}
+
+/** The person's own ignore file: git's `core.excludesFile`, or its default. */
+function globalExcludes(): string | undefined {
+  const home = homedir();
+  const config = process.env["XDG_CONFIG_HOME"] || join(home, ".config");
+  for (const file of [join(home, ".gitconfig"), join(config, "git/config")]) {
+    const named = /^\s*excludesfile\s*=\s*"?(.+?)"?\s*$/im.exec(textOf(file) ?? "")?.[1];
+    if (named !== undefined) return named.replace(/^~(?=\/|$)/, home);
+  }
+  return join(config, "git/ignore");
+}

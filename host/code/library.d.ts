@@ -1,0 +1,56 @@
+/** What is searched for, and what is shown of it. */
+export interface SearchArgs {
+  /** A regular expression in ripgrep's syntax, or plain text with `literal`. */
+  pattern: string;
+  literal?: boolean;
+  ignore_case?: boolean;
+  /** Whole words only. */
+  word?: boolean;
+  /** Matches may span lines. */
+  multiline?: boolean;
+  /** Such as `*.ts` and `!test/**`; the last that matches decides. */
+  globs?: string[];
+  /** A file or folder of the tree. */
+  path?: string;
+  /** Lines around each match. */
+  context?: number;
+  /** Lines or files shown; 100 if not given. */
+  limit?: number;
+  mode?: "lines" | "files" | "count";
+}
+
+export interface FindFilesArgs {
+  /** Such as `src/**\/*.{ts,tsx}`; without capitals it matches both cases. */
+  glob?: string | string[];
+  /** Letters of the path, as in an editor's file opener. */
+  fuzzy?: string;
+  path?: string;
+  sort?: "path" | "modified";
+  /** Files shown; 100 if not given. */
+  limit?: number;
+}
+
+export interface OpenTreeOptions {
+  /** Memory of index and cache, in MB: 16 to 4096, 256 if not given. */
+  memoryMb?: number;
+  /** Worker threads; 0 or nothing lets the library choose. */
+  workers?: number;
+}
+
+/** A folder that can be searched. What is known of it from one query to the next is checked before it is used. */
+export interface Tree {
+  /**
+   * The lines that match, by file, and a last line that says what was left out.
+   * Rejects with the reason when the arguments are wrong, and at once when `signal` aborts.
+   */
+  search(args: SearchArgs, signal?: AbortSignal): Promise<string>;
+  /** The paths of files, and a last line that counts them. Rejects as `search` does. */
+  findFiles(args: FindFilesArgs, signal?: AbortSignal): Promise<string>;
+  /** Bytes of the instances' memory, after the last query. */
+  readonly memoryBytes: number;
+  /** Ends the worker threads. */
+  close(): Promise<void>;
+}
+
+/** Opens a folder. Nothing is read before the first query. */
+export declare function openTree(folder: string, options?: OpenTreeOptions): Tree;

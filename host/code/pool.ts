@@ -1,0 +1,257 @@
+// The workers of one tree: started at the first request, cancelled by a flag that they look at, replaced when they die,
+// and done without where there are no threads.
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { messageOf } from "../fault";
+import type { Answer, Instance, InstanceSettings, Request } from "./instance";
+import type * as WorkerFile from "./worker";
+import type { Order, Told } from "./worker";
+
+export type PoolSettings = Omit<InstanceSettings, "cores">;
+
+/** In place of a worker a slice lasts so long before others get their turn. Milliseconds. */
+const SLICE_MS = 8;
+
+/** Somebody who serves requests. */
+interface Server {
+  /** How many the options want for one tree. */
+  readonly workers: Promise<number>;
+  request(request: Request, signal?: AbortSignal): Promise<Answer>;
+  readonly memoryBytes: number;
+  close(): Promise<void>;
+}
+
+export class Aborted extends Error {
+  constructor() {
+    super("Aborted.");
+  }
+}
+
+/** How a worker is made; throws where there are none. */
+export type StartWorker = (settings: InstanceSettings) => Worker;
+
+/** The worker's file, which is loaded here where there are no threads. */
+const workerFile = new URL("./code-worker.js", import.meta.url);
+
+const startWorker: StartWorker = (settings) => new Worker(workerFile, { workerData: settings });
+
+export class Pool {
+  private servers: Server[] = [];
+  private isClosed = false;
+
+  constructor(
+    private readonly settings: PoolSettings,
+    private readonly start: StartWorker = startWorker,
+  ) {}
+
+  /** Answers a request; rejects with `Aborted` when the signal says so, at once. */
+  async request(method: string, args: unknown, signal?: AbortSignal): Promise<Answer> {
+    if (signal?.aborted || this.isClosed) throw new Aborted();
+    const request = { method, args: JSON.stringify(args ?? null), index: 0, of: 1 };
+    const first = this.server(0);
+    const of = await first.workers;
+    if (of <= 1) return first.request(request, signal);
+    const shares = Array.from({ length: of }, (_, index) =>
+      this.server(index).request({ ...request, index, of }, signal),
+    );
+    const answers = await Promise.all(shares);
+    const failed = answers.find(({ ok }) => !ok);
+    if (failed) return failed;
+    return first.request({ ...request, parts: answers.map(({ text }) => text) }, signal);
+  }
+
+  /** Bytes of all instances' memories, as far as they told. */
+  get memoryBytes(): number {
+    return this.servers.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+  }
+
+  /** Ends the workers; requests under way are rejected. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await Promise.all(this.servers.map((server) => server.close()));
+    this.servers = [];
+  }
+
+  private server(index: number): Server {
+    return (this.servers[index] ??= new Threaded(
+      { ...this.settings, cores: availableParallelism() },
+      this.start,
+    ));
+  }
+}
+
+interface Pending {
+  request: Request;
+  flag: Int32Array;
+  retried: boolean;
+  resolve(answer: Answer): void;
+  reject(error: Error): void;
+}
+
+/** A worker thread, or what takes its place. */
+class Threaded implements Server {
+  readonly workers: Promise<number>;
+  memoryBytes = 0;
+  private worker: Worker | undefined;
+  private inPlace: InPlace | undefined;
+  private isReady = false;
+  private isClosed = false;
+  private next = 1;
+  private readonly pending = new Map<number, Pending>();
+  private tellWorkers: (count: number) => void = () => undefined;
+
+  constructor(
+    private readonly settings: InstanceSettings,
+    private readonly start: StartWorker,
+  ) {
+    this.workers = new Promise((resolve) => (this.tellWorkers = resolve));
+    this.spawn();
+  }
+
+  request(request: Request, signal?: AbortSignal): Promise<Answer> {
+    if (this.inPlace) return this.inPlace.request(request, signal);
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted || this.isClosed) return reject(new Aborted());
+      const id = this.next++;
+      const flag = new Int32Array(new SharedArrayBuffer(4));
+      const abort = () => {
+        Atomics.store(flag, 0, 1);
+        this.settle(id)?.reject(new Aborted());
+      };
+      const done = () => signal?.removeEventListener("abort", abort);
+      this.pending.set(id, {
+        request,
+        flag,
+        retried: false,
+        resolve: (answer) => (done(), resolve(answer)),
+        reject: (error) => (done(), reject(error)),
+      });
+      signal?.addEventListener("abort", abort, { once: true });
+      if (!this.worker) this.spawn();
+      else this.send(id);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    for (const [id, { flag }] of this.pending) {
+      Atomics.store(flag, 0, 1);
+      this.settle(id)?.reject(new Aborted());
+    }
+    this.tellWorkers(1);
+    await this.worker?.terminate();
+    this.inPlace?.close();
+  }
+
+  private settle(id: number): Pending | undefined {
+    const pending = this.pending.get(id);
+    this.pending.delete(id);
+    return pending;
+  }
+
+  private send(id: number): void {
+    const pending = this.pending.get(id);
+    if (!pending || !this.worker) return;
+    const order: Order = { id, request: pending.request, flag: pending.flag.buffer as SharedArrayBuffer };
+    this.worker.postMessage(order);
+  }
+
+  private spawn(): void {
+    if (this.inPlace) return;
+    let worker: Worker;
+    try {
+      worker = this.start(this.settings);
+    } catch {
+      this.goInPlace();
+      return;
+    }
+    this.worker = worker;
+    worker.unref();
+    worker.on("message", (told: Told) => this.onTold(told));
+    worker.on("error", (error) => this.onGone(worker, messageOf(error)));
+    worker.on("exit", () => this.onGone(worker, "the worker ended"));
+    for (const id of this.pending.keys()) this.send(id);
+  }
+
+  private onTold(told: Told): void {
+    if ("ready" in told) {
+      this.isReady = true;
+      this.tellWorkers(told.workers);
+      return;
+    }
+    this.memoryBytes = told.memoryBytes;
+    const pending = this.settle(told.id);
+    if (told.answer) pending?.resolve(told.answer);
+    else pending?.reject(new Aborted());
+  }
+
+  /** A worker that never came up can't be had here. Of one that died the requests are sent to another, once. */
+  private onGone(worker: Worker, reason: string): void {
+    if (this.worker !== worker || this.isClosed) return;
+    this.worker = undefined;
+    this.memoryBytes = 0;
+    if (!this.isReady) {
+      this.goInPlace();
+      return;
+    }
+    for (const [id, pending] of this.pending) {
+      if (pending.retried) this.settle(id)?.resolve({ ok: false, text: `The search failed: ${reason}.` });
+      pending.retried = true;
+    }
+    if (this.pending.size > 0) this.spawn();
+  }
+
+  private goInPlace(): void {
+    const inPlace = (this.inPlace = new InPlace(this.settings));
+    this.tellWorkers(1);
+    for (const [id, { request, flag, resolve, reject }] of this.pending) {
+      this.pending.delete(id);
+      inPlace.serve(request, () => Atomics.load(flag, 0) !== 0).then(resolve, reject);
+    }
+  }
+}
+
+/** An instance in this thread: requests one after another, in slices between which others get their turn. */
+class InPlace {
+  private instance: Instance | undefined;
+  private last: Promise<unknown> = Promise.resolve();
+  private isClosed = false;
+
+  constructor(private readonly settings: InstanceSettings) {}
+
+  request(request: Request, signal?: AbortSignal): Promise<Answer> {
+    return this.serve(request, () => signal?.aborted === true);
+  }
+
+  serve(request: Request, isGone: () => boolean): Promise<Answer> {
+    const turn = this.last.then(() => this.slices(request, isGone));
+    this.last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  private async slices(request: Request, isGone: () => boolean): Promise<Answer> {
+    const instance = (this.instance ??= await this.load());
+    const steps = instance.serve(request);
+    let began = performance.now();
+    for (;;) {
+      if (isGone() || this.isClosed) {
+        steps.return({ ok: false, text: "" });
+        throw new Aborted();
+      }
+      const step = steps.next();
+      if (step.done) return step.value;
+      if (performance.now() - began < SLICE_MS) continue;
+      await new Promise((resume) => setImmediate(resume));
+      began = performance.now();
+    }
+  }
+
+  private async load(): Promise<Instance> {
+    const file = (await import(workerFile.href)) as typeof WorkerFile;
+    return new file.Instance({ ...this.settings, cores: 1 });
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+}

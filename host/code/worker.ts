@@ -1,0 +1,60 @@
+// A worker thread: serves the requests of one instance, one after another, and works on its index in between.
+import { parentPort, workerData, type MessagePort } from "node:worker_threads";
+import { isObject, messageOf } from "../fault";
+import { Instance, type Answer, type InstanceSettings, type Request } from "./instance";
+
+/** What a worker is told. `flag` is set when nobody waits for the answer any more. */
+export interface Order {
+  id: number;
+  request: Request;
+  flag: SharedArrayBuffer;
+}
+
+/** What it tells. */
+export type Told =
+  { ready: true; workers: number } | { id: number; answer: Answer | undefined; memoryBytes: number };
+
+/** For hosts without threads: the same file is loaded in place then. */
+export { Instance };
+
+if (parentPort && isSettings(workerData)) work(parentPort, new Instance(workerData));
+
+function isSettings(data: unknown): data is InstanceSettings {
+  return isObject(data) && "artefact" in data && "root" in data;
+}
+
+function work(port: MessagePort, instance: Instance): void {
+  const tell = (told: Told) => port.postMessage(told);
+  let isIdling = false;
+
+  /** Works on the index; between two slices messages come in. */
+  function idle(): void {
+    isIdling = instance.idle();
+    if (isIdling) setImmediate(idle);
+  }
+
+  port.on("message", ({ id, request, flag }: Order) => {
+    const answer = serve(instance, request, new Int32Array(flag));
+    tell({ id, answer, memoryBytes: instance.memoryBytes });
+    if (isIdling) return;
+    isIdling = true;
+    setImmediate(idle);
+  });
+
+  tell({ ready: true, workers: instance.workers });
+}
+
+/** The answer, unless somebody says meanwhile that nobody waits for it. */
+function serve(instance: Instance, request: Request, flag: Int32Array): Answer | undefined {
+  const steps = instance.serve(request);
+  try {
+    while (Atomics.load(flag, 0) === 0) {
+      const step = steps.next();
+      if (step.done) return step.value;
+    }
+    steps.return({ ok: false, text: "" });
+    return undefined;
+  } catch (error) {
+    return { ok: false, text: messageOf(error) };
+  }
+}
