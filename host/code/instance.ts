@@ -1,12 +1,14 @@
 // One instance of a code module over one tree, and what happens when it traps: it is given up, and a fresh one does the
 // request again. What it knew was a cache.
 import { instantiate as search } from "search-glue";
+import { instantiate as syntax } from "syntax-glue";
+import { instantiate as syntaxMore } from "syntax-more-glue";
 import { readFileSync } from "node:fs";
 import { messageOf } from "../fault";
 import { NodeFiles, type Files } from "./files";
 
 /** The artefacts with code tools. */
-const GLUES = { search };
+const GLUES = { search, syntax, "syntax-more": syntaxMore };
 export type Artefact = keyof typeof GLUES;
 export type Code = InstanceType<ReturnType<typeof search>["Code"]>;
 

@@ -186,19 +186,18 @@ fn start<F: Files + 'static>(
         share,
         ..
     } = request;
-    let whole = share.of <= 1;
     match method.as_str() {
         #[cfg(feature = "syntax-base")]
         method if syntax::SERVES.contains(&method) => syntax::start(world, method, args),
         #[cfg(feature = "search")]
         "code_search" => {
             let query = Query::parse(args)?;
-            Ok(Box::new(Search::new(world, query, *share, whole)?))
+            Ok(Box::new(Search::new(world, query, *share, share.of <= 1)?))
         }
         #[cfg(feature = "search")]
         "find_files" => {
             let query = find::Query::parse(args)?;
-            Ok(Box::new(Find::new(world, query, *share, whole)?))
+            Ok(Box::new(Find::new(world, query, *share, share.of <= 1)?))
         }
         other => Err(format!("There is no method `{other}`.")),
     }

@@ -56,7 +56,7 @@ const PATTERNS = {
       "$A | null",
       "Promise<$T>",
       "declare var $N: $T",
-      "import $A from $B",
+      "import { $$$A } from 'fs'",
       "readonly $N: $T",
       "keyof $T",
       "$A?: $T",
@@ -68,7 +68,7 @@ const PATTERNS = {
       "Array<$T>",
       "$A & $B",
       "[key: string]: $T",
-      "export type { $$$A } from $B",
+      "export declare function $F($$$A): $R",
     ],
   ],
   javascript: [
@@ -167,26 +167,21 @@ for (const [language, patterns] of Object.entries(PATTERNS)) {
     rmSync(dir, { recursive: true });
     scratch(`oracle-${language}`);
     texts.forEach(({ text }, n) => writeFileSync(join(dir, `${n}${EXTENSIONS[language]}`), text));
-    let total = 0;
-    let vain = 0;
-    for (const query of [...patterns, RULE[language]]) {
-      const expected = theirs(program, dir, language, query);
-      let inAll = 0;
-      texts.forEach(({ path, text }, n) => {
+    const queries = [...patterns, RULE[language]];
+    const expected = queries.map((query) => theirs(program, dir, language, query));
+    const counts = queries.map(() => 0);
+    texts.forEach(({ path, text }, n) => {
+      queries.forEach((query, q) => {
         const found = [...grammars(language).find(language, query, text)];
         const ours = found.flatMap((start, i) => (i % 2 === 0 ? [`${start}-${found[i + 1]}`] : []));
-        const sorted = (list) => [...list].sort();
-        assert.deepEqual(
-          sorted(ours),
-          sorted(expected.get(`${n}${EXTENSIONS[language]}`) ?? []),
-          `${query} in ${path}`,
-        );
-        inAll += ours.length;
+        const wanted = expected[q].get(`${n}${EXTENSIONS[language]}`) ?? [];
+        assert.deepEqual(ours.sort(), wanted.sort(), `${query} in ${path}`);
+        counts[q] += ours.length;
       });
-      total += inAll;
-      if (inAll === 0) vain += 1;
-    }
-    assert.ok(vain <= 5, `${vain} of ${patterns.length + 1} patterns match nothing: they test nothing`);
-    t.diagnostic(`${texts.length} files, ${patterns.length + 1} patterns, ${total} matches`);
+    });
+    const vain = counts.filter((count) => count === 0).length;
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    assert.ok(vain <= 5, `${vain} of ${queries.length} patterns match nothing: they test nothing`);
+    t.diagnostic(`${texts.length} files, ${queries.length} patterns, ${total} matches`);
   });
 }

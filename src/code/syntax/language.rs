@@ -27,6 +27,8 @@ pub enum Lang {
     Lua,
     Markdown,
     Php,
+    /// PHP among the text of a page: how whole files are read, see [`Lang::whole_file`].
+    PhpPage,
     Python,
     Ruby,
     Rust,
@@ -295,10 +297,15 @@ impl Lang {
     }
 
     fn facts(self) -> &'static Facts {
+        let lang = if self == Lang::PhpPage {
+            Lang::Php
+        } else {
+            self
+        };
         // Every language has its line: a test holds it.
         FACTS
             .iter()
-            .find(|facts| facts.lang == self)
+            .find(|facts| facts.lang == lang)
             .unwrap_or(&FACTS[0])
     }
 
@@ -323,7 +330,10 @@ impl Lang {
     /// How whole files of the language are read; patterns are matched in the language itself.
     #[must_use]
     pub fn whole_file(self) -> Lang {
-        self
+        match self {
+            Lang::Php => Lang::PhpPage,
+            lang => lang,
+        }
     }
 
     /// Programs, as opposed to data, markup and prose.
@@ -335,7 +345,7 @@ impl Lang {
         )
     }
 
-    /// The grammar that patterns are matched with, and everything but PHP is read with.
+    /// Its grammar, when it is linked here.
     #[must_use]
     pub fn grammar(self) -> Option<TSLanguage> {
         let language = match self {
@@ -353,6 +363,7 @@ impl Lang {
             Lang::Lua => linked!("lang-lua", tree_sitter_lua::LANGUAGE),
             Lang::Markdown => linked!("lang-markdown", tree_sitter_md::LANGUAGE),
             Lang::Php => linked!("lang-php", tree_sitter_php::LANGUAGE_PHP_ONLY),
+            Lang::PhpPage => linked!("lang-php", tree_sitter_php::LANGUAGE_PHP),
             Lang::Python => linked!("lang-python", tree_sitter_python::LANGUAGE),
             Lang::Ruby => linked!("lang-ruby", tree_sitter_ruby::LANGUAGE),
             Lang::Rust => linked!("lang-rust", tree_sitter_rust::LANGUAGE),
@@ -385,7 +396,7 @@ impl Lang {
             Lang::Kotlin => SupportLang::Kotlin,
             Lang::Lua => SupportLang::Lua,
             Lang::Markdown => SupportLang::Markdown,
-            Lang::Php => SupportLang::Php,
+            Lang::Php | Lang::PhpPage => SupportLang::Php,
             Lang::Python => SupportLang::Python,
             Lang::Ruby => SupportLang::Ruby,
             Lang::Rust => SupportLang::Rust,

@@ -104,6 +104,10 @@ impl Syntax {
     /// With trees of at most `bytes` in memory.
     #[must_use]
     pub fn with_memory(bytes: usize) -> Self {
+        #[cfg(target_arch = "wasm32")]
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(
+            limits::RESERVED_BYTES,
+        )));
         Self {
             trees: Trees::new(bytes),
             ..Self::default()

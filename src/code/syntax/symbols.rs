@@ -128,7 +128,7 @@ fn query_text(lang: Lang) -> String {
         #[cfg(not(feature = "lang-lua"))]
         Lang::Lua => &[],
         Lang::Markdown => with!("lang-markdown", "markdown"),
-        Lang::Php => with!("lang-php", "php", tree_sitter_php::TAGS_QUERY),
+        Lang::Php | Lang::PhpPage => with!("lang-php", "php", tree_sitter_php::TAGS_QUERY),
         Lang::Python => with!("lang-python", "python", tree_sitter_python::TAGS_QUERY),
         Lang::Ruby => with!("lang-ruby", "ruby", tree_sitter_ruby::TAGS_QUERY),
         Lang::Rust => with!("lang-rust", "rust", tree_sitter_rust::TAGS_QUERY),
