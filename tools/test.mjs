@@ -30,7 +30,8 @@ const STAGES = {
   build: () => build(),
   tsc: () => run("tsc", ["--noEmit"]),
   host: hostTests,
-  syntax: () => nodeTest(testFiles("tests/syntax")),
+  // the code tools as a library, with ripgrep and ast-grep as oracles
+  code: () => nodeTest(testFiles("tests/code")),
   "wasm-node": () => run("wasm-pack", ["test", "--node", ...WASM_TEST, "--", "--test", "node"]),
   "wasm-chrome": () =>
     run("wasm-pack", [
@@ -39,7 +40,7 @@ const STAGES = {
     ]),
   e2e: endToEnd,
 };
-const COUNTED = ["native", "host", "syntax", "wasm-node", "wasm-chrome", "e2e"];
+const COUNTED = ["native", "host", "code", "wasm-node", "wasm-chrome", "e2e"];
 
 /** What prettier checks: written by people, so not what Rust generates. */
 const formatted = () =>

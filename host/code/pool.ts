@@ -127,6 +127,7 @@ class Threaded implements Server {
         reject: (error) => (done(), reject(error)),
       });
       signal?.addEventListener("abort", abort, { once: true });
+      this.hold();
       if (!this.worker) this.spawn();
       else this.send(id);
     });
@@ -146,7 +147,14 @@ class Threaded implements Server {
   private settle(id: number): Pending | undefined {
     const pending = this.pending.get(id);
     this.pending.delete(id);
+    this.hold();
     return pending;
+  }
+
+  /** The thread keeps the process alive only while somebody waits for it. */
+  private hold(): void {
+    if (this.pending.size > 0 || !this.isReady) this.worker?.ref();
+    else this.worker?.unref();
   }
 
   private send(id: number): void {
@@ -166,16 +174,17 @@ class Threaded implements Server {
       return;
     }
     this.worker = worker;
-    worker.unref();
     worker.on("message", (told: Told) => this.onTold(told));
     worker.on("error", (error) => this.onGone(worker, messageOf(error)));
     worker.on("exit", () => this.onGone(worker, "the worker ended"));
+    this.hold();
     for (const id of this.pending.keys()) this.send(id);
   }
 
   private onTold(told: Told): void {
     if ("ready" in told) {
       this.isReady = true;
+      this.hold();
       this.tellWorkers(told.workers);
       return;
     }

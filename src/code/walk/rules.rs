@@ -75,6 +75,8 @@ impl Level {
 /// A pattern that is none is left out, as is all behind a line that is not UTF-8.
 fn compile(text: &[u8]) -> Gitignore {
     let mut builder = GitignoreBuilder::new("");
+    // as git and ripgrep 13 have it: `a[` is no pattern
+    builder.allow_unclosed_class(false);
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     for line in text.split(|&byte| byte == b'\n') {
         let Ok(line) = std::str::from_utf8(line) else {

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { before, test } from "node:test";
-import { at } from "../../tools/lib.mjs";
+import { at } from "../../../tools/lib.mjs";
 import { library, scratch, sources } from "./lib.mjs";
 
 const FILES = 500;

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { at } from "../../tools/lib.mjs";
+import { at } from "../../../tools/lib.mjs";
 
 const MODULES = ["syntax", "syntax-more"];
 const compiled = new Map();
