@@ -14,6 +14,7 @@ use ast_grep_core::Doc;
 use ast_grep_core::tree_sitter::StrDoc;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::rc::Rc;
 use tree_sitter::{InputEdit, Point, Tree};
 
@@ -30,10 +31,11 @@ impl Parsed {
     #[must_use]
     pub fn digest(&self) -> String {
         let bytes = self.encoding.encode(self.text()).unwrap_or_default();
-        Sha256::digest(bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let mut text = String::new();
+        for byte in Sha256::digest(bytes) {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
     }
 
     /// The file's text.

@@ -7,8 +7,11 @@ pub const MAX_FILE_BYTES: usize = 4_000_000;
 /// How often tree-sitter may report progress before a parse is given up: a part for each file and one for each byte. It
 /// reports every hundred operations; sound sources need less than 3 operations a byte, error recovery in a minified file
 /// a hundred times that. Counted, not timed: the same file always ends the same way.
-pub const PARSE_STEPS: usize = 20_000;
-pub const PARSE_STEPS_PER_KB: usize = 400;
+pub const PARSE_STEPS: usize = 2_000;
+pub const PARSE_STEPS_PER_KB: usize = 60;
+
+/// Rules look at all ancestors of each node that may match: in a file nested deeper than this they are not tried. Nodes.
+pub const RULE_DEPTH: u32 = 1_000;
 
 /// How long a request works before it lets the worker look for others, and for its own cancellation. Milliseconds.
 pub const SLICE_MS: f64 = 8.0;

@@ -1,6 +1,7 @@
 //! What to look for: an ast-grep pattern, or one of its YAML rules.
 
 use super::language::Lang;
+use super::limits::RULE_DEPTH;
 use ast_grep_config::{DeserializeEnv, RuleCore, RuleCoreError, SerializableRuleCore};
 use ast_grep_core::matcher::{MatcherExt, NodeMatch};
 use ast_grep_core::replacer::{TemplateFix, TemplateFixError};
@@ -9,6 +10,7 @@ use ast_grep_core::{Matcher, Node, Pattern, PatternError};
 use serde_json::Value;
 use std::error::Error as StdError;
 use thiserror::Error;
+use tree_sitter::Tree;
 
 /// A match in a file.
 pub type Match<'tree> = NodeMatch<'tree, StrDoc<Lang>>;
@@ -137,6 +139,12 @@ impl Query {
         })
     }
 
+    /// Whether the query may be tried on this tree: a rule's work grows with the depth of every node.
+    #[must_use]
+    pub fn admits(&self, tree: &Tree) -> bool {
+        matches!(self.kind, Kind::Pattern(_)) || !is_deeper(tree, RULE_DEPTH)
+    }
+
     /// The match at this node.
     #[must_use]
     pub fn match_node<'tree>(&self, node: Node<'tree, StrDoc<Lang>>) -> Option<Match<'tree>> {
@@ -205,6 +213,26 @@ impl Kinds {
     #[must_use]
     pub fn contains(&self, kind: u16) -> bool {
         self.kinds.contains(&usize::from(kind))
+    }
+}
+
+fn is_deeper(tree: &Tree, than: u32) -> bool {
+    let mut cursor = tree.walk();
+    let mut depth = 0;
+    loop {
+        if cursor.goto_first_child() {
+            depth += 1;
+            if depth > than {
+                return true;
+            }
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return false;
+            }
+            depth -= 1;
+        }
     }
 }
 

@@ -15,6 +15,11 @@ pub enum ParseFault {
     TooLarge(usize),
     #[error("too intricate: the parser gave up")]
     TooHard,
+    #[error(
+        "nested deeper than {} levels, where rules are not tried",
+        super::limits::RULE_DEPTH
+    )]
+    TooDeep,
     #[error("binary")]
     Binary,
     #[error("no grammar for {} in this module", .0.name())]

@@ -119,6 +119,10 @@ impl Task for Rewrite {
         lang
     }
 
+    fn refuses(&self, parsed: &Parsed) -> Option<ParseFault> {
+        (!self.query.admits(parsed.tree())).then_some(ParseFault::TooDeep)
+    }
+
     fn look(&mut self, syntax: &mut Syntax, path: &str, parsed: &Rc<Parsed>) -> bool {
         let rewritten = replace(&self.query, &self.template, parsed);
         if rewritten.text == parsed.text() {

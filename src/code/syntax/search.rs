@@ -5,6 +5,7 @@ use super::job::{Begun, Wanted, language, required};
 use super::language::Lang;
 use super::limits::{MATCH_CHARS, MATCH_LINES, MATCHES, MAX_MATCHES};
 use super::matcher::{Match, Prefilter, Query};
+use super::parse::ParseFault;
 use super::sources::count;
 use super::task::{Looked, Task};
 use super::text::{head, one_line, position};
@@ -67,6 +68,10 @@ impl Task for Search {
         lang
     }
 
+    fn refuses(&self, parsed: &Parsed) -> Option<ParseFault> {
+        (!self.query.admits(parsed.tree())).then_some(ParseFault::TooDeep)
+    }
+
     fn look(&mut self, _: &mut Syntax, path: &str, parsed: &Rc<Parsed>) -> bool {
         let mut in_file = String::new();
         find(&self.query, parsed, |found| {
@@ -121,6 +126,9 @@ impl Syntax {
         let mut ranges = Vec::new();
         if query.prefilter().passes(text.as_bytes()) {
             let parsed = self.trees.parsed("", lang, text.as_bytes())?;
+            if !query.admits(parsed.tree()) {
+                return Err(ParseFault::TooDeep.into());
+            }
             find(&query, &parsed, |found| {
                 ranges.push((found.range().start, found.range().end));
                 true

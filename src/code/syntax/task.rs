@@ -3,6 +3,7 @@
 use super::cache::Parsed;
 use super::language::Lang;
 use super::limits::SLICE_MS;
+use super::parse::ParseFault;
 use super::sources::{Skipped, count, language_of, read};
 use super::{Answer, Fault, Syntax};
 use crate::code::files::Files;
@@ -27,6 +28,12 @@ pub trait Task {
     /// As which language a file is parsed.
     fn reads_as(&self, lang: Lang) -> Lang {
         lang.whole_file()
+    }
+
+    /// Why a parsed file is not looked at all the same.
+    fn refuses(&self, parsed: &Parsed) -> Option<ParseFault> {
+        let _ = parsed;
+        None
     }
 
     /// Looks at a parsed file. Gives whether to go on.
@@ -155,6 +162,10 @@ impl Run {
         }
         match syntax.trees.parsed(path, self.task.reads_as(lang), bytes) {
             Ok(parsed) => {
+                if let Some(fault) = self.task.refuses(&parsed) {
+                    self.looked.skipped.note(path, &fault);
+                    return true;
+                }
                 if parsed.tree().root_node().has_error() {
                     self.looked.broken.push(path.to_owned());
                 }
