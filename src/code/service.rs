@@ -180,24 +180,29 @@ fn start<F: Files + 'static>(
     world: &mut World<F>,
     request: &Waiting,
 ) -> Result<Box<dyn Job<F>>, String> {
-    let Waiting {
-        method,
-        args,
-        share,
-        ..
-    } = request;
+    let Waiting { method, args, .. } = request;
     match method.as_str() {
         #[cfg(feature = "syntax-base")]
         method if syntax::SERVES.contains(&method) => syntax::start(world, method, args),
         #[cfg(feature = "search")]
         "code_search" => {
             let query = Query::parse(args)?;
-            Ok(Box::new(Search::new(world, query, *share, share.of <= 1)?))
+            Ok(Box::new(Search::new(
+                world,
+                query,
+                request.share,
+                request.share.of <= 1,
+            )?))
         }
         #[cfg(feature = "search")]
         "find_files" => {
             let query = find::Query::parse(args)?;
-            Ok(Box::new(Find::new(world, query, *share, share.of <= 1)?))
+            Ok(Box::new(Find::new(
+                world,
+                query,
+                request.share,
+                request.share.of <= 1,
+            )?))
         }
         other => Err(format!("There is no method `{other}`.")),
     }
