@@ -21,15 +21,9 @@ impl Grammars {
     }
 
     /// The names of the languages that this module parses.
-    pub fn languages(&self) -> Vec<String> {
+    pub fn languages() -> Vec<String> {
         let linked = Lang::all().filter(|lang| lang.is_linked());
         linked.map(|lang| lang.name().to_owned()).collect()
-    }
-
-    /// The language of a file by its name, or undefined.
-    #[wasm_bindgen(js_name = languageOf)]
-    pub fn language_of(&self, path: &str) -> Option<String> {
-        Lang::of_path(path).map(|lang| lang.name().to_owned())
     }
 
     /// The tree of a text as an S-expression. Throws when it can't be parsed.

@@ -13,14 +13,14 @@ async function load(name) {
   if (!compiled.has(name)) compiled.set(name, new WebAssembly.Module(readFileSync(wasm)));
   const glue = instantiate(queueMicrotask);
   glue.initSync({ module: compiled.get(name) });
-  return new glue.Grammars();
+  return { grammars: new glue.Grammars(), languages: glue.Grammars.languages() };
 }
 
 /** A library over the grammars of both modules: `grammars("rust")` gives the one that has it. */
 export async function library() {
   const loaded = await Promise.all(MODULES.map(load));
   const byLanguage = new Map(
-    loaded.flatMap((grammars) => grammars.languages().map((language) => [language, grammars])),
+    loaded.flatMap(({ grammars, languages }) => languages.map((language) => [language, grammars])),
   );
   const of = (language) => byLanguage.get(language);
   return Object.assign(of, { languages: [...byLanguage.keys()].sort() });

@@ -60,7 +60,7 @@ const PATTERNS = {
       "readonly $N: $T",
       "type $N = keyof $T",
       "$A?: $T",
-      "new ($$$A): $T",
+      "$A as $B",
     ],
     ...[
       "export default $X",
