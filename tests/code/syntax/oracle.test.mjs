@@ -10,7 +10,8 @@ import { library, scratch, sources } from "./lib.mjs";
 const FILES = 500;
 const RULE = {
   rust: "rule:\n  pattern: $X.unwrap()\n  inside: { kind: block, stopBy: end }\n",
-  typescript: "rule:\n  kind: property_signature\n  has: { pattern: string, stopBy: end }\n",
+  typescript:
+    "rule:\n  kind: predefined_type\n  regex: ^string$\n  inside: { kind: union_type, stopBy: end }\n",
   javascript:
     "rule:\n  pattern: return $X\n  inside: { kind: if_statement, stopBy: end }\n  not: { has: { kind: number } }\n",
   python:
@@ -48,28 +49,24 @@ const PATTERNS = {
     ...[
       "interface $N { $$$B }",
       "function $F($$$A): $R",
-      "$A: string",
+      "declare function $F($$$A): $R",
       "type $N = $T",
+      "$A.$B",
+    ],
+    ...[
       "export interface $N extends $P { $$$B }",
-    ],
-    ...[
-      "$A | null",
-      "Promise<$T>",
       "declare var $N: $T",
-      "import { $$$A } from 'fs'",
-      "readonly $N: $T",
       "type $N = keyof $T",
-      "$A?: $T",
-      "$A as $B",
+      "export default $X",
     ],
     ...[
-      "export default $X",
       "class $C { $$$B }",
-      "Array<$T>",
-      "$A & $B",
-      "Record<string, $T>",
       "export declare function $F($$$A): $R",
+      "export type $N = $T",
+      "export { $$$A }",
     ],
+    ...["const $A: $T", "declare module $M { $$$B }", "namespace $N { $$$B }", "interface $N<$T> { $$$B }"],
+    ...["export class $C extends $P { $$$B }", "enum $N { $$$B }", "$F($A)"],
   ],
   javascript: [
     ...[
