@@ -7,13 +7,12 @@
 
 use super::cache::{Cache, Indexer};
 use super::files::Files;
-use super::find::{self, Find};
+use super::find;
 use super::limits::{AUTO_WORKERS, STEP_BYTES, STEP_FILES};
 #[cfg(feature = "syntax-base")]
 use super::syntax::job as syntax;
 use super::text::query::Query;
 use super::text::report;
-use super::text::search::Search;
 use super::walk::Share;
 use super::walk::tree::Tree;
 use crate::policy::SearchPolicy;
@@ -81,6 +80,10 @@ struct Waiting {
     id: u32,
     method: String,
     args: String,
+    #[cfg_attr(
+        not(feature = "search"),
+        expect(dead_code, reason = "parsing has no shares")
+    )]
     share: Share,
 }
 
@@ -187,7 +190,7 @@ fn start<F: Files + 'static>(
         #[cfg(feature = "search")]
         "code_search" => {
             let query = Query::parse(args)?;
-            Ok(Box::new(Search::new(
+            Ok(Box::new(super::text::search::Search::new(
                 world,
                 query,
                 request.share,
@@ -197,7 +200,7 @@ fn start<F: Files + 'static>(
         #[cfg(feature = "search")]
         "find_files" => {
             let query = find::Query::parse(args)?;
-            Ok(Box::new(Find::new(
+            Ok(Box::new(find::Find::new(
                 world,
                 query,
                 request.share,

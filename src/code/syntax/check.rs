@@ -111,18 +111,11 @@ impl Found {
 
 impl Syntax {
     fn diagnostics_of(&mut self, path: &str, parsed: &Parsed, most: usize) -> Vec<Diagnostic> {
-        diagnose(
-            path,
-            parsed.lang(),
-            parsed.tree(),
-            parsed.text(),
-            most,
-            || {
-                self.tagger
-                    .symbols(parsed.lang(), parsed.tree(), parsed.text())
-                    .definitions
-            },
-        )
+        let (lang, tree, text) = (parsed.lang(), parsed.tree(), parsed.text());
+        let tagger = &mut self.tagger;
+        diagnose(path, lang, tree, text, most, |at| {
+            tagger.symbol_at(lang, tree, text, at)
+        })
     }
 
     /// What is broken in a text: for tests and for other programs.

@@ -2,7 +2,6 @@
 
 use super::language::Lang;
 use super::limits::EXPECTED;
-use super::symbols::{CONTAINER, Symbol};
 use super::text::{line_at, one_line, position};
 use ast_grep_core::tree_sitter::TSLanguage;
 use serde::{Deserialize, Serialize};
@@ -25,18 +24,13 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    fn at(text: &str, row: usize, at: usize, message: String, definitions: &[Symbol]) -> Self {
+    fn at(text: &str, row: usize, at: usize, message: String, symbol: Option<String>) -> Self {
         let (line, column) = position(text, row, at);
-        let around = definitions
-            .iter()
-            .filter(|symbol| symbol.kind != CONTAINER)
-            .filter(|symbol| symbol.range.0 <= at && at < symbol.range.1)
-            .min_by_key(|symbol| symbol.range.1 - symbol.range.0);
         Self {
             line,
             column,
             message,
-            symbol: around.map(|symbol| symbol.name.clone()),
+            symbol,
             text: one_line(line_at(text, at), 120),
         }
     }
@@ -73,15 +67,15 @@ pub fn fresh(before: &[Diagnostic], after: &[Diagnostic]) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// What is broken in a parsed file, in the order of the text; at most `most`. `definitions` are asked for only when there
-/// is something to tell.
+/// What is broken in a parsed file, in the order of the text; at most `most`. `symbol_at` names the innermost definition
+/// around a byte offset.
 pub fn diagnose(
     path: &str,
     lang: Lang,
     tree: &Tree,
     text: &str,
     most: usize,
-    definitions: impl FnOnce() -> Vec<Symbol>,
+    mut symbol_at: impl FnMut(usize) -> Option<String>,
 ) -> Vec<Diagnostic> {
     let conflicts = conflicts(text);
     let exact = match lang {
@@ -99,27 +93,16 @@ pub fn diagnose(
         (Lang::Yaml, None) if is_template(text) => Vec::new(),
         _ => errors(tree, text, most),
     };
-    if conflicts.is_empty() && exact.is_none() && errors.is_empty() {
-        return Vec::new();
-    }
-    let definitions = definitions();
-    let mut found: Vec<Diagnostic> = conflicts
-        .iter()
-        .map(|conflict| {
-            let message = format!("merge conflict, up to line {}", conflict.last + 1);
-            Diagnostic::at(text, conflict.first, conflict.at, message, &definitions)
-        })
-        .chain(
-            exact
-                .into_iter()
-                .map(|(row, at, message)| Diagnostic::at(text, row, at, message, &definitions)),
-        )
-        .chain(
-            errors
-                .into_iter()
-                .filter(|(row, ..)| !conflicts.iter().any(|c| (c.first..=c.last).contains(row)))
-                .map(|(row, at, message)| Diagnostic::at(text, row, at, message, &definitions)),
-        )
+    let in_conflict = |row: usize| conflicts.iter().any(|c| (c.first..=c.last).contains(&row));
+    let told = conflicts.iter().map(|conflict| {
+        let message = format!("merge conflict, up to line {}", conflict.last + 1);
+        (conflict.first, conflict.at, message)
+    });
+    let outside = errors.into_iter().filter(|(row, ..)| !in_conflict(*row));
+    let mut found: Vec<Diagnostic> = told
+        .chain(exact)
+        .chain(outside)
+        .map(|(row, at, message)| Diagnostic::at(text, row, at, message, symbol_at(at)))
         .collect();
     found.sort();
     found.dedup();

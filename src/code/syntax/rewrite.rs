@@ -254,7 +254,7 @@ impl Syntax {
     fn breaks(&mut self, path: &str, lang: Lang, before: &str, after: &str) -> Option<String> {
         let mut errors = |text: &str| -> Result<Vec<Diagnostic>, ParseFault> {
             let tree = self.trees.parsers().parse(lang, text, None)?;
-            Ok(diagnose(path, lang, &tree, text, ERRORS, Vec::new))
+            Ok(diagnose(path, lang, &tree, text, ERRORS, |_| None))
         };
         let after = match errors(after) {
             Ok(after) => after,

@@ -7,6 +7,7 @@ use super::text::one_line;
 use ast_grep_core::tree_sitter::TSLanguage;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::rc::Rc;
 use streaming_iterator::StreamingIterator;
 use tree_sitter::{Node, Query, QueryCursor, Tree};
@@ -61,12 +62,28 @@ pub struct Tagger {
 impl Tagger {
     /// The symbols of a file.
     pub fn symbols(&mut self, lang: Lang, tree: &Tree, text: &str) -> Symbols {
+        self.symbols_in(lang, tree, text, 0..usize::MAX)
+    }
+
+    /// The name of the innermost definition around a byte offset.
+    pub fn symbol_at(&mut self, lang: Lang, tree: &Tree, text: &str, at: usize) -> Option<String> {
+        // only what touches the place is looked at: the whole file would take longer than parsing it
+        let symbols = self.symbols_in(lang, tree, text, at..at + 1);
+        let around = symbols.definitions.into_iter().filter(|symbol| {
+            symbol.kind != CONTAINER && symbol.range.0 <= at && at < symbol.range.1
+        });
+        around
+            .min_by_key(|symbol| symbol.range.1 - symbol.range.0)
+            .map(|symbol| symbol.name)
+    }
+
+    fn symbols_in(&mut self, lang: Lang, tree: &Tree, text: &str, range: Range<usize>) -> Symbols {
         let tags = self.by_lang.entry(lang).or_insert_with(|| {
             let tags = lang.grammar().and_then(|grammar| compile(lang, &grammar));
             tags.map(Rc::new)
         });
         match tags.clone() {
-            Some(tags) => collect(&tags, tree, text),
+            Some(tags) => collect(&tags, tree, text, range),
             None => Symbols::default(),
         }
     }
@@ -144,8 +161,9 @@ fn query_text(lang: Lang) -> String {
     texts.join("\n")
 }
 
-fn collect(tags: &Tags, tree: &Tree, text: &str) -> Symbols {
+fn collect(tags: &Tags, tree: &Tree, text: &str, range: Range<usize>) -> Symbols {
     let mut cursor = QueryCursor::new();
+    cursor.set_byte_range(range);
     let mut matches = cursor.matches(&tags.query, tree.root_node(), text.as_bytes());
     // by the name's position, then by the pattern: the first pattern that tags a name counts
     let mut definitions: BTreeMap<(usize, usize), (usize, Symbol)> = BTreeMap::new();
