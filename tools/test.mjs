@@ -8,7 +8,7 @@ import { at, filesBelow, run, runAsProgram, seconds, Stop, which } from "./lib.m
 import { setup } from "./setup.mjs";
 
 // Natively the grammars are compiled only as far as tests need them.
-const NATIVE = ["--features", "search,syntax-test"];
+const NATIVE = ["--features", "sim,search,syntax-test"];
 const CLIPPY = ["--", "-D", "warnings"];
 const WASM_TEST = ["--release", "--mode", "no-install"];
 
