@@ -23,3 +23,6 @@ pub mod service;
 pub mod show;
 pub mod text;
 pub mod walk;
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

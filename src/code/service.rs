@@ -159,11 +159,6 @@ impl<F: Files + 'static> Service<F> {
     pub fn used(&self) -> usize {
         self.world.tree.cache.used()
     }
-
-    /// What the requests work on, for tests.
-    pub fn files(&self) -> &F {
-        &self.world.files
-    }
 }
 
 fn start<F: Files + 'static>(
@@ -186,7 +181,25 @@ fn start<F: Files + 'static>(
             let query = find::Query::parse(args)?;
             Ok(Box::new(Find::new(world, query, *share, whole)?))
         }
+        "index" => Ok(Box::new(Index(Indexer::default()))),
         other => Err(format!("There is no method `{other}`.")),
+    }
+}
+
+/// The index, built at once and not in between.
+struct Index(Indexer);
+
+impl<F: Files> Job<F> for Index {
+    fn step(&mut self, world: &mut World<F>) -> Step {
+        let World {
+            files,
+            tree,
+            buffer,
+        } = world;
+        if self.0.step(tree, files, buffer, (STEP_FILES, STEP_BYTES)) {
+            return Step::More;
+        }
+        Step::Done(Ok(tree.cache.used().to_string()))
     }
 }
 
@@ -203,6 +216,10 @@ pub fn merge(method: &str, args: &str, parts: &[String]) -> Result<String, Strin
         "find_files" => {
             let parts: Result<_, _> = parts.iter().map(|t| find::Part::from_text(t)).collect();
             Ok(find::show(&find::Query::parse(args)?, parts?))
+        }
+        "index" => {
+            let used = parts.iter().filter_map(|used| used.parse::<usize>().ok());
+            Ok(used.sum::<usize>().to_string())
         }
         other => Err(format!("There is no method `{other}`.")),
     }
