@@ -8,7 +8,7 @@
 use super::cache::{Cache, Indexer};
 use super::files::Files;
 use super::find::{self, Find};
-use super::limits::{AUTO_WORKERS, STEP_BYTES, STEP_FILES};
+use super::limits::{AUTO_WORKERS, Memory, STEP_BYTES, STEP_FILES};
 use super::text::query::Query;
 use super::text::report;
 use super::text::search::Search;
@@ -83,7 +83,7 @@ impl<F: Files + 'static> Service<F> {
         Self {
             world: World {
                 files,
-                tree: Tree::new(Cache::new(settings.memory_bytes)),
+                tree: Tree::new(Cache::new(Memory::of(settings.memory_bytes))),
                 buffer: Vec::new(),
             },
             jobs: VecDeque::new(),

@@ -188,7 +188,7 @@ enum Event {
     WriteAtOnce(usize, usize),
     Remove(usize),
     Put(usize, Kind),
-    Rules(usize, usize),
+    Rules(usize),
     Wait,
     Index(usize),
     Ask(usize),
@@ -250,7 +250,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => (path.clone(), text).prop_map(|(p, t)| Event::WriteAtOnce(p, t)),
         1 => path.clone().prop_map(Event::Remove),
         1 => (path, prop_oneof![Just(Kind::Link), Just(Kind::Other)]).prop_map(|(p, k)| Event::Put(p, k)),
-        1 => (0..RULES.len(), 0..2_usize).prop_map(|(r, keep)| Event::Rules(r, keep)),
+        1 => (0..RULES.len()).prop_map(Event::Rules),
         2 => Just(Event::Wait),
         3 => (0..4_usize).prop_map(Event::Index),
         6 => (0..ASKED.len()).prop_map(Event::Ask),
@@ -284,7 +284,7 @@ proptest! {
                 Event::WriteAtOnce(p, t) if can_be_written(&files, PATHS[p]) => files.write_at_once(PATHS[p], TEXTS[t]),
                 Event::Put(p, kind) if can_be_written(&files, PATHS[p]) => files.put(PATHS[p].as_bytes(), kind, b"a".to_vec()),
                 Event::Remove(p) => files.remove(PATHS[p].as_bytes()),
-                Event::Rules(r, _) if can_be_written(&files, RULES[r].0) => files.write(RULES[r].0, RULES[r].1),
+                Event::Rules(r) if can_be_written(&files, RULES[r].0) => files.write(RULES[r].0, RULES[r].1),
                 Event::Wait => files.wait(),
                 Event::Index(steps) => for _ in 0..steps {
                     warm.idle();

@@ -2,6 +2,7 @@
 
 use super::super::cache::grams::Need;
 use super::super::limits::{DFA_BYTES, PATTERN_BYTES};
+use super::prefilter::Prefilter;
 use super::query::Query;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use regex_syntax::ast::ErrorKind;
@@ -12,6 +13,8 @@ pub struct Pattern {
     pub matcher: RegexMatcher,
     /// What a file's index must have.
     pub need: Need,
+    /// What its text must have.
+    pub prefilter: Option<Prefilter>,
 }
 
 impl Pattern {
@@ -62,6 +65,7 @@ impl Pattern {
         Ok(Self {
             matcher,
             need: Need::of(&hir),
+            prefilter: Prefilter::new(&hir, query.ignore_case),
         })
     }
 }
