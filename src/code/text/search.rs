@@ -124,20 +124,14 @@ impl Search {
     }
 
     fn search<F: Files>(&mut self, _: &mut World<F>, path: &[u8], bytes: &[u8]) {
-        if !has_wide_bom(bytes) {
-            if is_binary(bytes) {
-                self.part.skipped.binary += 1;
-                return;
-            }
-            let filter = self.pattern.prefilter.as_ref();
-            if filter.is_some_and(|filter| !filter.passes(bytes)) {
-                return;
-            }
+        if !has_wide_bom(bytes) && is_binary(bytes) {
+            self.part.skipped.binary += 1;
+            return;
         }
-        let mut collector = Collector::new(&self.pattern.matcher, self.wanted());
+        let mut collector = Collector::new(&self.pattern, self.wanted());
         let _ = self
             .searcher
-            .search_slice(&self.pattern.matcher, bytes, &mut collector);
+            .search_slice(&self.pattern, bytes, &mut collector);
         let matches = collector.matches;
         self.take(path, matches);
     }
@@ -149,10 +143,10 @@ impl Search {
             path,
             offset: 0,
         };
-        let mut collector = Collector::new(&self.pattern.matcher, self.wanted());
+        let mut collector = Collector::new(&self.pattern, self.wanted());
         let done = self
             .searcher
-            .search_reader(&self.pattern.matcher, &mut stream, &mut collector);
+            .search_reader(&self.pattern, &mut stream, &mut collector);
         let matches = collector.matches;
         if done.is_err() {
             self.part.skipped.long.add(path);
