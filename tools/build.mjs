@@ -76,8 +76,12 @@ function hashOf(inputs) {
   return hash.digest("hex");
 }
 
-// Most of the search module is seldom run, and all of it is shipped; memchr is where the time goes.
-const SMALL = ['profile.release.opt-level="s"', "profile.release.package.memchr.opt-level=3"];
+// Most of the search module is seldom run, and all of it is shipped; memchr and our own loops are where the time goes.
+const SMALL = [
+  'profile.release.opt-level="s"',
+  "profile.release.package.memchr.opt-level=3",
+  "profile.release.package.opencode-orchestrator.opt-level=3",
+];
 
 async function buildModule({ name, feature, env = {}, small }) {
   const options = `--release --target web --no-pack --mode no-install --out-name ${name} --out-dir ${dirOf(name)}`;

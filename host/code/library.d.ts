@@ -46,6 +46,11 @@ export interface Tree {
   search(args: SearchArgs, signal?: AbortSignal): Promise<string>;
   /** The paths of files, and a last line that counts them. Rejects as `search` does. */
   findFiles(args: FindFilesArgs, signal?: AbortSignal): Promise<string>;
+  /**
+   * Indexes what the queries so far came by, which else happens in between. Gives the bytes that index and cache take.
+   * Files that changed in the last two seconds are left for later.
+   */
+  index(signal?: AbortSignal): Promise<number>;
   /** Bytes of the instances' memory, after the last query. */
   readonly memoryBytes: number;
   /** Ends the worker threads. */

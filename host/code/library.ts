@@ -13,6 +13,7 @@ export function openTree(folder: string, options: OpenTreeOptions = {}): Tree {
   return {
     search: (args: SearchArgs, signal?: AbortSignal) => call("code_search", args, signal),
     findFiles: (args: FindFilesArgs, signal?: AbortSignal) => call("find_files", args, signal),
+    index: async (signal?: AbortSignal) => Number(await call("index", {}, signal)),
     get memoryBytes() {
       return pool.memoryBytes;
     },

@@ -26,3 +26,6 @@ pub mod show;
 pub mod syntax;
 pub mod text;
 pub mod walk;
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

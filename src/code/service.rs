@@ -8,7 +8,7 @@
 use super::cache::{Cache, Indexer};
 use super::files::Files;
 use super::find;
-use super::limits::{AUTO_WORKERS, STEP_BYTES, STEP_FILES};
+use super::limits::{AUTO_WORKERS, Memory, STEP_BYTES, STEP_FILES};
 #[cfg(feature = "syntax-base")]
 use super::syntax::job as syntax;
 use super::text::query::Query;
@@ -92,7 +92,7 @@ impl<F: Files + 'static> Service<F> {
         Self {
             world: World {
                 files,
-                tree: Tree::new(Cache::new(settings.memory_bytes)),
+                tree: Tree::new(Cache::new(Memory::of(settings.memory_bytes))),
                 buffer: Vec::new(),
                 #[cfg(feature = "syntax-base")]
                 syntax: super::syntax::Syntax::with_memory(settings.memory_bytes),
@@ -172,11 +172,6 @@ impl<F: Files + 'static> Service<F> {
     pub fn used(&self) -> usize {
         self.world.tree.cache.used()
     }
-
-    /// What the requests work on, for tests.
-    pub fn files(&self) -> &F {
-        &self.world.files
-    }
 }
 
 fn start<F: Files + 'static>(
@@ -207,7 +202,25 @@ fn start<F: Files + 'static>(
                 request.share.of <= 1,
             )?))
         }
+        "index" => Ok(Box::new(Index(Indexer::default()))),
         other => Err(format!("There is no method `{other}`.")),
+    }
+}
+
+/// The index, built at once and not in between.
+struct Index(Indexer);
+
+impl<F: Files> Job<F> for Index {
+    fn step(&mut self, world: &mut World<F>) -> Step {
+        let World {
+            files,
+            tree,
+            buffer,
+        } = world;
+        if self.0.step(tree, files, buffer, (STEP_FILES, STEP_BYTES)) {
+            return Step::More;
+        }
+        Step::Done(Ok(tree.cache.used().to_string()))
     }
 }
 
@@ -224,6 +237,10 @@ pub fn merge(method: &str, args: &str, parts: &[String]) -> Result<String, Strin
         "find_files" => {
             let parts: Result<_, _> = parts.iter().map(|t| find::Part::from_text(t)).collect();
             Ok(find::show(&find::Query::parse(args)?, parts?))
+        }
+        "index" => {
+            let used = parts.iter().filter_map(|used| used.parse::<usize>().ok());
+            Ok(used.sum::<usize>().to_string())
         }
         other => Err(format!("There is no method `{other}`.")),
     }

@@ -53,6 +53,7 @@ fn edit(path: &str, content: &str) -> Deed {
             args: path.into(),
             output: "ok".into(),
             writes: vec![crate::event::RawFile {
+                errors: None,
                 path: path.into(),
                 content: content.into(),
             }],
