@@ -216,6 +216,7 @@ impl<F: Files> Job<F> for Index {
             files,
             tree,
             buffer,
+            ..
         } = world;
         if self.0.step(tree, files, buffer, (STEP_FILES, STEP_BYTES)) {
             return Step::More;
