@@ -8,7 +8,7 @@ import { builtinModules } from "node:module";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { at, filesBelow, read, run, runAsProgram, seconds, Stop } from "./lib.mjs";
 
-const MAX_PACKAGE_BYTES = 45_000_000;
+const MAX_PACKAGE_BYTES = 16_000_000;
 // Flags of the code tools, and a folder of its own for them: cargo would compile everything anew at each change of flags.
 export const CODE_ENV = { RUSTFLAGS: "-C target-feature=+simd128", CARGO_TARGET_DIR: at("target", "code") };
 // The artefacts of the crate: a Cargo feature each, loaded when first needed.
@@ -16,7 +16,8 @@ const MODULES = [
   { name: "engine", feature: "engine" },
   { name: "search", feature: "search", env: CODE_ENV, small: true },
   { name: "syntax", feature: "syntax", env: CODE_ENV },
-  { name: "syntax-more", feature: "syntax-more", env: CODE_ENV },
+  // shipped packed: large, and loaded only when a file needs it
+  { name: "syntax-more", feature: "syntax-more", env: CODE_ENV, packed: true },
 ];
 // What is bundled: the plugin, and what of the code tools runs in threads of its own or in other programs.
 const ENTRIES = {
@@ -25,6 +26,13 @@ const ENTRIES = {
   code: "host/code/library.ts",
 };
 const dirOf = (name) => `target/wasm/${name}`;
+const shippedAs = ({ name, packed }) => `${name}.wasm${packed ? ".br" : ""}`;
+const BROTLI = {
+  params: {
+    [constants.BROTLI_PARAM_QUALITY]: 9,
+    [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
+  },
+};
 const wasmOf = (name) => `${dirOf(name)}/${name}_bg.wasm`;
 const WASM_INPUTS = [
   ...["Cargo.toml", "Cargo.lock", ".cargo", "build.rs", "src"],
@@ -179,7 +187,10 @@ async function buildPackage() {
     banner: { js: "// @bun" },
   });
   checkBundle(metafile);
-  for (const { name } of MODULES) copyFileSync(at(wasmOf(name)), at(`pkg/${name}.wasm`));
+  for (const module of MODULES) {
+    const bytes = readFileSync(at(wasmOf(module.name)));
+    writeFileSync(at("pkg", shippedAs(module)), module.packed ? brotliCompressSync(bytes, BROTLI) : bytes);
+  }
   copyFileSync(at(SCHEMA), at("pkg/options.schema.json"));
   for (const name of ["LICENSE", "README.md"]) copyFileSync(at(name), at("pkg", name));
   writeFileSync(at("pkg/index.d.ts"), TYPES);
@@ -241,7 +252,7 @@ function manifest() {
     files: [
       ...Object.keys(ENTRIES).map((name) => `${name}.js`),
       ...["index.d.ts", "code.d.ts", "options.schema.json"],
-      ...MODULES.map(({ name }) => `${name}.wasm`),
+      ...MODULES.map(shippedAs),
     ],
     engines,
   };
@@ -262,7 +273,6 @@ function checkVersions() {
 }
 
 function printSizes() {
-  const brotli = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };
   let total = [0, 0, 0];
   const kb = (sizes) => sizes.map((bytes) => (bytes / 1000).toFixed(1).padStart(9)).join("");
   console.log(`${"kB".padEnd(24)}${["raw", "gzip", "brotli"].map((s) => s.padStart(9)).join("")}`);
@@ -271,7 +281,7 @@ function printSizes() {
     const sizes = [
       bytes.length,
       gzipSync(bytes, { level: 9 }).length,
-      brotliCompressSync(bytes, brotli).length,
+      brotliCompressSync(bytes, BROTLI).length,
     ];
     total = total.map((sum, i) => sum + sizes[i]);
     console.log(`${path.padEnd(24)}${kb(sizes)}`);
