@@ -88,6 +88,15 @@ export class Delegation {
     else pending?.resolve(text);
   }
 
+  /** Answers the calls that the engine knows nothing of: the answers were lost with the instance before. */
+  answerLost(isKnown: (session: string, call: string) => boolean): void {
+    for (const key of [...this.pending.keys()]) {
+      const [session = "", call = ""] = key.split(" ");
+      if (isKnown(session, call)) continue;
+      this.answer(session, call, "The answer was lost; see list_tasks and ask again.", true);
+    }
+  }
+
   private async call(tool: TaskTool, args: unknown, context: ToolContext): Promise<string> {
     const { sessionID: session, abort } = context;
     const call = context.callID ?? crypto.randomUUID();

@@ -90,6 +90,10 @@ export class Project {
       lastMission: () => this.journal.lastMission(),
       onTrap: (message) =>
         this.callbacks.notify("", "error", `The orchestrator failed (${message}) and was started afresh.`),
+      onRecovered: () =>
+        this.delegation.answerLost((session, call) =>
+          this.runtime.look((o) => o.hasCall(session, call), false),
+        ),
     });
     if (options !== undefined) this.waiting?.push(() => void this.checkOptions());
     setTimeout(() => this.becomeReady(), READY_MS).unref();

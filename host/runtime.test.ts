@@ -19,6 +19,8 @@ function stage() {
   const calls: string[] = [];
   const notices: string[] = [];
   const traps: string[] = [];
+  /** The instance breaks right after so many more journal entries. */
+  const breaking = { after: -1 };
   const answers: ((value: unknown) => void)[] = [];
   const call = (name: string) => {
     calls.push(name);
@@ -44,6 +46,7 @@ function stage() {
     journal(mission, text, replace, ended) {
       if (ended) journals.delete(mission);
       else journals.set(mission, `${replace ? "" : journals.get(mission)}${Buffer.from(text)}`);
+      if (breaking.after-- === 0) breakIt(memories.at(-1));
     },
   };
   const runtime = new Runtime(
@@ -55,6 +58,7 @@ function stage() {
       journals: () => [...journals.values()],
       lastMission: () => 0,
       onTrap: (message) => traps.push(message),
+      onRecovered: () => void calls.push("recovered"),
     },
     (queue) => {
       const glue = load(queue);
@@ -64,7 +68,7 @@ function stage() {
       return glue;
     },
   );
-  return { runtime, memories, journals, calls, notices, traps, answers };
+  return { runtime, memories, journals, calls, notices, traps, answers, breaking };
 }
 
 const breakIt = (memory: WebAssembly.Memory | undefined) => {
@@ -99,6 +103,19 @@ test("a trap: a fresh instance takes over from the journal and makes the call ag
     runtime.call((o) => o.status(session), ""),
     /trap: a fresh instance took over/,
   );
+});
+
+test("a trap after the call was journaled: the call is not made again, for the journal tells the fresh instance of it", () => {
+  const { runtime, memories, journals, calls, traps, breaking } = stage();
+  start(runtime);
+  runtime.handle(events.todos);
+  breaking.after = 0;
+  runtime.handle(events.ended);
+  assert.equal(memories.length, 2);
+  assert.equal(traps.length, 1);
+  const lines = [...journals.values()].join("").match(/"msg_1"/g);
+  assert.equal(lines?.length, 1, [...journals.values()].join(""));
+  assert.deepEqual(calls, ["recovered"], "whether the prompt went out is looked up first");
 });
 
 test("a second trap soon after stops the missions with that reason; the engine goes on", () => {
@@ -140,7 +157,7 @@ test("what an instance asked for before it trapped is answered to nobody", async
   breakIt(memories[0]);
   runtime.handle(events.todos);
   assert.equal(memories.length, 2);
-  assert.deepEqual(calls.slice(1), [], "the event that was made again is a sign of the prompt's turn");
+  assert.deepEqual(calls.slice(1), ["recovered"], "the event that was made again is a sign of the prompt's turn");
   answers[0]?.(undefined); // the prompt was accepted, but the one who asked is gone
   await new Promise(setImmediate);
   assert.equal(memories.length, 2);

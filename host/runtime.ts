@@ -1,5 +1,6 @@
 // The wasm engine of one project, and what happens when it traps: the instance is given up, a fresh one takes the
-// state over from the journals, and the call is made again; the second time the missions are stopped.
+// state over from the journals, and the call is made again unless the journal has it already; the second time the
+// missions are stopped.
 import { instantiate } from "engine-glue";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -54,6 +55,8 @@ export interface RuntimeSettings {
   lastMission(): number;
   /** Called once, when the first instance was given up. */
   onTrap(message: string): void;
+  /** Called whenever a fresh instance has taken over: what the one before had still to say is lost. */
+  onRecovered(): void;
 }
 
 /** What becomes of a slash command. */
@@ -116,16 +119,23 @@ export class Runtime {
 
   /** The same, but an engine that was not used yet is not made for it. */
   look<T>(use: (orchestrator: Orchestrator) => T, otherwise: T): T {
+    let recovered = false;
     for (let attempt = 0; attempt < 2 && this.instance; attempt++) {
+      const { orchestrator, gate } = this.instance;
+      const { written } = gate;
       try {
-        const result = use(this.instance.orchestrator);
+        const result = use(orchestrator);
+        if (recovered) this.settings.onRecovered();
         if (this.traps > 0 && ++this.calm >= CALM_CALLS) this.traps = 0;
         return result;
       } catch (error) {
         if (!isTrap(error)) throw error;
         this.recover(error);
+        recovered = true;
+        if (gate.written !== written) break; // the journal has the call: the fresh instance knows of it
       }
     }
+    if (recovered && this.instance) this.settings.onRecovered();
     return otherwise;
   }
 
@@ -166,13 +176,15 @@ export class Runtime {
 
   private make(): { orchestrator: Orchestrator; gate: Gate } {
     const { host, options, seed, interactive } = this.settings;
-    const gate: Gate = { open: true };
+    const gate: Gate = { open: true, written: 0 };
     const guarded = (task: () => void) =>
       queueMicrotask(() => {
         try {
           if (gate.open) task();
         } catch (error) {
-          if (gate.open) this.recover(error);
+          if (!gate.open) return;
+          this.recover(error);
+          if (this.instance) this.settings.onRecovered();
         }
       });
     const glue = this.loader(guarded);
@@ -204,6 +216,8 @@ export class Runtime {
 /** Whether an instance is still the one in charge. */
 interface Gate {
   open: boolean;
+  /** Journal entries that it wrote. */
+  written: number;
 }
 
 /** The host for one instance: once that is given up, what it asked for is answered to nobody. */
@@ -213,6 +227,7 @@ function gated(host: EngineHost, gate: Gate): EngineHost {
       const method = target[name] as (...args: unknown[]) => unknown;
       return (...args: unknown[]) => {
         if (!gate.open) return undefined;
+        if (name === "journal" || name === "journalTasks") gate.written += 1;
         const result = method.apply(target, args);
         if (!(result instanceof Promise)) return result;
         return new Promise((resolve, reject) => {

@@ -62,7 +62,10 @@ pub mod journal;
 pub mod mission;
 pub mod policy;
 pub mod prompt;
+mod recent;
 pub mod resource;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod time;
 pub mod view;
 

@@ -16,7 +16,7 @@ use opencode_orchestrator::mission::{Phase, StopReason, Waiting};
 use opencode_orchestrator::policy::Policy;
 use opencode_orchestrator::time::Instant;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const SESSIONS: [&str; 4] = ["ses_root", "ses_two", "ses_child", "ses_stranger"];
 
@@ -231,7 +231,8 @@ struct Reference {
     /// A turn is under way; `done` when its last message came but the session is not idle yet.
     under_way: bool,
     done: bool,
-    acted: Option<MessageId>,
+    /// Messages and calls that were told.
+    seen: BTreeSet<String>,
     unacknowledged: Option<EffectId>,
     /// The turn of a mission that was replaced is still being aborted.
     behind: bool,
@@ -259,10 +260,9 @@ impl Reference {
         }
         match event {
             Event::Busy { .. } if !self.done => self.under_way = true,
-            Event::Retrying { .. }
-            | Event::Tool { .. }
-            | Event::Todos { .. }
-            | Event::AssistantText { .. } => self.sign(),
+            Event::Retrying { .. } => self.sign(),
+            // what was told before is told late; the list and the text have no ids to tell by
+            Event::Tool { call, .. } if self.seen.insert(call.call.0.clone()) => self.sign(),
             Event::UserMessage { .. } => {
                 self.sign();
                 self.unacknowledged = None;
@@ -273,12 +273,11 @@ impl Reference {
                 ending,
                 summary: false,
                 ..
-            } if self.acted.as_ref() != Some(message) => match ending {
+            } if self.seen.insert(message.0.clone()) => match ending {
                 Ending::Step => self.sign(),
                 Ending::Natural => {
                     self.over();
                     self.done = true;
-                    self.acted = Some(message.clone());
                 }
                 _ => {}
             },

@@ -6,7 +6,7 @@ use crate::concurrency::{KeyView, Verdict};
 use crate::effect::Effect;
 use crate::event::{Event, RestoreCause};
 use crate::exec::{self, Note, UnifiedTaskExecutor};
-use crate::id::{ExecutorId, SessionId};
+use crate::id::{CallId, ExecutorId, SessionId};
 use crate::journal;
 use crate::mission::session_of;
 use crate::policy::EXECUTORS_KEPT;
@@ -21,6 +21,13 @@ impl Engine {
     #[must_use]
     pub fn executor_of(&self, root: &SessionId) -> Option<&UnifiedTaskExecutor> {
         self.executors.get(root)
+    }
+
+    /// Whether a session's call of a task tool waits for its answer.
+    #[must_use]
+    pub fn has_call(&self, session: &SessionId, call: &CallId) -> bool {
+        self.executors()
+            .any(|executor| executor.has_call(session, call))
     }
 
     /// The limits of delegation as they are now, by provider and model.

@@ -28,7 +28,12 @@ impl UnifiedTaskExecutor {
             Event::Busy { .. } | Event::Retrying { .. } | Event::FirstOutput { .. } => {
                 child.busy = true;
             }
-            Event::Assistant { tokens, .. } => child.context = *tokens,
+            Event::Assistant {
+                tokens, summary, ..
+            } => {
+                child.context = *tokens;
+                child.awaiting &= *summary;
+            }
             _ => {}
         }
         match child.usage {
@@ -82,15 +87,18 @@ impl UnifiedTaskExecutor {
             self.tasks.get(&TaskId(id))
         });
         if let Some(task) = named
-            && task.state == TaskState::Leasing
-            && task.session.is_none()
             && task.parent == *parent
             && task.title() == title
         {
+            // one that comes too late, because it was created twice, or for a task that has ended meanwhile
+            let ended = task.state.is_ended() || task.session.is_some();
             let (id, agent) = (task.id, task.agent.clone());
             let parent = parent.clone();
-            self.add_child(cx, session.clone(), parent, agent, Use::Task(id));
-            if let Some(task) = self.tasks.get_mut(&id) {
+            let usage = if ended { Use::Closing } else { Use::Task(id) };
+            self.add_child(cx, session.clone(), parent, agent, usage);
+            if ended {
+                self.close(cx, session);
+            } else if let Some(task) = self.tasks.get_mut(&id) {
                 task.session = Some(session.clone());
             }
         }

@@ -8,7 +8,7 @@ use crate::concurrency::{self, Ticket, Verdict};
 use crate::effect::{Effect, Level};
 use crate::event::{Event, Model, Outcome, TaskNews};
 use crate::fault::Fault;
-use crate::id::{CallId, EffectId, ExecutorId, SessionId, TaskId};
+use crate::id::{CallId, EffectId, ExecutorId, SessionId, TaskId, TimerId};
 use crate::mission::session_of;
 use crate::policy::{POOL_REST_MS, Policy, RESULTS_BYTES, TASKS_KEPT};
 use crate::resource::{NodeId, ResourceTracker};
@@ -46,6 +46,8 @@ pub(super) enum Purpose {
     Call(u32),
     /// The parent has not begun the turn that it was woken for, or could not be woken.
     Wake,
+    /// Sessions may have been created of which nothing was told.
+    Orphans,
 }
 
 /// Whose request a reply answers.
@@ -57,7 +59,7 @@ pub(super) enum Owner {
     /// A session that goes out.
     Session(SessionId),
     /// The children of a parent, among them perhaps one whose creation was interrupted.
-    Children,
+    Children(SessionId),
     Wake,
 }
 
@@ -107,6 +109,11 @@ pub struct UnifiedTaskExecutor {
     /// When any task made progress.
     pub(super) last_progress: Instant,
     pub(super) attempts: u32,
+    /// Failed looks for sessions whose creation got no answer, in a row.
+    #[serde(default)]
+    pub(super) orphan_looks: u32,
+    #[serde(default)]
+    pub(super) orphan_timer: Option<TimerId>,
     pub(super) sequence: u32,
     pub(super) resources: ResourceTracker<Purpose>,
     pub(super) top: Option<NodeId>,
@@ -136,6 +143,8 @@ impl UnifiedTaskExecutor {
             suspended: false,
             last_progress: now,
             attempts: 0,
+            orphan_looks: 0,
+            orphan_timer: None,
             sequence: 0,
             resources: ResourceTracker::default(),
             top: None,
@@ -176,6 +185,14 @@ impl UnifiedTaskExecutor {
     #[must_use]
     pub fn pool(&self) -> &SessionPool {
         &self.pool
+    }
+
+    /// Whether the call of a task tool waits for its answer.
+    #[must_use]
+    pub fn has_call(&self, session: &SessionId, call: &CallId) -> bool {
+        self.calls
+            .values()
+            .any(|open| open.session == *session && open.id == *call)
     }
 
     /// Whether nothing is owned any more.
@@ -245,7 +262,7 @@ impl UnifiedTaskExecutor {
             Some(Owner::Task(task)) => self.on_task_reply(cx, task, effect, outcome),
             Some(Owner::Creation(task)) => self.on_created(cx, task, outcome),
             Some(Owner::Session(session)) => self.on_close_reply(cx, &session, outcome),
-            Some(Owner::Children) => self.on_children_read(cx, outcome),
+            Some(Owner::Children(parent)) => self.on_children_read(cx, &parent, outcome),
             Some(Owner::Wake) => self.on_wake_reply(cx, outcome),
         }
     }
@@ -257,6 +274,10 @@ impl UnifiedTaskExecutor {
                 Purpose::Seat(seat) => self.on_seat_timer(cx, seat),
                 Purpose::Call(number) => self.on_call_timer(cx, number),
                 Purpose::Wake => self.on_wake_timer(cx),
+                Purpose::Orphans => {
+                    self.orphan_timer = None;
+                    self.look_for_all_orphans(cx);
+                }
             }
         }
     }
@@ -271,6 +292,7 @@ impl UnifiedTaskExecutor {
             && self.pool.is_empty()
             && self.calls.is_empty()
             && self.parent.owns_no_timer()
+            && self.orphan_timer.is_none()
             && let Some(top) = self.top.take()
         {
             self.resources.release(top);
@@ -355,6 +377,8 @@ impl UnifiedTaskExecutor {
                 "{:?} -> {state:?} is not in the table",
                 task.state
             );
+            #[cfg(feature = "sim")]
+            crate::sim::coverage::task(task.state, state);
             task.state = state;
             if let Some((id, _)) = task.in_flight.take() {
                 self.requests.remove(&id);
@@ -399,6 +423,7 @@ impl UnifiedTaskExecutor {
             },
         });
         if let Some(task) = self.tasks.get_mut(&id) {
+            task.turn.seen_since_look = false;
             task.in_flight = Some((effect, ask));
         }
     }

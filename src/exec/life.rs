@@ -1,6 +1,6 @@
 //! Timers, restarts, the mission's end, the host's end.
 
-use super::executor::{Context, Owner, UnifiedTaskExecutor};
+use super::executor::{Context, Owner, Purpose, UnifiedTaskExecutor};
 use super::pool::Use;
 use super::results;
 use super::task::{Ask, TaskState, Wait};
@@ -8,8 +8,9 @@ use super::tools::timeout_ms;
 use super::turn::blocker;
 use crate::effect::{Effect, Level};
 use crate::event::{Outcome, Payload, RestoreCause};
+use crate::fault::Fault;
 use crate::id::{SessionId, TaskId};
-use crate::policy::WATCH_MS;
+use crate::policy::{PROMPT_GRACE_MS, RETRY_MAX, WATCH_MS};
 use crate::time::spoken;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -41,11 +42,8 @@ impl UnifiedTaskExecutor {
             }
             // a request of ours failed and is made again
             (Wait::BackOff, TaskState::Collecting) => self.request(cx, id, Ask::Result),
-            (Wait::BackOff, TaskState::Prompting) => {
-                self.enter(id, TaskState::Queued); // keeps its slot: straight on
-                self.prompt(cx, id, true);
-            }
-            (Wait::BackOff, TaskState::Running | TaskState::Adopting) => {
+            // a prompt whose answer failed may have been accepted
+            (Wait::BackOff, TaskState::Prompting | TaskState::Running | TaskState::Adopting) => {
                 self.request(cx, id, Ask::Look);
             }
             _ => {}
@@ -63,7 +61,10 @@ impl UnifiedTaskExecutor {
         } else {
             task.last_progress
         };
-        let stands = task.delegating > 0 || self.suspended; // it is not its fault
+        if self.suspended {
+            return; // armed again when it goes on
+        }
+        let stands = task.delegating > 0; // it is not its fault
         if stands || cx.now.since(since) < limit {
             task.last_progress = if stands { cx.now } else { since };
             self.arm_timeout(cx, id);
@@ -128,6 +129,7 @@ impl UnifiedTaskExecutor {
         }
         self.parent.mission = open;
         if open {
+            self.parent.silenced = false;
             self.told = (0, Vec::new());
         } else {
             self.cancel_all(cx, "Its mission ended.");
@@ -140,6 +142,15 @@ impl UnifiedTaskExecutor {
     // ---- restarts ---------------------------------------------------------------------------------------------
 
     pub(super) fn on_restored(&mut self, cx: &mut Context, cause: RestoreCause) {
+        let creations = self.requests.values().filter_map(|owner| match owner {
+            Owner::Creation(task) => Some(*task),
+            _ => None,
+        });
+        for id in creations.collect::<Vec<_>>() {
+            if let Some(task) = self.tasks.get_mut(&id) {
+                task.orphan |= task.session.is_none(); // even when it has ended meanwhile
+            }
+        }
         self.requests.clear();
         self.tickets.clear();
         let open = self.open_ids();
@@ -173,6 +184,8 @@ impl UnifiedTaskExecutor {
                     task.background |= task.depth == 1;
                 }
                 task.last_progress = cx.now;
+                // after a trap the requests before it are still on their way
+                task.turn.handed = cause == RestoreCause::Trap;
             }
             self.disarm_watch(id);
             self.enter(id, TaskState::Queued);
@@ -180,6 +193,15 @@ impl UnifiedTaskExecutor {
         self.last_progress = cx.now;
         self.suspended = true;
         if cause == RestoreCause::Trap {
+            if self.tasks.values().any(|task| task.orphan) {
+                // what the instance before asked for is still on its way
+                let top = self.top();
+                self.orphan_timer = top.and_then(|top| {
+                    let at = cx.now.plus(PROMPT_GRACE_MS);
+                    self.resources.arm(top, at, Purpose::Orphans)
+                });
+            }
+            self.doubt_wake(cx);
             self.resume(cx);
         }
     }
@@ -196,13 +218,6 @@ impl UnifiedTaskExecutor {
                     .get(id)
                     .is_some_and(|task| task.session.is_some())
             });
-        // what was created for these is looked for first
-        let orphans: BTreeSet<SessionId> = self
-            .tasks
-            .values()
-            .filter(|task| task.orphan && task.session.is_none())
-            .map(|task| task.parent.clone())
-            .collect();
         for id in doubtful.into_iter().chain(waiting) {
             if self
                 .tasks
@@ -212,9 +227,8 @@ impl UnifiedTaskExecutor {
                 self.resume_task(cx, id);
             }
         }
-        for session in orphans {
-            let id = self.mint(Owner::Children);
-            cx.out.push(Effect::ReadChildren { id, session });
+        if self.orphan_timer.is_none() {
+            self.look_for_all_orphans(cx);
         }
         for session in self.pool.sessions() {
             let usage = self.pool.get(&session).map(|child| child.usage);
@@ -232,6 +246,10 @@ impl UnifiedTaskExecutor {
         };
         task.last_progress = cx.now;
         task.last_event = cx.now;
+        self.arm_timeout(cx, id);
+        let Some(task) = self.tasks.get_mut(&id) else {
+            return;
+        };
         let (in_doubt, answers) = (task.session.is_some(), task.answer.is_some());
         let waits = task.delegating > 0 || answers;
         if !in_doubt {
@@ -252,20 +270,60 @@ impl UnifiedTaskExecutor {
         }
     }
 
-    /// Sessions whose creation was interrupted go to the tasks that they were created for.
-    pub(super) fn on_children_read(&mut self, cx: &mut Context, outcome: &Outcome) {
+    pub(super) fn look_for_all_orphans(&mut self, cx: &mut Context) {
+        let parents: BTreeSet<SessionId> = self
+            .tasks
+            .values()
+            .filter(|task| task.orphan && task.session.is_none())
+            .map(|task| task.parent.clone())
+            .collect();
+        for session in parents {
+            self.look_for_orphans(cx, session);
+        }
+    }
+
+    fn look_for_orphans(&mut self, cx: &mut Context, session: SessionId) {
+        let id = self.mint(Owner::Children(session.clone()));
+        cx.out.push(Effect::ReadChildren { id, session });
+    }
+
+    /// Looks among the caller's sessions for the one that was to be created for the task.
+    pub(super) fn look_for_orphan(&mut self, cx: &mut Context, id: TaskId) {
+        if let Some(task) = self.tasks.get(&id) {
+            let parent = task.parent.clone();
+            self.look_for_orphans(cx, parent);
+        }
+    }
+
+    /// Sessions whose creation got no answer go to the tasks that they were created for.
+    pub(super) fn on_children_read(
+        &mut self,
+        cx: &mut Context,
+        parent: &SessionId,
+        outcome: &Outcome,
+    ) {
         let mut by_title = BTreeMap::new();
-        if let Outcome::Ok(Payload::Children { children }) = outcome {
-            for child in children {
-                if !self.is_child(&child.session) {
-                    by_title.insert(child.title.as_str(), &child.session);
+        match outcome {
+            Outcome::Ok(Payload::Children { children }) => {
+                self.orphan_looks = 0;
+                for child in children {
+                    if !self.is_child(&child.session) {
+                        by_title.insert(child.title.as_str(), &child.session);
+                    }
                 }
             }
+            Outcome::Err(Fault::SessionLost { .. }) => {} // nothing is below it any more
+            _ if self.orphan_looks < RETRY_MAX => {
+                self.orphan_looks += 1;
+                self.look_for_orphans(cx, parent.clone());
+                return;
+            }
+            _ => self.orphan_looks = 0,
         }
         let orphans: Vec<TaskId> = self
             .tasks
             .values()
-            .filter(|task| task.orphan && task.session.is_none())
+            .filter(|task| task.orphan && task.session.is_none() && task.parent == *parent)
             .map(|task| task.id)
             .collect();
         for id in orphans {
@@ -273,11 +331,11 @@ impl UnifiedTaskExecutor {
                 continue;
             };
             task.orphan = false;
-            let ended = task.state.is_ended();
-            if let Some(session) = by_title.get(task.title().as_str()) {
-                let session = (*session).clone();
-                let (parent, agent) = (task.parent.clone(), task.agent.clone());
-                if ended {
+            let state = task.state;
+            let found = by_title.get(task.title().as_str()).copied().cloned();
+            let (parent, agent) = (task.parent.clone(), task.agent.clone());
+            if let Some(session) = found {
+                if state.is_ended() {
                     self.add_child(cx, session.clone(), parent, agent, Use::Closing);
                     self.close(cx, &session);
                 } else {
@@ -285,9 +343,30 @@ impl UnifiedTaskExecutor {
                     self.add_child(cx, session, parent, agent, Use::Task(id));
                 }
             }
-            if !ended {
-                self.ask_slot(cx, id);
+            let there = self
+                .tasks
+                .get(&id)
+                .is_some_and(|task| task.session.is_some());
+            match state {
+                TaskState::Leasing if there => self.prompt(cx, id, false),
+                TaskState::Leasing => self.create_again(cx, id),
+                TaskState::Queued => self.ask_slot(cx, id),
+                _ => {}
             }
+        }
+    }
+
+    /// The session was not created: once more, a few times.
+    fn create_again(&mut self, cx: &mut Context, id: TaskId) {
+        let Some(task) = self.tasks.get_mut(&id) else {
+            return;
+        };
+        task.hiccups += 1;
+        if task.hiccups < RETRY_MAX {
+            self.create(cx, id);
+        } else {
+            let message = "its session could not be created".to_owned();
+            self.on_fault(cx, id, &Fault::AgentFailed { message });
         }
     }
 

@@ -35,6 +35,9 @@ pub(super) struct Child {
     pub busy: bool,
     /// The slot of its last attempt, held until its turn has ended.
     pub ticket: Option<Ticket>,
+    /// A prompt was handed over, and no message came that may be its answer: the session has it unanswered.
+    #[serde(default)]
+    pub awaiting: bool,
     /// Tasks that were carried out in it.
     pub uses: u32,
     /// Tokens of its newest answer: what its context has grown to.
@@ -81,6 +84,7 @@ impl SessionPool {
             usage,
             busy: false,
             ticket: None,
+            awaiting: false,
             uses: 1,
             context: 0,
             idle_since: now,
@@ -151,6 +155,7 @@ impl SessionPool {
         self.children.get(session).is_some_and(|child| {
             child.usage == Use::Resting
                 && !child.busy
+                && !child.awaiting // that prompt would come first
                 && child.uses < REUSE_MAX
                 && child.context < REUSE_TOKENS
         })

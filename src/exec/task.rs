@@ -15,6 +15,8 @@ use crate::concurrency::Ticket;
 use crate::event::{Blocker, Model};
 use crate::fault::Fault;
 use crate::id::{EffectId, MessageId, RequestId, SessionId, TaskId, TimerId};
+use crate::policy::RECENT_TASK_IDS;
+use crate::recent::Recent;
 use crate::resource::NodeId;
 use crate::time::Instant;
 use crate::view::TaskView;
@@ -119,10 +121,16 @@ pub(super) enum Ask {
 pub(super) struct Turn {
     /// The newest message that was acted on: no message is acted on twice.
     pub acted: Option<MessageId>,
+    /// Messages that were seen.
+    #[serde(default)]
+    pub messages: Recent<MessageId, RECENT_TASK_IDS>,
     pub fault: Option<Fault>,
     pub rejected: bool,
     /// A prompt was accepted and no sign of its turn was seen yet.
     pub handed: bool,
+    /// A sign of its turn was seen since the lookup of it was asked for: an answer without it is out of date.
+    #[serde(default)]
+    pub seen_since_look: bool,
     /// The session did something since the prompt: a retry goes on from there.
     pub worked: bool,
 }
@@ -155,6 +163,9 @@ pub struct Task {
     pub(super) failures: u32,
     /// Attempts that failed because the provider needs time, in a row.
     pub(super) outages: u32,
+    /// Since when the provider gave it nothing.
+    #[serde(default)]
+    pub(super) outage_since: Option<Instant>,
     /// Failed lookups and prompts in a row.
     pub(super) hiccups: u32,
     pub(super) in_flight: Option<(EffectId, Ask)>,
@@ -206,6 +217,12 @@ impl Task {
             tokens: self.tokens,
             age_ms: self.age(now),
         }
+    }
+
+    /// Its result, or why there is none; empty while it is open.
+    #[must_use]
+    pub fn result(&self) -> &str {
+        &self.result
     }
 
     pub(super) fn name(&self) -> String {

@@ -26,6 +26,9 @@ impl UnifiedTaskExecutor {
         model: Option<&Model>,
         agents: &[AgentInfo],
     ) {
+        if let Some(Use::Task(task)) = self.pool.get(session).map(|child| child.usage) {
+            self.turn_began(cx, task); // it calls: its prompt was accepted
+        }
         let result = match tool {
             TaskTool::DelegateTask => self.delegate(cx, session, call, args, model, agents),
             TaskTool::GetTaskResult => self.get_result(cx, session, call, args),
@@ -179,6 +182,7 @@ impl UnifiedTaskExecutor {
             orphan: false,
             failures: 0,
             outages: 0,
+            outage_since: None,
             hiccups: 0,
             in_flight: None,
             turn,

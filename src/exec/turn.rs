@@ -9,7 +9,8 @@ use crate::event::{Blocker, Ending, Event, LastTurn, Outcome, Payload, clip};
 use crate::fault::Fault;
 use crate::id::{EffectId, TaskId};
 use crate::policy::{
-    FAILURE_FIRST_MS, OUTAGE_CAP_MS, PROMPT_GRACE_MS, RETRY_FIRST_MS, RETRY_MAX, WATCH_MS, back_off,
+    FAILURE_FIRST_MS, OUTAGE_CAP_MS, OUTAGE_TASK_MS, PROMPT_GRACE_MS, RETRY_FIRST_MS, RETRY_MAX,
+    WATCH_MS, back_off,
 };
 use crate::prompt;
 
@@ -43,6 +44,14 @@ impl UnifiedTaskExecutor {
     fn lease(&mut self, cx: &mut Context, id: TaskId) {
         self.enter(id, TaskState::Leasing);
         self.progress(cx, id);
+        if self.tasks.get(&id).is_some_and(|task| task.orphan) {
+            self.look_for_orphan(cx, id);
+        } else {
+            self.create(cx, id);
+        }
+    }
+
+    pub(super) fn create(&mut self, cx: &mut Context, id: TaskId) {
         let effect = self.mint(Owner::Creation(id));
         if let Some(task) = self.tasks.get(&id) {
             cx.out.push(Effect::CreateSession {
@@ -88,6 +97,14 @@ impl UnifiedTaskExecutor {
                 self.finish(cx, id, TaskState::Failed, &text);
             }
             Outcome::Err(fault) if leasing => {
+                if fault.is_backpressure()
+                    && let Some(task) = self.tasks.get_mut(&id)
+                {
+                    // it may have been created although the answer did not come
+                    task.orphan = true;
+                    self.look_for_orphan(cx, id);
+                    return;
+                }
                 let message = format!("its session could not be created: {fault}");
                 self.on_fault(cx, id, &Fault::AgentFailed { message });
             }
@@ -107,8 +124,11 @@ impl UnifiedTaskExecutor {
             return;
         };
         let effect = self.mint(Owner::Task(id));
+        let mut redrive = again;
         if let Some(child) = self.pool.get_mut(&session) {
             child.busy = true; // from now on a turn may begin at any moment
+            // one that the session still has unanswered is not stored a second time
+            redrive |= std::mem::replace(&mut child.awaiting, true);
         }
         if let Some(task) = self.tasks.get_mut(&id) {
             let text = if worked && !again {
@@ -119,6 +139,7 @@ impl UnifiedTaskExecutor {
             task.in_flight = Some((effect, Ask::Prompt));
             task.turn = Turn {
                 acted: task.turn.acted.take(),
+                messages: std::mem::take(&mut task.turn.messages),
                 worked,
                 ..Turn::default()
             };
@@ -128,7 +149,7 @@ impl UnifiedTaskExecutor {
                 agent: Some(task.agent.clone()),
                 model: task.model.clone(),
                 text,
-                redrive: again,
+                redrive,
             });
         }
     }
@@ -225,6 +246,22 @@ impl UnifiedTaskExecutor {
             return;
         };
         task.last_event = cx.now;
+        if !matches!(event, Event::Idle { .. } | Event::Unblocked { .. }) {
+            task.turn.seen_since_look = true;
+        }
+        if matches!(
+            event,
+            Event::Busy { .. }
+                | Event::Retrying { .. }
+                | Event::FirstOutput { .. }
+                | Event::Tool { .. }
+                | Event::Blocked { .. }
+        ) {
+            self.turn_began(cx, id);
+        }
+        let Some(task) = self.tasks.get_mut(&id) else {
+            return;
+        };
         let ticket = task.ticket;
         match event {
             Event::Busy { .. } => task.turn.handed = false,
@@ -243,6 +280,7 @@ impl UnifiedTaskExecutor {
                 }
             }
             Event::FirstOutput { .. } => {
+                task.outage_since = None;
                 task.turn.handed = false;
                 task.turn.fault = None;
                 if let Some(ticket) = ticket {
@@ -251,6 +289,7 @@ impl UnifiedTaskExecutor {
                 self.progress(cx, id);
             }
             Event::AssistantText { .. } | Event::Tool { .. } => {
+                task.outage_since = None;
                 task.turn.worked = true;
                 self.progress(cx, id);
             }
@@ -261,6 +300,9 @@ impl UnifiedTaskExecutor {
                 tokens,
                 ..
             } => {
+                if !task.turn.messages.is_new(message) {
+                    return;
+                }
                 task.tokens += tokens;
                 task.turn.handed = false;
                 let acted = task.turn.acted.as_ref() == Some(message);
@@ -269,6 +311,7 @@ impl UnifiedTaskExecutor {
                     Ending::Step => {
                         task.turn.worked = true;
                         task.turn.fault = None;
+                        self.turn_began(cx, id);
                         self.progress(cx, id);
                     }
                     Ending::Natural => {
@@ -276,7 +319,10 @@ impl UnifiedTaskExecutor {
                         self.progress(cx, id);
                         self.collect(cx, id);
                     }
-                    Ending::Failed { fault } => self.on_turn_fault(cx, id, fault),
+                    Ending::Failed { fault } => {
+                        task.turn.acted = Some(message.clone());
+                        self.on_turn_fault(cx, id, fault);
+                    }
                     Ending::Unfinished => {}
                 }
             }
@@ -300,6 +346,18 @@ impl UnifiedTaskExecutor {
             }
             Event::Idle { .. } => self.on_task_idle(cx, id),
             _ => {}
+        }
+    }
+
+    /// A sign of the turn that its prompt asked for: it was accepted, whatever becomes of the answer.
+    pub(super) fn turn_began(&mut self, cx: &Context, id: TaskId) {
+        let prompting = self
+            .tasks
+            .get(&id)
+            .is_some_and(|task| task.state == TaskState::Prompting);
+        if prompting {
+            self.enter(id, TaskState::Running);
+            self.watch(cx, id);
         }
     }
 
@@ -366,12 +424,18 @@ impl UnifiedTaskExecutor {
             return;
         };
         let adopting = task.state == TaskState::Adopting;
-        if turn.busy {
+        let prompting = task.state == TaskState::Prompting;
+        if turn.busy || std::mem::take(&mut task.turn.seen_since_look) {
             task.turn.handed = false;
-            if adopting {
+            if adopting || prompting {
                 self.enter(id, TaskState::Running);
             }
             self.watch(cx, id);
+            return;
+        }
+        if adopting && std::mem::take(&mut task.turn.handed) {
+            // its prompt may be on its way, its loop about to start
+            self.arm_task(id, cx.now.plus(PROMPT_GRACE_MS), Wait::BackOff);
             return;
         }
         if adopting {
@@ -395,9 +459,14 @@ impl UnifiedTaskExecutor {
             last if last.as_ref().is_none_or(|last| last.summary) || acted(task) => {
                 if !adopting && turn.unanswered && task.hiccups < RETRY_MAX {
                     task.hiccups += 1;
+                    self.enter(id, TaskState::Queued); // keeps its slot: straight on
                     self.prompt(cx, id, true);
+                } else if prompting {
+                    self.enter(id, TaskState::Queued);
+                    self.prompt(cx, id, false);
                 } else {
-                    self.on_fault(cx, id, &cut_off());
+                    let fault = task.turn.fault.take().unwrap_or_else(cut_off);
+                    self.on_fault(cx, id, &fault);
                 }
             }
             Some(last) => match &last.ending {
@@ -420,6 +489,7 @@ impl UnifiedTaskExecutor {
                 Ending::Failed { fault }
                     if !matches!(fault, Fault::Cancelled | Fault::ContextOverflow) =>
                 {
+                    task.turn.acted = Some(last.message.clone());
                     self.on_fault(cx, id, &fault.clone());
                 }
                 _ => self.on_fault(cx, id, &cut_off()),
@@ -452,6 +522,12 @@ impl UnifiedTaskExecutor {
                 return;
             }
             fault if backpressure => {
+                let since = *task.outage_since.get_or_insert(cx.now);
+                if cx.now.since(since) >= OUTAGE_TASK_MS {
+                    let text = format!("{text} (for {})", crate::time::spoken(cx.now.since(since)));
+                    self.finish(cx, id, TaskState::Failed, &text);
+                    return;
+                }
                 // the limiter knows when the provider may be asked again; here the tasks are only spread a little
                 task.outages += 1;
                 let wait = back_off(seed, FAILURE_FIRST_MS, OUTAGE_CAP_MS, 0);

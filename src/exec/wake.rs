@@ -5,7 +5,7 @@
 
 use super::executor::{Context, Owner, Purpose, UnifiedTaskExecutor};
 use crate::effect::{Effect, Level};
-use crate::event::{Ending, Event, LastTurn, Model, Outcome, Payload};
+use crate::event::{Ending, Event, LastTurn, Model, Origin, Outcome, Payload};
 use crate::fault::Fault;
 use crate::id::{EffectId, TaskId, TimerId};
 use crate::policy::{OUTAGE_CAP_MS, PROMPT_GRACE_MS, RETRY_FIRST_MS, RETRY_MAX, back_off};
@@ -31,12 +31,10 @@ enum Wake {
     None,
     /// The prompt is handed over.
     Prompting(EffectId),
-    /// It was accepted; no sign of its turn was seen yet.
+    /// It was accepted, or may have been; no sign of its turn was seen yet.
     Handed,
     /// It seems to be lost: its fate is looked up.
     Looking(EffectId),
-    /// It was not accepted, and is handed over again.
-    Waiting,
 }
 
 /// What is known of the parent session.
@@ -52,6 +50,9 @@ pub(super) struct Parent {
     wake: Wake,
     text: String,
     tries: u32,
+    /// Whether it was accepted is not known.
+    #[serde(default)]
+    in_doubt: bool,
     timer: Option<TimerId>,
 }
 
@@ -84,9 +85,15 @@ impl Parent {
 impl UnifiedTaskExecutor {
     pub(super) fn on_parent(&mut self, cx: &mut Context, event: &Event) {
         match event {
-            Event::UserMessage { agent, model, .. } => {
+            Event::UserMessage {
+                agent,
+                model,
+                origin,
+                ..
+            } => {
                 self.parent.in_turn(agent.as_ref(), model.as_ref());
-                self.parent.silenced = false;
+                // `/mission` after an abort is no word to go on
+                self.parent.silenced &= *origin != Origin::Person;
                 self.turn_begun();
                 self.resume(cx);
             }
@@ -155,6 +162,7 @@ impl UnifiedTaskExecutor {
         self.parent.wake = Wake::None;
         self.parent.text = String::new();
         self.parent.tries = 0;
+        self.parent.in_doubt = false;
         if let Some(timer) = self.parent.timer.take() {
             self.resources.disarm(timer);
         }
@@ -197,6 +205,7 @@ impl UnifiedTaskExecutor {
     pub(super) fn on_wake_reply(&mut self, cx: &mut Context, outcome: &Outcome) {
         match (&self.parent.wake, outcome) {
             (Wake::Prompting(_), Outcome::Ok(_)) => {
+                self.parent.in_doubt = false;
                 self.parent.wake = Wake::Handed;
                 self.arm_wake(cx, PROMPT_GRACE_MS);
             }
@@ -204,7 +213,11 @@ impl UnifiedTaskExecutor {
             (Wake::Prompting(_) | Wake::Looking(_), Outcome::Err(Fault::SessionLost { .. })) => {
                 self.end_wake();
             }
-            (Wake::Prompting(_) | Wake::Looking(_), _) => self.try_again(cx),
+            (Wake::Prompting(_), _) => {
+                self.parent.in_doubt = true; // it may have been accepted although the answer failed
+                self.try_again(cx);
+            }
+            (Wake::Looking(_), _) => self.try_again(cx),
             _ => {}
         }
     }
@@ -221,6 +234,9 @@ impl UnifiedTaskExecutor {
                 self.send_wake(cx, true);
                 return;
             }
+        } else if std::mem::take(&mut self.parent.in_doubt) {
+            self.send_wake(cx, true); // it did not arrive
+            return;
         }
         self.end_wake();
     }
@@ -233,10 +249,19 @@ impl UnifiedTaskExecutor {
             self.notify(cx, Level::Error, text.to_owned());
             return;
         }
-        self.parent.wake = Wake::Waiting;
+        self.parent.wake = Wake::Handed; // what became of it is looked up
         let seed = self.seed(cx, TaskId(0));
         let wait = back_off(seed, RETRY_FIRST_MS, OUTAGE_CAP_MS, self.parent.tries - 1);
         self.arm_wake(cx, wait);
+    }
+
+    /// The request of the waking went to an instance that is gone.
+    pub(super) fn doubt_wake(&mut self, cx: &Context) {
+        if self.parent.is_waking() {
+            self.parent.in_doubt |= matches!(self.parent.wake, Wake::Prompting(_));
+            self.parent.wake = Wake::Handed;
+            self.arm_wake(cx, PROMPT_GRACE_MS);
+        }
     }
 
     fn arm_wake(&mut self, cx: &Context, wait_ms: u64) {
@@ -250,17 +275,13 @@ impl UnifiedTaskExecutor {
 
     pub(super) fn on_wake_timer(&mut self, cx: &mut Context) {
         self.parent.timer = None;
-        match self.parent.wake {
-            Wake::Handed => {
-                let id = self.mint(Owner::Wake);
-                self.parent.wake = Wake::Looking(id);
-                cx.out.push(Effect::ReadTurn {
-                    id,
-                    session: self.root.clone(),
-                });
-            }
-            Wake::Waiting => self.send_wake(cx, true),
-            _ => {}
+        if self.parent.wake == Wake::Handed {
+            let id = self.mint(Owner::Wake);
+            self.parent.wake = Wake::Looking(id);
+            cx.out.push(Effect::ReadTurn {
+                id,
+                session: self.root.clone(),
+            });
         }
     }
 }

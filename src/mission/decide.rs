@@ -272,6 +272,8 @@ impl Mission {
         if !again {
             self.sent_news = None;
         }
+        // one that the session still has unanswered is not stored a second time
+        let redrive = again || std::mem::replace(&mut self.turn.awaiting, true);
         let news = self.news.as_ref().or(self.sent_news.as_ref());
         cx.out.push(Effect::Prompt {
             id,
@@ -285,7 +287,7 @@ impl Mission {
                 &kind,
                 news.map(|news| news.text.as_str()),
             ),
-            redrive: again,
+            redrive,
         });
         self.in_flight = Some((id, Request::Prompt));
     }

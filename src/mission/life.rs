@@ -37,10 +37,16 @@ impl Mission {
                     None => self.arm(cx.now.plus(WATCH_MS), Purpose::Watch),
                 }
             }
-            (Purpose::Retry, Phase::Prompting) => match self.gate() {
-                Some(gate) => self.hold(cx, gate), // its turn may have begun in spite of the error
-                None => self.hand_over(cx, true),
-            },
+            (Purpose::Retry, Phase::Prompting) => {
+                if let Some(gate) = self.gate() {
+                    self.hold(cx, gate); // its turn may have begun in spite of the error
+                } else {
+                    // it may have been accepted although the answer failed
+                    self.turn.in_doubt = true;
+                    self.turn.handed = Some(cx.now);
+                    self.look_up_turn(cx);
+                }
+            }
             (Purpose::Retry, Phase::Reading) => {
                 let lookup = self.retry.take().unwrap_or(Request::ReadTurn);
                 self.request(cx, lookup);
@@ -105,6 +111,8 @@ impl Mission {
                 self.roadmap_stale = true;
                 self.turn.activity = Activity::Idle;
                 self.turn.handed = None;
+                self.turn.at_work = false;
+                self.turn.unseen_message = false;
                 self.turn.side = false;
                 self.budget.set_active(cx.now, false);
                 self.log(cx, Rule::Restart, "OpenCode was restarted".to_owned());
@@ -140,7 +148,12 @@ impl Mission {
                     }
                     Phase::Working => {
                         self.in_flight = None;
-                        self.request(cx, Request::Probe);
+                        if self.turn.commanded {
+                            // the turn before is on its way out; the command's message comes after it
+                            self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);
+                        } else {
+                            self.request(cx, Request::Probe);
+                        }
                     }
                     _ => {}
                 }

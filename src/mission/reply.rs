@@ -49,7 +49,9 @@ impl Mission {
                 self.proceed(cx);
             }
             (Request::ReadTurn | Request::Probe, Outcome::Ok(Payload::Turn { turn })) => {
-                self.retries = 0;
+                if !self.turn.in_doubt {
+                    self.retries = 0;
+                }
                 self.on_turn_read(cx, turn);
             }
             (Request::ProbeChild(child), Outcome::Ok(Payload::Turn { turn })) => {
@@ -123,7 +125,17 @@ impl Mission {
         self.turn.activity = Activity::Idle;
         self.nothing_pends();
         let handed = self.turn.handed.take();
-        if turn.unanswered && handed.is_none() && self.phase == Phase::Reading {
+        let heard = turn
+            .assistant
+            .as_ref()
+            .is_none_or(|last| self.turn.messages.contains(&last.message));
+        if std::mem::take(&mut self.turn.in_doubt) && heard && !turn.unanswered {
+            // the prompt did not arrive
+            self.enter(cx, Phase::Prompting);
+            self.hand_over(cx, true);
+            return;
+        }
+        if turn.unanswered && handed.is_none() && !std::mem::replace(&mut self.turn.graced, true) {
             // a message of the person's is about to be answered
             self.enter(cx, Phase::Working);
             self.turn.activity = Activity::InTurn;
@@ -157,7 +169,13 @@ impl Mission {
             {
                 self.redrive(cx);
             }
+            // the message that the next turn was to answer was seen after all
+            _ if acted && self.turn.owed && !turn.unanswered => {
+                self.turn.owed = false;
+                self.proceed(cx);
+            }
             _ if acted && self.next != Next::Decide => self.proceed(cx),
+            _ if acted && turn.unanswered && self.turn.awaiting => self.redrive(cx),
             _ if acted && turn.unanswered => {
                 self.log(
                     cx,
@@ -167,6 +185,7 @@ impl Mission {
                 self.next = Next::Send(PromptKind::Resume);
                 self.proceed(cx);
             }
+            _ if acted && !self.turn.idle_heard => self.proceed(cx), // a sign of that turn came late
             _ if acted => self.on_user_abort(cx, "you aborted between two turns"),
             Ending::Natural => {
                 self.log(
@@ -199,6 +218,14 @@ impl Mission {
                 };
                 self.log(cx, Rule::UserRejected, why.to_owned());
                 self.pause(cx);
+            }
+            Ending::Unfinished
+            | Ending::Failed {
+                fault: Fault::Cancelled,
+            } if turn.unanswered && self.turn.spoken => {
+                self.log(cx, Rule::LostPrompt, "your message got no turn".to_owned());
+                self.next = Next::Send(PromptKind::Resume);
+                self.proceed(cx);
             }
             Ending::Unfinished
             | Ending::Failed {

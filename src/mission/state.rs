@@ -10,9 +10,10 @@ use super::stagnation::Detectors;
 use crate::effect::{Effect, Level};
 use crate::event::{Blocker, Fingerprint, Model, TaskNews, Todo};
 use crate::fault::Fault;
-use crate::id::{EffectId, MessageId, MissionId, RequestId, SessionId, TaskId};
-use crate::policy::{DECISIONS_KEPT, Policy, WATCH_MS};
+use crate::id::{CallId, EffectId, MessageId, MissionId, RequestId, SessionId, TaskId};
+use crate::policy::{DECISIONS_KEPT, Policy, RECENT_IDS, WATCH_MS};
 use crate::prompt::PromptKind;
+use crate::recent::Recent;
 use crate::resource::{NodeId, ResourceTracker};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,44 @@ pub(super) struct Turn {
     /// The first idle after a failed turn, and whether its echo came.
     pub failed_idle: Option<(Instant, bool)>,
     pub rejected: bool,
+    /// Messages and calls that were seen.
+    #[serde(default)]
+    pub messages: Recent<MessageId, RECENT_IDS>,
+    #[serde(default)]
+    pub calls: Recent<CallId, RECENT_IDS>,
+    /// A prompt of ours was handed over, and no message came that may be its answer.
+    #[serde(default)]
+    pub awaiting: bool,
+    /// The model was seen at work in this turn.
+    #[serde(default)]
+    pub at_work: bool,
+    /// A command of ours was typed; its message is still to come.
+    #[serde(default)]
+    pub commanded: bool,
+    /// The turn's fault was told by its message.
+    #[serde(default)]
+    pub fault_message: bool,
+    /// A turn failed, and its message is still to be told.
+    #[serde(default)]
+    pub fault_untold: bool,
+    /// A message without a turn was given a moment to get one.
+    #[serde(default)]
+    pub graced: bool,
+    /// Whether the prompt was accepted is not known: its answer failed.
+    #[serde(default)]
+    pub in_doubt: bool,
+    /// A user message came since the last turn, and no sign of its own was seen.
+    #[serde(default)]
+    pub spoken: bool,
+    /// An idle came since the last sign of a turn.
+    #[serde(default)]
+    pub idle_heard: bool,
+    /// A user message came while it was, and no step ended since: the model has not seen it.
+    #[serde(default)]
+    pub unseen_message: bool,
+    /// The turn ended with such a message unseen: OpenCode begins another one for it.
+    #[serde(default)]
+    pub owed: bool,
     /// The turn only shows something to the person; it is not the mission's.
     pub side: bool,
     pub last_event: Instant,
@@ -213,6 +252,19 @@ impl Mission {
                 handed: None,
                 failed_idle: None,
                 rejected: false,
+                messages: Recent::default(),
+                calls: Recent::default(),
+                awaiting: false,
+                at_work: false,
+                commanded: true,
+                fault_message: false,
+                fault_untold: false,
+                graced: false,
+                in_doubt: false,
+                spoken: false,
+                idle_heard: false,
+                unseen_message: false,
+                owed: false,
                 side: false,
                 last_event: cx.now,
                 seen_since_lookup: false,
@@ -333,6 +385,8 @@ impl Mission {
             "{:?} -> {phase:?} is not in the table",
             self.phase
         );
+        #[cfg(feature = "sim")]
+        crate::sim::coverage::phase(self.phase, phase);
         if let Some(node) = self.phase_node.take() {
             self.resources.release(node);
         }

@@ -23,10 +23,13 @@ impl Mission {
         }
         match event {
             Event::Busy { .. } => {
-                if self.turn.activity == Activity::Idle {
-                    self.turn_seen();
+                match self.turn.activity {
+                    Activity::Idle => self.turn_seen(),
+                    Activity::InTurn => self.turn.at_work = true,
+                    Activity::TurnDone => {} // OpenCode says so again as the turn ends
                 }
             }
+            Event::FirstOutput { .. } => self.turn_seen(),
             Event::Retrying {
                 attempt, message, ..
             } => {
@@ -54,20 +57,27 @@ impl Mission {
                 cost,
                 ..
             } => {
+                if !self.turn.messages.is_new(message) {
+                    return;
+                }
                 self.budget.charge(&self.session.0, message, *tokens, *cost);
+                self.turn.awaiting &= *summary;
                 self.on_assistant(cx, message, ending, *summary);
             }
             Event::AssistantText { text, .. } => {
-                self.turn_seen();
+                self.still_in_turn();
                 self.text = Some(*text);
             }
             Event::Todos { todos, .. } => {
                 self.roadmap = Some(todos.clone());
                 self.roadmap_stale = false;
-                self.turn_seen();
+                self.still_in_turn();
                 self.check_early(cx);
             }
             Event::Tool { call, .. } => {
+                if !call.call.0.is_empty() && !self.turn.calls.is_new(&call.call) {
+                    return;
+                }
                 self.turn_seen();
                 if matches!(
                     call.kind,
@@ -85,9 +95,22 @@ impl Mission {
         }
     }
 
+    /// What has no id of its own may be told twice, late: it is no sign that another turn began.
+    fn still_in_turn(&mut self) {
+        if self.turn.activity == Activity::InTurn {
+            self.turn_seen();
+        }
+    }
+
     /// A sign of a turn under way.
     pub(super) fn turn_seen(&mut self) {
         self.turn.activity = Activity::InTurn;
+        self.turn.at_work = true;
+        self.turn.spoken = false;
+        self.turn.graced = false;
+        self.turn.in_doubt = false;
+        self.turn.idle_heard = false;
+        self.turn.owed = false;
         if self.turn.handed.take().is_some() {
             self.resources
                 .disarm_all(|purpose| *purpose == Purpose::Grace); // the prompt got its turn: nothing to look up
@@ -105,6 +128,10 @@ impl Mission {
         model: Option<&Model>,
     ) {
         self.behind_another = false;
+        self.turn.commanded = false;
+        self.turn.unseen_message |= self.turn.at_work;
+        self.turn.spoken |= !self.turn.at_work;
+        self.turn.graced = false;
         self.turn.activity = Activity::InTurn;
         if origin == Origin::Person || self.agent.is_none() {
             self.model = model.cloned().or(self.model.take());
@@ -155,6 +182,7 @@ impl Mission {
     pub(crate) fn resume_here(&mut self, cx: &mut Context) -> String {
         self.fresh_start();
         self.turn.side = false;
+        self.turn.commanded = true;
         self.turn.activity = Activity::InTurn;
         self.log(cx, Rule::Resume, "resumed by /task".to_owned());
         self.activate(cx);
@@ -201,10 +229,22 @@ impl Mission {
         match ending {
             Ending::Step => {
                 self.turn_seen();
+                self.turn.unseen_message = false;
                 self.turn.fault = None;
             }
             Ending::Natural => self.on_natural_end(cx, message),
-            Ending::Failed { fault } => self.on_session_error(cx, fault),
+            Ending::Failed { fault } => {
+                if *fault != Fault::Cancelled {
+                    if std::mem::take(&mut self.turn.fault_untold) {
+                        return; // of the turn before: a busy machine tells it this late
+                    }
+                    if self.turn.activity == Activity::Idle {
+                        self.turn_seen(); // its beginning was not told
+                    }
+                    self.turn.fault_message = true;
+                }
+                self.on_session_error(cx, fault);
+            }
             Ending::Unfinished => {}
         }
     }
@@ -212,13 +252,30 @@ impl Mission {
     pub(super) fn on_natural_end(&mut self, cx: &mut Context, message: &MessageId) {
         self.turn.acted = Some(message.clone());
         self.turn.activity = Activity::TurnDone;
+        self.turn.at_work = false;
+        self.turn.owed = false;
         self.turn.handed = None;
         self.turn.failed_idle = None;
         self.turn.fault = None;
+        self.turn.fault_message = false;
+        self.turn.fault_untold = false;
         self.failures = 0;
         self.odd_failures = 0;
         self.redrives = 0;
         let side = std::mem::take(&mut self.turn.side);
+        if std::mem::take(&mut self.turn.unseen_message)
+            && matches!(
+                self.phase,
+                Phase::Working | Phase::Reading | Phase::Prompting | Phase::Held
+            )
+        {
+            // the person's message comes first, and has its turn at once
+            self.turn.owed = true;
+            self.turn.activity = Activity::InTurn;
+            self.next = Next::Decide;
+            self.enter(cx, Phase::Working);
+            return;
+        }
         match self.phase {
             // the phases that wait for this message judge it, whoever asked for it
             Phase::Held if side => self.on_gate(cx),
@@ -288,10 +345,14 @@ impl Mission {
 
     pub(super) fn on_idle(&mut self, cx: &mut Context) {
         let was = std::mem::replace(&mut self.turn.activity, Activity::Idle);
+        self.turn.at_work = false;
+        self.turn.unseen_message = false;
+        self.turn.idle_heard = true;
         self.nothing_pends();
         match self.phase {
             Phase::Working | Phase::Prompting => {
                 if let Some(fault) = self.turn.fault.take() {
+                    self.turn.fault_untold = !std::mem::take(&mut self.turn.fault_message);
                     self.on_fault(cx, &fault);
                 } else if was == Activity::Idle && self.turn.handed.is_some() && !self.draining {
                     if !self.is_echo(cx) {

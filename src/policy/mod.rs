@@ -160,6 +160,8 @@ pub const OUTAGE_FIRST_MS: u64 = 15_000;
 pub const OUTAGE_CAP_MS: u64 = 600_000;
 /// Failed turns in a row, for backpressure, until the mission stops: about an hour and a half.
 pub const OUTAGE_MAX: u32 = 14;
+/// A task fails when the provider gave it nothing for so long: the host's missions give up about then, too. Milliseconds.
+pub const OUTAGE_TASK_MS: u64 = 7_200_000;
 /// Failed turns in a row for any other passing reason (a malformed answer), until the mission stops.
 pub const FAILURE_MAX: u32 = 4;
 /// First wait after such a failure. Milliseconds.
@@ -188,6 +190,10 @@ pub const CALL_WINDOW: usize = 64;
 /// Files whose history is kept, and versions of each.
 pub const FILES_TRACKED: usize = 512;
 pub const FILE_VERSIONS: usize = 32;
+/// Ids of messages and of tool calls that are remembered, so that an event that comes twice counts once: of a mission's
+/// session, and of a task's. A host that doubles does so within moments.
+pub const RECENT_IDS: usize = 16;
+pub const RECENT_TASK_IDS: usize = 4;
 /// Decisions kept for `/mission`.
 pub const DECISIONS_KEPT: usize = 10;
 /// Open todos quoted in a continuation, and the longest quote, in characters: the agent has its list already.

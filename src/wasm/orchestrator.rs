@@ -141,6 +141,13 @@ impl Orchestrator {
             .read(|engine| engine.executor_of(&SessionId(session)).is_some())
     }
 
+    /// Whether the call of a task tool waits for its answer.
+    #[wasm_bindgen(js_name = hasCall)]
+    pub fn has_call(&self, session: String, call: &str) -> bool {
+        let (session, call) = (SessionId(session), call.into());
+        self.driver.read(|engine| engine.has_call(&session, &call))
+    }
+
     /// Whether sub-agents may delegate in their turn.
     #[wasm_bindgen(js_name = mayNest)]
     pub fn may_nest(&self) -> bool {
