@@ -1,105 +1,52 @@
-//! Rules a text out before the pattern's automaton looks at it, for alternatives and where case is ignored: the regex
-//! engine's vector search for those (Teddy) does not exist for WebAssembly, and its automaton is ten times slower.
+//! Finds where a match may be before the pattern's automaton looks, for alternatives and where case is ignored: the regex
+//! engine's vector search for those does not exist for WebAssembly, and its automaton is several times slower.
 //!
-//! Of each text that must be there, two rare bytes are compared in 64 places at a time ("packed pair", as in `memchr`,
-//! which does it for one text and with regard to case).
+//! This is Teddy (G. Langdale; as in `aho-corasick`'s `packed` module, which has it for x86 and ARM): three bytes of each text
+//! that must be there are its fingerprint; two tables of sixteen bytes for each of the three say by a byte's halves which
+//! texts it may belong to, and one instruction looks sixteen bytes up at a time.
 
 use memchr::arch::all::packedpair::Pair;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// Places that are compared at a time.
-const BLOCK: usize = 64;
-/// With more texts than this the automaton is as fast.
+/// With more texts than this too many places look like one of them.
 const MAX_NEEDLES: usize = 16;
-/// A shorter text is nearly everywhere. Bytes.
-const MIN_LENGTH: usize = 3;
+/// The bytes of a fingerprint; a shorter text has none.
+const PRINT: usize = 3;
+/// Bytes of a vector.
+const LANES: usize = 16;
 
 /// Texts of which one is in every match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefilter {
     needles: Vec<Needle>,
+    /// For each byte of a fingerprint: the buckets by its lower half, and by its upper half. A needle is in the bucket of
+    /// its number, modulo 8.
+    low: [[u8; LANES]; PRINT],
+    high: [[u8; LANES]; PRINT],
 }
 
 /// A text in lower case, to be found without regard to the case of ASCII letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Needle {
     text: Vec<u8>,
-    first: Probe,
-    second: Probe,
-}
-
-/// A byte of a text: `byte` is at `offset` once `fold` is added to what is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Probe {
+    /// Where its fingerprint is.
     offset: usize,
-    byte: u8,
-    fold: u8,
 }
 
 impl Needle {
     fn new(text: Vec<u8>) -> Option<Self> {
-        let pair = Pair::new(&text)?;
-        let probe = |at: u8| {
-            let byte = text[usize::from(at)];
-            Probe {
-                offset: at.into(),
-                byte,
-                fold: if byte.is_ascii_lowercase() { 0x20 } else { 0 },
-            }
-        };
-        let (first, second) = (probe(pair.index1()), probe(pair.index2()));
-        Some(Self {
-            text,
-            first,
-            second,
-        })
+        // around its rarest byte, by memchr's ranks
+        let rarest = usize::from(Pair::new(&text)?.index1());
+        let offset = rarest.saturating_sub(1).min(text.len().checked_sub(PRINT)?);
+        Some(Self { text, offset })
     }
 
-    fn is_at(&self, text: &[u8], at: usize) -> bool {
-        text.get(at..at + self.text.len())
+    /// Whether the text is there whose fingerprint would be at this place.
+    fn has_print_at(&self, text: &[u8], at: usize) -> bool {
+        at.checked_sub(self.offset)
+            .and_then(|start| text.get(start..start + self.text.len()))
             .is_some_and(|there| there.eq_ignore_ascii_case(&self.text))
     }
-
-    /// Whether both probes hold somewhere in the block.
-    fn probes(&self, text: &[u8], at: usize) -> bool {
-        let window = |probe: Probe| text.get(at + probe.offset..)?.first_chunk::<BLOCK>();
-        let (Some(a), Some(b)) = (window(self.first), window(self.second)) else {
-            return true; // the text's end: looked at place by place
-        };
-        both_hold((a, self.first), (b, self.second))
-    }
-}
-
-/// Whether both probes hold in one place.
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-fn both_hold((a, first): (&[u8; BLOCK], Probe), (b, second): (&[u8; BLOCK], Probe)) -> bool {
-    let holds = |at: u8, probe: Probe| at | probe.fold == probe.byte;
-    a.iter()
-        .zip(b)
-        .any(|(a, b)| holds(*a, first) && holds(*b, second))
-}
-
-/// The same with vectors: the compiler doesn't make them of the loop above.
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-fn both_hold((a, first): (&[u8; BLOCK], Probe), (b, second): (&[u8; BLOCK], Probe)) -> bool {
-    use std::arch::wasm32::{
-        u8x16_eq, u8x16_splat, v128, v128_and, v128_any_true, v128_load, v128_or,
-    };
-    #[allow(
-        unsafe_code,
-        reason = "loads the 16 bytes from `at` on, which the array has"
-    )]
-    fn load(bytes: &[u8; BLOCK], at: usize) -> v128 {
-        assert!(at + 16 <= BLOCK);
-        unsafe { v128_load(bytes.as_ptr().add(at).cast()) }
-    }
-    let holds = |bytes: &[u8; BLOCK], at: usize, probe: Probe| {
-        let there = v128_or(load(bytes, at), u8x16_splat(probe.fold));
-        u8x16_eq(there, u8x16_splat(probe.byte))
-    };
-    let in_lane = |at: usize| v128_and(holds(a, at, first), holds(b, at, second));
-    let half = |at: usize| v128_or(in_lane(at), in_lane(at + 16));
-    v128_any_true(v128_or(half(0), half(32)))
 }
 
 impl Prefilter {
@@ -111,20 +58,90 @@ impl Prefilter {
         if texts.len() == 1 && !ignores_case {
             return None;
         }
-        let needles = texts.into_iter().map(Needle::new).collect::<Option<_>>()?;
-        Some(Self { needles })
+        let needles = texts
+            .into_iter()
+            .map(Needle::new)
+            .collect::<Option<Vec<_>>>()?;
+        let [mut low, mut high] = [[[0; LANES]; PRINT]; 2];
+        for (number, needle) in needles.iter().enumerate() {
+            let bucket = 1 << (number % 8);
+            for (at, byte) in needle.text[needle.offset..].iter().take(PRINT).enumerate() {
+                for byte in [*byte, byte.to_ascii_uppercase()] {
+                    low[at][usize::from(byte & 15)] |= bucket;
+                    high[at][usize::from(byte >> 4)] |= bucket;
+                }
+            }
+        }
+        Some(Self { needles, low, high })
     }
 
-    /// Where the first of the texts is: before it no match can end.
+    /// Where the first of the texts is, more or less: on the line of the first match, or before.
     #[must_use]
     pub fn find(&self, text: &[u8]) -> Option<usize> {
-        (0..text.len()).step_by(BLOCK).find_map(|at| {
-            let found = self.needles.iter().filter_map(|needle| {
-                let places = || (at..at + BLOCK).find(|&at| needle.is_at(text, at));
-                needle.probes(text, at).then(places).flatten()
-            });
-            found.min()
+        let mut at = 0;
+        while let Some(chunk) = text[at..].first_chunk::<{ LANES + PRINT - 1 }>() {
+            let buckets = self.buckets(chunk);
+            if let Some(buckets) = buckets {
+                for (lane, buckets) in buckets.into_iter().enumerate() {
+                    if buckets != 0 && self.is_one_at(text, at + lane, buckets) {
+                        return Some(at + lane);
+                    }
+                }
+            }
+            at += LANES;
+        }
+        (at..text.len()).find(|&at| self.is_one_at(text, at, u8::MAX))
+    }
+
+    fn is_one_at(&self, text: &[u8], at: usize, buckets: u8) -> bool {
+        let mut needles = self.needles.iter().enumerate();
+        needles.any(|(number, needle)| {
+            buckets & (1 << (number % 8)) != 0 && needle.has_print_at(text, at)
         })
+    }
+
+    /// The buckets of the fingerprints at the first sixteen places; none when there is no bucket at all.
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+    fn buckets(&self, chunk: &[u8; LANES + PRINT - 1]) -> Option<[u8; LANES]> {
+        let mut buckets = [u8::MAX; LANES];
+        for (lane, buckets) in buckets.iter_mut().enumerate() {
+            for at in 0..PRINT {
+                let byte = usize::from(chunk[lane + at]);
+                *buckets &= self.low[at][byte & 15] & self.high[at][byte >> 4];
+            }
+        }
+        (buckets != [0; LANES]).then_some(buckets)
+    }
+
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the tables stay in registers")]
+    fn buckets(&self, chunk: &[u8; LANES + PRINT - 1]) -> Option<[u8; LANES]> {
+        use std::arch::wasm32::{
+            u8x16_shr, u8x16_splat, u8x16_swizzle, v128, v128_and, v128_any_true, v128_load,
+            v128_store,
+        };
+        #[allow(unsafe_code, reason = "the slice has the sixteen bytes")]
+        fn load(bytes: &[u8]) -> v128 {
+            assert!(bytes.len() >= LANES);
+            unsafe { v128_load(bytes.as_ptr().cast()) }
+        }
+        let looked_up = |at: usize| {
+            let bytes = load(&chunk[at..at + LANES]);
+            let low = u8x16_swizzle(load(&self.low[at]), v128_and(bytes, u8x16_splat(15)));
+            let high = u8x16_swizzle(load(&self.high[at]), u8x16_shr(bytes, 4));
+            v128_and(low, high)
+        };
+        let found = v128_and(v128_and(looked_up(0), looked_up(1)), looked_up(2));
+        if !v128_any_true(found) {
+            return None;
+        }
+        let mut buckets = [0; LANES];
+        #[allow(unsafe_code, reason = "the array has sixteen bytes")]
+        unsafe {
+            v128_store(buckets.as_mut_ptr().cast(), found);
+        }
+        Some(buckets)
     }
 }
 
@@ -173,7 +190,7 @@ fn best_run(parts: &[Hir]) -> Option<Vec<Vec<u8>>> {
         }
     }
     runs.into_iter()
-        .filter(|run| run.len() >= MIN_LENGTH)
+        .filter(|run| run.len() >= PRINT)
         .max_by_key(Vec::len)
         .map(|run| vec![run])
 }
