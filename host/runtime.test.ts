@@ -157,7 +157,11 @@ test("what an instance asked for before it trapped is answered to nobody", async
   breakIt(memories[0]);
   runtime.handle(events.todos);
   assert.equal(memories.length, 2);
-  assert.deepEqual(calls.slice(1), ["recovered"], "the event that was made again is a sign of the prompt's turn");
+  assert.deepEqual(
+    calls.slice(1),
+    ["recovered"],
+    "the event that was made again is a sign of the prompt's turn",
+  );
   answers[0]?.(undefined); // the prompt was accepted, but the one who asked is gone
   await new Promise(setImmediate);
   assert.equal(memories.length, 2);
