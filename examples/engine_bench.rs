@@ -184,6 +184,7 @@ fn call(turn: u64, step: u64) -> opencode_orchestrator::event::ToolCall {
         },
         1 => RawToolCall {
             writes: vec![RawFile {
+                errors: None,
                 path,
                 content: format!("content {turn}"),
             }],

@@ -143,6 +143,13 @@ export interface ToolContext {
   callID?: string;
   agent?: string;
   abort: AbortSignal;
+  /** Resolves when it is allowed, at once or by the person; else it throws. */
+  ask?(request: {
+    permission: string;
+    patterns: string[];
+    always: string[];
+    metadata: Record<string, unknown>;
+  }): Promise<void>;
 }
 
 /** A tool of the plugin. `args` are the properties of its arguments as JSON schemas; OpenCode marks all as required. */
@@ -166,6 +173,10 @@ export interface Hooks {
   "command.execute.before"?(
     input: { command: string; sessionID: string; arguments: string },
     output: { parts: CommandPart[] },
+  ): Promise<void>;
+  "tool.execute.before"?(
+    input: { tool: string; sessionID: string; callID: string },
+    output: { args: unknown },
   ): Promise<void>;
   "tool.execute.after"?(
     input: { tool: string; sessionID: string; callID: string; args: unknown },

@@ -1,6 +1,8 @@
 // One OpenCode project: the engine with its callbacks, and the hooks that feed it. It outlives an OpenCode instance
 // only while `opencode run` is ending: OpenCode then starts a second instance, which attaches to it.
 import { Callbacks, OUR_MARK, pause } from "./callbacks";
+import { Edits } from "./code/edits";
+import { SyntaxTools } from "./code/syntax";
 import { CodeTools } from "./code/tools";
 import { configure } from "./config";
 import { Delegation, modelOf } from "./delegation";
@@ -41,6 +43,8 @@ export class Project {
   private readonly runtime: Runtime;
   private readonly delegation: Delegation;
   private readonly code: CodeTools;
+  private readonly syntax: SyntaxTools;
+  private readonly edits: Edits;
   /** The model of each session's newest message. */
   private readonly models = new Map<string, Model>();
   /** Actions that wait until client calls are allowed; undefined when they are. */
@@ -58,6 +62,8 @@ export class Project {
     this.directory = input.directory;
     this.nests = isObject(options) && isObject(options["tasks"]) && "maxDepth" in options["tasks"];
     this.code = new CodeTools({ root: input.directory, options });
+    this.syntax = new SyntaxTools({ root: input.directory, options });
+    this.edits = new Edits(input.directory, this.syntax);
     this.journal = new JournalFolder(input.directory, (message) => this.callbacks.log("warning", message));
     this.callbacks = new Callbacks({
       directory: input.directory,
@@ -160,7 +166,7 @@ export class Project {
           this.ourAgents = AGENTS.map(({ name }) => name).filter((name) => !config.agent?.[name]?.disable);
         });
       },
-      tool: { ...this.delegation.tools(), ...this.code.tools() },
+      tool: { ...this.delegation.tools(), ...this.code.tools(), ...this.syntax.tools() },
       event: async ({ event }) => {
         // while draining OpenCode tells every event to both instances
         if (current()) this.safely(() => this.onEvent(event));
@@ -170,6 +176,11 @@ export class Project {
       },
       "command.execute.before": async (input, output) => {
         await this.safelyAwait(() => this.onCommand(input, output));
+      },
+      "tool.execute.before": async ({ sessionID, tool, callID }, { args }) => {
+        this.safely(() => {
+          if (this.wantsDiagnostics(sessionID)) this.edits.begin(sessionID, tool, callID, args);
+        });
       },
       "tool.execute.after": async (input, output) => {
         await this.safelyAwait(() => this.onTool(input, output));
@@ -259,8 +270,14 @@ export class Project {
     const session = input.sessionID;
     if (!this.runtime.knows(session)) return;
     const call = toolCall(this.directory, input, output);
+    if (this.wantsDiagnostics(session)) await this.edits.end(session, call);
     this.safely(() => this.runtime.observeTool(session, call));
     await this.held((o) => o.holds(session));
+  }
+
+  /** A mission concerns itself with the session and wants to know what its edits break. */
+  private wantsDiagnostics(session: string): boolean {
+    return this.runtime.look((o) => o.wantsDiagnostics(session), false);
   }
 
   /** A mission continues after a compaction in its own words, not in OpenCode's. */
@@ -295,6 +312,7 @@ export class Project {
     this.callbacks.close();
     this.journal.close();
     await this.safelyAwait(() => this.code.close());
+    await this.safelyAwait(() => this.syntax.close());
     this.onDisposed();
   }
 

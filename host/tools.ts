@@ -55,7 +55,8 @@ export function toolCall(
   };
 }
 
-function pathsOf(args: Record<string, unknown>, metadata: Record<string, unknown>): string[] {
+/** The files that a call names. */
+export function pathsOf(args: Record<string, unknown>, metadata: Record<string, unknown>): string[] {
   const files = Array.isArray(metadata["files"]) ? metadata["files"].filter(isObject) : [];
   const found = [args["filePath"], args["path"], ...files.map((file) => file["filePath"])];
   return [...new Set(found.filter((path): path is string => typeof path === "string" && path !== ""))];
@@ -65,9 +66,10 @@ function fileState(directory: string, path: string): RawFile[] {
   const file = isAbsolute(path) ? path : resolve(directory, path);
   try {
     const { size, mtimeMs } = statSync(file);
-    return [{ path, content: size > MAX_FILE_BYTES ? `${size} ${mtimeMs}` : readFileSync(file, "utf8") }];
+    const content = size > MAX_FILE_BYTES ? `${size} ${mtimeMs}` : readFileSync(file, "utf8");
+    return [{ path, content, errors: null }];
   } catch {
-    return [{ path, content: "" }]; // deleted by the call
+    return [{ path, content: "", errors: null }]; // deleted by the call
   }
 }
 

@@ -183,6 +183,10 @@ pub enum ToolKind {
 pub struct FileState {
     pub path: String,
     pub content: Fingerprint,
+    /// The syntax errors that it has and had not before the mission's first edit of it, as `path:line:column: message`;
+    /// none when it was not parsed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Vec<String>>,
 }
 
 /// The facts of a finished tool call that the stagnation rules need.
@@ -239,6 +243,8 @@ pub struct RawToolCall {
 pub struct RawFile {
     pub path: String,
     pub content: String,
+    /// As in [`FileState`].
+    pub errors: Option<Vec<String>>,
 }
 
 /// Longest label and error prefix kept, in characters.
@@ -272,6 +278,7 @@ impl RawToolCall {
                 .map(|file| FileState {
                     path: file.path.clone(),
                     content: Fingerprint::of(file.content.as_bytes()),
+                    errors: file.errors.clone(),
                 })
                 .collect(),
             diagnostics,

@@ -108,6 +108,7 @@ fn tool() -> impl Strategy<Value = ToolCall> {
                 vec![FileState {
                     path: format!("file {args}"),
                     content: Fingerprint::of(&[result]),
+                    errors: failed.then(|| vec![format!("file {args}:1:1: error {result}")]),
                 }]
             } else {
                 Vec::new()

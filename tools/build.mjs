@@ -8,11 +8,16 @@ import { builtinModules } from "node:module";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { at, filesBelow, read, run, runAsProgram, seconds, Stop } from "./lib.mjs";
 
-const MAX_PACKAGE_BYTES = 3_500_000;
+const MAX_PACKAGE_BYTES = 16_000_000;
+// Flags of the code tools, and a folder of its own for them: cargo would compile everything anew at each change of flags.
+export const CODE_ENV = { RUSTFLAGS: "-C target-feature=+simd128", CARGO_TARGET_DIR: at("target", "code") };
 // The artefacts of the crate: a Cargo feature each, loaded when first needed.
 const MODULES = [
   { name: "engine", feature: "engine" },
-  { name: "search", feature: "code", flags: "-C target-feature=+simd128", small: true },
+  { name: "search", feature: "search", env: CODE_ENV, small: true },
+  { name: "syntax", feature: "syntax", env: CODE_ENV },
+  // shipped packed: large, and loaded only when a file needs it
+  { name: "syntax-more", feature: "syntax-more", env: CODE_ENV, packed: true },
 ];
 // What is bundled: the plugin, and what of the code tools runs in threads of its own or in other programs.
 const ENTRIES = {
@@ -24,8 +29,18 @@ const ENTRIES = {
 const THEATRE = { name: "theatre", feature: "theatre", small: true };
 const WWW_INPUTS = ["www/src", "www/index.html", "www/style.css", "package-lock.json"];
 const dirOf = (name) => `target/wasm/${name}`;
+const shippedAs = ({ name, packed }) => `${name}.wasm${packed ? ".br" : ""}`;
+const BROTLI = {
+  params: {
+    [constants.BROTLI_PARAM_QUALITY]: 9,
+    [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
+  },
+};
 const wasmOf = (name) => `${dirOf(name)}/${name}_bg.wasm`;
-const WASM_INPUTS = ["Cargo.toml", "Cargo.lock", ".cargo", "build.rs", "src", "tools/build.mjs"];
+const WASM_INPUTS = [
+  ...["Cargo.toml", "Cargo.lock", ".cargo", "build.rs", "src"],
+  ...["tools/build.mjs", "tools/wasm-cc", "tools/wasm-libc"],
+];
 const SCHEMA = "host/generated/options.schema.json";
 const PKG_INPUTS = ["host", "package.json", "package-lock.json", "tsconfig.json", "README.md", "LICENSE"];
 
@@ -104,15 +119,17 @@ function hashOf(inputs) {
   return hash.digest("hex");
 }
 
-// Most of the search module is seldom run, and all of it is shipped; memchr is where the time goes.
-const SMALL = ['profile.release.opt-level="s"', "profile.release.package.memchr.opt-level=3"];
+// Most of the search module is seldom run, and all of it is shipped; memchr and our own loops are where the time goes.
+const SMALL = [
+  'profile.release.opt-level="s"',
+  "profile.release.package.memchr.opt-level=3",
+  "profile.release.package.opencode-orchestrator.opt-level=3",
+];
 
-async function buildModule({ name, feature, flags, small }) {
+async function buildModule({ name, feature, env = {}, small }) {
   const options = `--release --target web --no-pack --mode no-install --out-name ${name} --out-dir ${dirOf(name)}`;
   const cargo = ["--no-default-features", "--features", feature];
   if (small) cargo.push(...SMALL.flatMap((setting) => ["--config", setting]));
-  // A folder of its own for each set of flags: cargo would compile everything anew at each change of them.
-  const env = flags ? { RUSTFLAGS: flags, CARGO_TARGET_DIR: at("target", name) } : {};
   await run("wasm-pack", ["build", ...options.split(" "), "--", ...cargo], { env });
   const wasm = wasmOf(name);
   checkImports(wasm);
@@ -205,7 +222,10 @@ async function buildPackage() {
     banner: { js: "// @bun" },
   });
   checkBundle(metafile);
-  for (const { name } of MODULES) copyFileSync(at(wasmOf(name)), at(`pkg/${name}.wasm`));
+  for (const module of MODULES) {
+    const bytes = readFileSync(at(wasmOf(module.name)));
+    writeFileSync(at("pkg", shippedAs(module)), module.packed ? brotliCompressSync(bytes, BROTLI) : bytes);
+  }
   copyFileSync(at(SCHEMA), at("pkg/options.schema.json"));
   for (const name of ["LICENSE", "README.md"]) copyFileSync(at(name), at("pkg", name));
   writeFileSync(at("pkg/index.d.ts"), TYPES);
@@ -267,7 +287,7 @@ function manifest() {
     files: [
       ...Object.keys(ENTRIES).map((name) => `${name}.js`),
       ...["index.d.ts", "code.d.ts", "options.schema.json"],
-      ...MODULES.map(({ name }) => `${name}.wasm`),
+      ...MODULES.map(shippedAs),
     ],
     engines,
   };
@@ -288,7 +308,6 @@ function checkVersions() {
 }
 
 function printSizes(folder) {
-  const brotli = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };
   let total = [0, 0, 0];
   const kb = (sizes) => sizes.map((bytes) => (bytes / 1000).toFixed(1).padStart(9)).join("");
   console.log(`${"kB".padEnd(24)}${["raw", "gzip", "brotli"].map((s) => s.padStart(9)).join("")}`);
@@ -297,7 +316,7 @@ function printSizes(folder) {
     const sizes = [
       bytes.length,
       gzipSync(bytes, { level: 9 }).length,
-      brotliCompressSync(bytes, brotli).length,
+      brotliCompressSync(bytes, BROTLI).length,
     ];
     total = total.map((sum, i) => sum + sizes[i]);
     console.log(`${path.padEnd(24)}${kb(sizes)}`);

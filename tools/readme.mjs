@@ -4,8 +4,6 @@ import { writeFileSync } from "node:fs";
 import { at, read, runAsProgram, Stop } from "./lib.mjs";
 
 const [BEGIN, END] = ["<!-- options: begin (tools/readme.mjs) -->", "<!-- options: end -->"];
-/** Groups whose parts of the plugin are not there yet. */
-const LATER = ["search"];
 
 await runAsProgram(import.meta, ([flag]) => {
   const readme = read("README.md");
@@ -20,11 +18,9 @@ await runAsProgram(import.meta, ([flag]) => {
 function options() {
   const all = Object.entries(JSON.parse(read("host/generated/options.schema.json")).properties).flatMap(
     ([group, { properties }]) =>
-      Object.entries(properties).map(([name, schema]) => ({ group, name: `${group}.${name}`, schema })),
+      Object.entries(properties).map(([name, schema]) => ({ name: `${group}.${name}`, schema })),
   );
-  const now = all.filter(({ group }) => !LATER.includes(group));
-  const later = all.filter(({ group }) => LATER.includes(group)).map(({ name }) => `\`${name}\``);
-  const rows = now.map(({ name, schema: { default: value, description } }) => [
+  const rows = all.map(({ name, schema: { default: value, description } }) => [
     `\`${name}\``,
     value === undefined ? "none" : `\`${JSON.stringify(value)}\``,
     description,
@@ -36,7 +32,5 @@ function options() {
     line(widths.map((n) => "-".repeat(n))),
     ...rows.map(line),
   ];
-  return `${table.join("\n")}
-
-Accepted already, without effect until there is search: ${later.join(", ")}.`;
+  return table.join("\n");
 }

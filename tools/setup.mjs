@@ -9,6 +9,11 @@ const MIN_NODE = [20, 10];
 const WASM_PACK = "0.15.1";
 // Each system program, the names it may have, and Debian's package for it.
 const LINKER = { any: ["cc"], package: "build-essential" };
+// The grammars are C code, compiled for wasm: see tools/wasm-cc.
+const WASM_C = [
+  { any: ["clang"], package: "clang" },
+  { any: ["llvm-ar"], package: "llvm" },
+];
 const TEST_PROGRAMS = [
   { any: ["chromium", "chromium-browser", "google-chrome"], package: "chromium" },
   { any: ["chromedriver"], package: "chromium-driver" },
@@ -21,8 +26,9 @@ export async function setup(purpose) {
   const start = performance.now();
   checkNode();
   checkCargo();
-  const programs = purpose === "test" ? [LINKER, ...TEST_PROGRAMS] : [LINKER];
-  await systemPrograms(programs);
+  const programs = [LINKER, ...WASM_C];
+  await systemPrograms(purpose === "test" ? [...programs, ...TEST_PROGRAMS] : programs);
+  checkClang();
   await wasmTarget();
   if (purpose === "test") await rustComponents();
   await wasmTools();
@@ -66,6 +72,15 @@ async function systemPrograms(programs) {
   if ((await install()).code === 0) return;
   await apt("update");
   if ((await install()).code !== 0) throw new Stop(`apt-get could not install: ${missing.join(" ")}`);
+}
+
+/** Some systems' own clang can't compile for wasm. */
+function checkClang() {
+  const clang = process.env.WASM_CLANG ?? "clang";
+  if (/\bwasm32\b/.test(output(clang, "--print-targets") ?? "")) return;
+  throw new Stop(
+    `${clang} can't compile for wasm32: install LLVM's own clang, and name it in the variable WASM_CLANG`,
+  );
 }
 
 async function wasmTarget() {

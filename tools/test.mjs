@@ -3,10 +3,12 @@
 // A stage that counts tests fails when it counted none: a wasm suite that is not configured for its runtime is
 // skipped with exit code 0, and so is a renamed file. The last line is "N passed, N failed".
 import { rmSync } from "node:fs";
-import { build, buildPlayground, bundle } from "./build.mjs";
+import { build, buildPlayground, bundle, CODE_ENV } from "./build.mjs";
 import { at, filesBelow, run, runAsProgram, seconds, Stop, which } from "./lib.mjs";
 import { setup } from "./setup.mjs";
 
+// Natively the grammars are compiled only as far as tests need them.
+const NATIVE = ["--features", "sim,search,syntax-test"];
 const CLIPPY = ["--", "-D", "warnings"];
 const WASM_TEST = ["--release", "--mode", "no-install"];
 
@@ -19,17 +21,12 @@ const STAGES = {
     await run(process.execPath, ["tools/readme.mjs", "--check"]);
   },
   async lint() {
-    await run("cargo", ["clippy", "--all-targets", "--all-features", ...CLIPPY]);
-    await run("cargo", [
-      "clippy",
-      "--target",
-      "wasm32-unknown-unknown",
-      "--lib",
-      "--all-features",
-      ...CLIPPY,
-    ]);
+    await run("cargo", ["clippy", "--all-targets", ...NATIVE, ...CLIPPY]);
+    // with the build's own flags and folder, so that the grammars' C code is compiled once for both
+    const wasm = ["--target", "wasm32-unknown-unknown", "--lib", "--release", "--all-features"];
+    await run("cargo", ["clippy", ...wasm, ...CLIPPY], { env: CODE_ENV });
   },
-  native: () => run("cargo", ["test", "--all-features"]),
+  native: () => run("cargo", ["test", ...NATIVE]),
   async build() {
     await build();
     await buildPlayground();
@@ -39,8 +36,8 @@ const STAGES = {
     await run("tsc", ["--noEmit", "-p", "www"]);
   },
   host: hostTests,
-  // the code tools as a library, with ripgrep as the oracle
-  code: () => nodeTest(filesBelow("tests/code").filter((path) => path.endsWith(".test.mjs"))),
+  // the code tools as a library, with ripgrep and ast-grep as oracles
+  code: () => nodeTest(testFiles("tests/code")),
   "wasm-node": () => run("wasm-pack", ["test", "--node", ...WASM_TEST, "--", "--test", "node"]),
   "wasm-chrome": () =>
     run("wasm-pack", [
@@ -56,7 +53,7 @@ const COUNTED = ["native", "host", "code", "wasm-node", "wasm-chrome", "www", "e
 async function playgroundTests() {
   await buildPlayground();
   await run("cargo", ["build", "--quiet", "--features", "sim", "--example", "stories"]);
-  return nodeTest(filesBelow("tests/www").filter((path) => path.endsWith(".test.mjs")));
+  return nodeTest(testFiles("tests/www"));
 }
 
 /** What prettier checks: written by people, so not what Rust generates. */
@@ -81,6 +78,8 @@ async function hostTests() {
   return nodeTest(filesBelow(out));
 }
 
+const testFiles = (folder) => filesBelow(folder).filter((path) => path.endsWith(".test.mjs"));
+
 /**
  * The end-to-end tests, a file at a time. The real OpenCode on a busy machine has races of its own: a file that fails is
  * run once more, which is said; failing again it fails the run.
@@ -88,7 +87,7 @@ async function hostTests() {
 async function endToEnd() {
   const texts = [];
   const again = [];
-  for (const file of filesBelow("tests/e2e").filter((path) => path.endsWith(".test.mjs"))) {
+  for (const file of testFiles("tests/e2e")) {
     const began = performance.now();
     try {
       texts.push((await nodeTest([file])).text);

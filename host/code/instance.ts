@@ -1,12 +1,15 @@
 // One instance of a code module over one tree, and what happens when it traps: it is given up, and a fresh one does the
 // request again. What it knew was a cache.
 import { instantiate as search } from "search-glue";
+import { instantiate as syntax } from "syntax-glue";
+import { instantiate as syntaxMore } from "syntax-more-glue";
 import { readFileSync } from "node:fs";
+import { brotliDecompressSync } from "node:zlib";
 import { messageOf } from "../fault";
 import { NodeFiles, type Files } from "./files";
 
 /** The artefacts with code tools. */
-const GLUES = { search };
+const GLUES = { search, syntax, "syntax-more": syntaxMore };
 export type Artefact = keyof typeof GLUES;
 export type Code = InstanceType<ReturnType<typeof search>["Code"]>;
 
@@ -39,10 +42,18 @@ export interface Answer {
 
 const modules = new Map<Artefact, WebAssembly.Module>();
 
+/** Shipped packed: large, and loaded only when a file needs it. As in tools/build.mjs. */
+const PACKED: Artefact = "syntax-more";
+
+function bytesOf(artefact: Artefact): Uint8Array<ArrayBuffer> {
+  const read = (name: string) => readFileSync(new URL(`./${name}`, import.meta.url));
+  return artefact === PACKED ? brotliDecompressSync(read(`${artefact}.wasm.br`)) : read(`${artefact}.wasm`);
+}
+
 function load(artefact: Artefact) {
   let module = modules.get(artefact);
   if (!module) {
-    module = new WebAssembly.Module(readFileSync(new URL(`./${artefact}.wasm`, import.meta.url)));
+    module = new WebAssembly.Module(bytesOf(artefact));
     modules.set(artefact, module);
   }
   const glue = GLUES[artefact](queueMicrotask);

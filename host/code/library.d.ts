@@ -30,6 +30,28 @@ export interface FindFilesArgs {
   limit?: number;
 }
 
+/** The files that a query is about: all, if nothing is given. */
+export interface ScopeArgs {
+  path?: string;
+  globs?: string[];
+}
+
+export interface AstSearchArgs extends ScopeArgs {
+  /** An ast-grep pattern such as `foo($A, $$$REST)`, or a YAML rule that begins with `rule:`. */
+  pattern: string;
+  /** Such as `typescript`. */
+  language: string;
+  /** Matches shown; 100 if not given. */
+  limit?: number;
+}
+
+export interface OutlineArgs extends ScopeArgs {
+  /** Nesting shown; 3 if not given. */
+  depth?: number;
+  /** Shows where this name is defined and used instead. */
+  symbol?: string;
+}
+
 export interface OpenTreeOptions {
   /** Memory of index and cache, in MB: 16 to 4096, 256 if not given. */
   memoryMb?: number;
@@ -46,6 +68,17 @@ export interface Tree {
   search(args: SearchArgs, signal?: AbortSignal): Promise<string>;
   /** The paths of files, and a last line that counts them. Rejects as `search` does. */
   findFiles(args: FindFilesArgs, signal?: AbortSignal): Promise<string>;
+  /**
+   * Indexes what the queries so far came by, which else happens in between. Gives the bytes that index and cache take.
+   * Files that changed in the last two seconds are left for later.
+   */
+  index(signal?: AbortSignal): Promise<number>;
+  /** The matches of a pattern, by file. Rejects as `search` does. */
+  astSearch(args: AstSearchArgs, signal?: AbortSignal): Promise<string>;
+  /** The symbols of a file, or a map of a folder. Rejects as `search` does. */
+  outline(args: OutlineArgs, signal?: AbortSignal): Promise<string>;
+  /** Syntax errors, merge conflicts, broken data. Rejects as `search` does. */
+  diagnostics(args: ScopeArgs, signal?: AbortSignal): Promise<string>;
   /** Bytes of the instances' memory, after the last query. */
   readonly memoryBytes: number;
   /** Ends the worker threads. */

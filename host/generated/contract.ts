@@ -44,7 +44,12 @@ export type Ending = "natural" | "step" | { "failed": { fault: Fault, } } | "unf
 
 export type ToolKind = "read" | "edit" | "run" | "plan" | "other";
 
-export type FileState = { path: string, content: Fingerprint, };
+export type FileState = { path: string, content: Fingerprint, 
+/**
+ * The syntax errors that it has and had not before the mission's first edit of it, as `path:line:column: message`;
+ * none when it was not parsed.
+ */
+errors?: Array<string> | null, };
 
 export type ToolCall = { call: CallId, kind: ToolKind, 
 /**
@@ -94,7 +99,11 @@ writes: Array<RawFile>,
  */
 diagnostics: string | null, };
 
-export type RawFile = { path: string, content: string, };
+export type RawFile = { path: string, content: string, 
+/**
+ * As in [`FileState`].
+ */
+errors: Array<string> | null, };
 
 export type Blocker = "permission" | "question";
 
@@ -235,6 +244,8 @@ export type Options = {
     perKey?: number | { [name: string]: number };
   };
   mission?: {
+    /** Tell a mission of syntax errors that its edits made. Default: true. */
+    diagnostics?: boolean;
     /** US dollars; 0 means no limit. Default: 0.0. */
     maxCostUsd?: number;
     /** Continuations a mission may send. Default: 50. */

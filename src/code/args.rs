@@ -42,6 +42,11 @@ impl Args {
         self.values.remove(name).filter(|value| !value.is_null())
     }
 
+    /// Whatever it is.
+    pub fn value(&mut self, name: &'static str) -> Option<Value> {
+        self.take(name)
+    }
+
     /// # Errors
     /// When it is no text.
     pub fn text(&mut self, name: &'static str) -> Result<Option<String>, String> {

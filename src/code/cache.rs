@@ -4,9 +4,7 @@
 pub mod grams;
 
 use super::files::{Files, Stat, read_whole};
-use super::limits::{
-    BINARY_BYTES, CONTENT_SHARE, INDEXED_FILE_BYTES, RESERVED_BYTES, WHOLE_FILE_BYTES,
-};
+use super::limits::{BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory};
 use super::walk::tree::{FolderId, Tree, is_settled};
 use grams::Grams;
 
@@ -42,21 +40,29 @@ impl Facts {
 pub struct Cache {
     index: usize,
     contents: usize,
-    index_limit: usize,
-    contents_limit: usize,
+    pub memory: Memory,
+    /// What the allocator was made to have at hand.
+    at_hand: usize,
 }
 
 impl Cache {
-    /// For an instance that may have so much memory.
     #[must_use]
-    pub fn new(memory_bytes: usize) -> Self {
-        let free = memory_bytes.saturating_sub(RESERVED_BYTES);
-        let contents_limit = (free as f64 * CONTENT_SHARE) as usize;
-        Self {
+    pub fn new(memory: Memory) -> Self {
+        let mut cache = Self {
             index: 0,
             contents: 0,
-            index_limit: free - contents_limit,
-            contents_limit,
+            memory,
+            at_hand: 0,
+        };
+        cache.grow();
+        cache
+    }
+
+    /// Makes the memory grow ahead of its use.
+    fn grow(&mut self) {
+        if self.used() + GROWTH_BYTES / 2 > self.at_hand {
+            drop(Vec::<u8>::with_capacity(GROWTH_BYTES));
+            self.at_hand = self.used() + GROWTH_BYTES;
         }
     }
 
@@ -71,6 +77,7 @@ impl Cache {
 
     pub fn add(&mut self, bytes: usize) {
         self.index += bytes;
+        self.grow();
     }
 
     pub fn remove(&mut self, bytes: usize) {
@@ -80,16 +87,17 @@ impl Cache {
     /// Takes a file's facts in, without its contents or at all where there is no room.
     fn admit(&mut self, mut facts: Facts) -> Option<Box<Facts>> {
         let index = facts.index_bytes();
-        if self.index + index > self.index_limit {
+        if self.index + index > self.memory.index {
             return None;
         }
         let contents = facts.contents.as_ref().map_or(0, |bytes| bytes.len());
-        if self.contents + contents > self.contents_limit {
+        if self.contents + contents > self.memory.contents {
             facts.contents = None;
         } else {
             self.contents += contents;
         }
         self.index += index;
+        self.grow();
         Some(Box::new(facts))
     }
 
@@ -102,7 +110,7 @@ impl Cache {
     /// Even the names are too many to be kept.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.index > self.index_limit
+        self.index > self.memory.index
     }
 
     /// Bytes in use.
@@ -169,7 +177,8 @@ fn index_file(
     if !is_settled(&stat, files.now()) {
         return 0;
     }
-    let Ok(length) = read_whole(files, &path, buffer, WHOLE_FILE_BYTES) else {
+    let limit = tree.cache.memory.whole_file;
+    let Ok(length) = read_whole(files, &path, buffer, limit) else {
         return 0;
     };
     let facts = match length {
@@ -193,7 +202,7 @@ fn index_file(
         }
     };
     tree.node(folder, place).facts = tree.cache.admit(facts);
-    length.unwrap_or(WHOLE_FILE_BYTES)
+    length.unwrap_or(limit)
 }
 
 fn text_of(bytes: &[u8]) -> Text {

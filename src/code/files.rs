@@ -126,6 +126,40 @@ pub trait Files {
     fn now(&self) -> f64;
 }
 
+impl<F: Files + ?Sized> Files for std::rc::Rc<F> {
+    fn list(&self, folder: &[u8]) -> Result<Vec<Entry>, FileError> {
+        (**self).list(folder)
+    }
+
+    fn stat(&self, path: &[u8]) -> Result<Stat, FileError> {
+        (**self).stat(path)
+    }
+
+    fn read(&self, path: &[u8], offset: u64, into: &mut [u8]) -> Result<usize, FileError> {
+        (**self).read(path, offset, into)
+    }
+
+    fn real(&self, path: &[u8]) -> Result<Option<Vec<u8>>, FileError> {
+        (**self).real(path)
+    }
+
+    fn linked_exclude(&self, folder: &[u8]) -> Option<Vec<u8>> {
+        (**self).linked_exclude(folder)
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        (**self).surroundings()
+    }
+
+    fn root(&self) -> Vec<u8> {
+        (**self).root()
+    }
+
+    fn now(&self) -> f64 {
+        (**self).now()
+    }
+}
+
 /// Reads a whole file to the start of `buffer`, which grows as needed and is never cut, so that its bytes are zeroed once.
 /// Gives the file's length; none when it is longer than `limit` bytes and was left.
 ///

@@ -17,15 +17,50 @@ pub const CHARS_BEFORE_MATCH: usize = 80;
 /// Names of what was skipped that are shown.
 pub const SKIPPED_NAMES: usize = 3;
 
-/// A pattern's compiled size: what ripgrep allows. Bytes.
-pub const PATTERN_BYTES: usize = 100 << 20;
-/// The lazy DFA's cache; ripgrep's is ten times as large, but there the memory is not shared with an index. Bytes.
-pub const DFA_BYTES: usize = 16 << 20;
+/// A pattern's compiled size; ripgrep allows ten times as much, of a memory that is not shared. Bytes.
+pub const PATTERN_BYTES: usize = 10 << 20;
+/// The lazy DFA's cache, of which a pattern has a few; ripgrep's is larger, but there the memory is not shared with an
+/// index. Bytes.
+pub const DFA_BYTES: usize = 2 << 20;
 
-/// Files up to this are read whole; longer ones in pieces, line by line. Bytes.
-pub const WHOLE_FILE_BYTES: usize = 8 << 20;
-/// The longest line of such a file, and the longest file that a multi-line pattern is tried on. Bytes.
-pub const PIECE_BYTES: usize = 64 << 20;
+/// How one instance divides the memory that it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Files up to this are read whole; longer ones in pieces, line by line.
+    pub whole_file: usize,
+    /// The longest line of such a file, and the longest file that a multi-line pattern is tried on.
+    pub piece: usize,
+    /// Names, facts and trigrams.
+    pub index: usize,
+    /// Contents of files.
+    pub contents: usize,
+}
+
+impl Memory {
+    /// Of so many bytes. What is not index or contents is for the module with its automata, and for reading: the buffers
+    /// grow by doubling, so that each is there one and a half times for a moment.
+    #[must_use]
+    pub fn of(bytes: usize) -> Self {
+        let whole_file = (bytes / 32).clamp(1 << 20, 8 << 20);
+        let piece = (bytes / 16).clamp(2 << 20, 16 << 20);
+        let reserved = FIXED_BYTES + 3 * whole_file + 3 * piece / 2;
+        // an allocator can't use everything: pieces of all sizes come and go
+        let free = bytes.saturating_sub(reserved) / 8 * 7;
+        let index = free / 5 * 3;
+        Self {
+            whole_file,
+            piece,
+            index,
+            contents: free - index,
+        }
+    }
+}
+
+/// The module itself, its stack, a pattern's automata and the results of a search. Bytes.
+const FIXED_BYTES: usize = 14 << 20;
+/// The memory grows by so much at a time: a runtime takes a third of a millisecond for each growth, and the allocator would
+/// ask for 64 KiB. Bytes.
+pub const GROWTH_BYTES: usize = 8 << 20;
 /// A NUL in a file's first bytes makes it binary: as many as ripgrep looks at. Bytes.
 pub const BINARY_BYTES: usize = 64 << 10;
 
@@ -36,15 +71,11 @@ pub const STEP_BYTES: usize = 8 << 20;
 /// What changed so shortly before it was read may change again without its time telling: file systems count time in
 /// steps of up to 2 s (FAT; ext4 in jiffies). It is read anew until it is older. Milliseconds.
 pub const RACY_MS: f64 = 2_000.0;
-/// Index of a file: bits for each byte of text. A source file has a distinct trigram for every four bytes, so a third of the
+/// Index of a file: bits for each byte of text. A source file has a distinct trigram for every four bytes, so a quarter of the
 /// bits are set, and a pattern of eight characters passes one file in a thousand that doesn't have it.
-pub const INDEX_BITS_PER_BYTE: f64 = 0.6;
+pub const INDEX_BITS_PER_BYTE: f64 = 0.8;
 /// Files longer than this are not indexed: they are few, and each would match most trigrams. Bytes.
 pub const INDEXED_FILE_BYTES: usize = 2 << 20;
-/// Memory that is not index or cache: the module, the read buffer, a pattern's automata, results. Bytes.
-pub const RESERVED_BYTES: usize = 48 << 20;
-/// Of the rest, what the contents of files may take; the index has the remainder. A fraction.
-pub const CONTENT_SHARE: f64 = 0.6;
 /// What a file or folder in the tree takes beside its name. Bytes.
 pub const NODE_BYTES: usize = 64;
 /// Workers where the user says nothing and the machine has the processors.

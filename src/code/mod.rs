@@ -13,6 +13,7 @@
 //! | [`cache`] | index and contents of files that were read before, within a memory limit |
 //! | [`text`] | `code_search` |
 //! | [`find`] | `find_files` |
+//! | `syntax` | parsing, in modules of their own |
 
 pub mod args;
 pub mod cache;
@@ -21,5 +22,10 @@ pub mod find;
 pub mod limits;
 pub mod service;
 pub mod show;
+#[cfg(feature = "syntax-base")]
+pub mod syntax;
 pub mod text;
 pub mod walk;
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

@@ -7,11 +7,12 @@
 
 use super::cache::{Cache, Indexer};
 use super::files::Files;
-use super::find::{self, Find};
-use super::limits::{AUTO_WORKERS, STEP_BYTES, STEP_FILES};
+use super::find;
+use super::limits::{AUTO_WORKERS, Memory, STEP_BYTES, STEP_FILES};
+#[cfg(feature = "syntax-base")]
+use super::syntax::job as syntax;
 use super::text::query::Query;
 use super::text::report;
-use super::text::search::Search;
 use super::walk::Share;
 use super::walk::tree::Tree;
 use crate::policy::SearchPolicy;
@@ -45,6 +46,8 @@ impl Settings {
     #[must_use]
     pub fn of(options: &SearchPolicy, cores: u32) -> Self {
         let workers = match options.workers {
+            // a parsing request is one instance's: its answer is not made of parts
+            _ if !cfg!(feature = "search") => 1,
             0 => cores.clamp(1, AUTO_WORKERS),
             some => some,
         };
@@ -61,6 +64,8 @@ pub struct World<F> {
     pub tree: Tree,
     /// For files that are read: one for all.
     pub buffer: Vec<u8>,
+    #[cfg(feature = "syntax-base")]
+    pub syntax: super::syntax::Syntax,
 }
 
 /// The requests of one tree.
@@ -75,6 +80,10 @@ struct Waiting {
     id: u32,
     method: String,
     args: String,
+    #[cfg_attr(
+        not(feature = "search"),
+        expect(dead_code, reason = "parsing has no shares")
+    )]
     share: Share,
 }
 
@@ -83,8 +92,10 @@ impl<F: Files + 'static> Service<F> {
         Self {
             world: World {
                 files,
-                tree: Tree::new(Cache::new(settings.memory_bytes)),
+                tree: Tree::new(Cache::new(Memory::of(settings.memory_bytes))),
                 buffer: Vec::new(),
+                #[cfg(feature = "syntax-base")]
+                syntax: super::syntax::Syntax::with_memory(settings.memory_bytes),
             },
             jobs: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -142,13 +153,15 @@ impl<F: Files + 'static> Service<F> {
 
     /// A slice of indexing, while there is no request. Whether there is more to do.
     pub fn idle(&mut self) -> bool {
-        if !self.jobs.is_empty() || !self.waiting.is_empty() {
+        // the index is for text search
+        if !cfg!(feature = "search") || !self.jobs.is_empty() || !self.waiting.is_empty() {
             return false;
         }
         let World {
             files,
             tree,
             buffer,
+            ..
         } = &mut self.world;
         self.indexer
             .step(tree, files, buffer, (STEP_FILES, STEP_BYTES))
@@ -159,34 +172,56 @@ impl<F: Files + 'static> Service<F> {
     pub fn used(&self) -> usize {
         self.world.tree.cache.used()
     }
-
-    /// What the requests work on, for tests.
-    pub fn files(&self) -> &F {
-        &self.world.files
-    }
 }
 
 fn start<F: Files + 'static>(
     world: &mut World<F>,
     request: &Waiting,
 ) -> Result<Box<dyn Job<F>>, String> {
-    let Waiting {
-        method,
-        args,
-        share,
-        ..
-    } = request;
-    let whole = share.of <= 1;
+    let Waiting { method, args, .. } = request;
     match method.as_str() {
+        #[cfg(feature = "syntax-base")]
+        method if syntax::SERVES.contains(&method) => syntax::start(world, method, args),
+        #[cfg(feature = "search")]
         "code_search" => {
             let query = Query::parse(args)?;
-            Ok(Box::new(Search::new(world, query, *share, whole)?))
+            Ok(Box::new(super::text::search::Search::new(
+                world,
+                query,
+                request.share,
+                request.share.of <= 1,
+            )?))
         }
+        #[cfg(feature = "search")]
         "find_files" => {
             let query = find::Query::parse(args)?;
-            Ok(Box::new(Find::new(world, query, *share, whole)?))
+            Ok(Box::new(find::Find::new(
+                world,
+                query,
+                request.share,
+                request.share.of <= 1,
+            )?))
         }
+        "index" => Ok(Box::new(Index(Indexer::default()))),
         other => Err(format!("There is no method `{other}`.")),
+    }
+}
+
+/// The index, built at once and not in between.
+struct Index(Indexer);
+
+impl<F: Files> Job<F> for Index {
+    fn step(&mut self, world: &mut World<F>) -> Step {
+        let World {
+            files,
+            tree,
+            buffer,
+            ..
+        } = world;
+        if self.0.step(tree, files, buffer, (STEP_FILES, STEP_BYTES)) {
+            return Step::More;
+        }
+        Step::Done(Ok(tree.cache.used().to_string()))
     }
 }
 
@@ -203,6 +238,10 @@ pub fn merge(method: &str, args: &str, parts: &[String]) -> Result<String, Strin
         "find_files" => {
             let parts: Result<_, _> = parts.iter().map(|t| find::Part::from_text(t)).collect();
             Ok(find::show(&find::Query::parse(args)?, parts?))
+        }
+        "index" => {
+            let used = parts.iter().filter_map(|used| used.parse::<usize>().ok());
+            Ok(used.sum::<usize>().to_string())
         }
         other => Err(format!("There is no method `{other}`.")),
     }

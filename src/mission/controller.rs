@@ -98,6 +98,11 @@ impl Mission {
                 cost,
                 ..
             } => self.budget.charge(&session.0, message, *tokens, *cost),
+            Event::Tool { call, .. } => {
+                for file in &call.writes {
+                    self.progress.on_written(file);
+                }
+            }
             _ => {}
         }
     }

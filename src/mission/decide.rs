@@ -287,6 +287,7 @@ impl Mission {
                 self.todos(),
                 &kind,
                 news.map(|news| news.text.as_str()),
+                &self.progress.broken().collect::<Vec<_>>(),
             ),
             redrive,
         });

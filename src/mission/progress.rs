@@ -2,10 +2,13 @@
 //!
 //! Strong: a new high-water mark of finished todos, or a changed work tree together with diagnostics not seen before.
 //! Weak: the list's text changed, a new file was read or written, a new error appeared. Stagnant: nothing of these.
+//!
+//! A syntax error that an edit made is a new error; mending it is new health of the work tree, once for each error.
 
-use crate::event::{Fingerprint, Todo, ToolCall};
+use crate::event::{FileState, Fingerprint, Todo, ToolCall, clip};
+use crate::policy::{BROKEN_FILES, SYNTAX_CHARS, SYNTAX_PER_FILE};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Facts kept of each kind, so that memory is bounded over any mission.
 const SEEN_MAX: usize = 4_096;
@@ -53,6 +56,9 @@ pub struct Progress {
     reads: Seen,
     errors: Seen,
     diagnostics: Seen,
+    /// The syntax errors that edits left, by file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    broken: BTreeMap<String, Vec<String>>,
     turn: TurnFacts,
 }
 
@@ -70,6 +76,7 @@ impl Progress {
         for file in &call.writes {
             let path = Fingerprint::of(file.path.as_bytes());
             self.turn.tree_changed |= self.trees.is_new(path.and(file.content));
+            self.on_written(file);
         }
         for path in &call.reads {
             self.turn.news |= self.reads.is_new(Fingerprint::of(path.as_bytes()));
@@ -80,6 +87,33 @@ impl Progress {
         if let Some(diagnostics) = call.diagnostics {
             self.turn.new_diagnostics |= self.diagnostics.is_new(diagnostics);
         }
+    }
+
+    /// Takes note of a written file's syntax errors.
+    pub fn on_written(&mut self, file: &FileState) {
+        let Some(errors) = &file.errors else {
+            return;
+        };
+        for error in errors {
+            self.turn.news |= self.errors.is_new(Fingerprint::of(error.as_bytes()));
+        }
+        let kept = || {
+            let errors = errors.iter().take(SYNTAX_PER_FILE);
+            errors.map(|error| clip(error, SYNTAX_CHARS)).collect()
+        };
+        if errors.is_empty() {
+            if let Some(mended) = self.broken.remove(&file.path) {
+                let mended = Fingerprint::of(mended.join("\n").as_bytes());
+                self.turn.new_diagnostics |= self.diagnostics.is_new(mended);
+            }
+        } else if self.broken.len() < BROKEN_FILES || self.broken.contains_key(&file.path) {
+            self.broken.insert(file.path.clone(), kept());
+        }
+    }
+
+    /// The syntax errors that edits left.
+    pub fn broken(&self) -> impl Iterator<Item = &str> {
+        self.broken.values().flatten().map(String::as_str)
     }
 
     /// Takes note of what the completion command printed: it speaks for the work tree's health.
@@ -196,6 +230,7 @@ mod tests {
                 writes: vec![RawFile {
                     path: "a.rs".into(),
                     content: content.into(),
+                    errors: None,
                 }],
                 diagnostics: diagnostics.map(str::to_owned),
                 ..RawToolCall::default()
@@ -208,5 +243,31 @@ mod tests {
         assert_eq!(progress.classify(&todos), Class::Weak);
         progress.on_tool(&edit("2", None));
         assert_eq!(progress.classify(&todos), Class::Stagnant);
+    }
+
+    #[test]
+    fn breaking_a_file_is_news_and_mending_it_is_progress_once() {
+        let mut progress = Progress::default();
+        let todos = list(&[("a", Pending)]);
+        progress.classify(&todos);
+        let mut turn = |content: &str, errors: &[&str]| {
+            let call = RawToolCall {
+                kind: Some(ToolKind::Edit),
+                writes: vec![RawFile {
+                    path: "a.rs".into(),
+                    content: content.into(),
+                    errors: Some(errors.iter().map(|&error| error.to_owned()).collect()),
+                }],
+                ..RawToolCall::default()
+            };
+            progress.on_tool(&call.reduce());
+            let broken = progress.broken().count();
+            (progress.classify(&todos), broken)
+        };
+        assert_eq!(turn("1", &["a.rs:1:2: missing `)`"]), (Class::Weak, 1));
+        assert_eq!(turn("2", &[]), (Class::Strong, 0));
+        assert_eq!(turn("3", &["a.rs:1:2: missing `)`"]), (Class::Weak, 1));
+        assert_eq!(turn("4", &[]), (Class::Weak, 0));
+        assert_eq!(turn("4", &[]), (Class::Stagnant, 0));
     }
 }

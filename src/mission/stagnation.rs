@@ -237,6 +237,7 @@ mod tests {
                 writes: vec![RawFile {
                     path: "a.rs".into(),
                     content: i.to_string(),
+                    errors: None,
                 }],
                 ..RawToolCall::default()
             }

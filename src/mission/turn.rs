@@ -200,6 +200,7 @@ impl Mission {
             &todos,
             &PromptKind::Resume,
             news.as_ref().map(|news| news.text.as_str()),
+            &self.progress.broken().collect::<Vec<_>>(),
         )
     }
 

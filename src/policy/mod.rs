@@ -72,6 +72,13 @@ pub struct MissionPolicy {
     /// Milliseconds between the end of a turn and the continuation, for the person to step in. With 0 the
     /// continuation is handed over before the session becomes idle.
     pub settle_ms: u64,
+    /// Parse the files that the mission's agents edit, and tell it of syntax errors that they made.
+    #[serde(default = "yes")]
+    pub diagnostics: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `completion` options.
@@ -112,6 +119,7 @@ impl Default for Policy {
                 max_tokens: 20_000_000,
                 max_cost_usd: 0.0,
                 settle_ms: 0,
+                diagnostics: true,
             },
             completion: CompletionPolicy {
                 command: None,
@@ -199,6 +207,13 @@ pub const DECISIONS_KEPT: usize = 10;
 /// Open todos quoted in a continuation, and the longest quote, in characters: the agent has its list already.
 pub const TODOS_QUOTED: usize = 5;
 pub const TODO_CHARS: usize = 160;
+/// Syntax errors quoted in a continuation.
+pub const SYNTAX_QUOTED: usize = 10;
+/// Syntax errors kept of one file, the longest in characters, and files with such errors: a broken file's first errors
+/// say where, the rest are mostly their consequences.
+pub const SYNTAX_PER_FILE: usize = 5;
+pub const SYNTAX_CHARS: usize = 200;
+pub const BROKEN_FILES: usize = 100;
 /// Tail of the completion command's output quoted in a continuation, in characters.
 pub const CHECK_CHARS: usize = 2_000;
 /// Longest objective kept, in characters. It is part of every compaction and of the journal.

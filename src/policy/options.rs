@@ -114,6 +114,11 @@ const SPECS: &[Spec] = &[
         "Milliseconds to wait after a turn before going on.",
         mission.settle_ms as u64
     ),
+    flag!(
+        "mission.diagnostics",
+        "Tell a mission of syntax errors that its edits made.",
+        mission.diagnostics
+    ),
     Spec {
         path: "completion.command",
         shape: Shape::Text,

@@ -53,6 +53,7 @@ fn edit(path: &str, content: &str) -> Deed {
             args: path.into(),
             output: "ok".into(),
             writes: vec![crate::event::RawFile {
+                errors: None,
                 path: path.into(),
                 content: content.into(),
             }],
@@ -125,7 +126,7 @@ impl World {
         }
         if self.chance.percent(k, 4) {
             deeds.push(Compact {
-                overflow: turn % 2 == 0,
+                overflow: turn.is_multiple_of(2),
             });
         }
         if !self.scenario.headless && self.chance.percent(k, 4) {
@@ -140,7 +141,7 @@ impl World {
             }
             Temper::Slow => {
                 deeds.push(read(&format!("src/part_{turn}.rs")));
-                if turn % 3 == 0 {
+                if turn.is_multiple_of(3) {
                     deeds.push(Plan(complete(list)));
                 }
             }
@@ -163,7 +164,7 @@ impl World {
                 return [deeds, vec![Finish("I am trying".into())]].concat();
             }
             Temper::Oscillating => {
-                let even = turn % 2 == 0;
+                let even = turn.is_multiple_of(2);
                 deeds.push(edit("src/main.rs", if even { "a" } else { "b" }));
                 list[0].status = if even {
                     TodoStatus::Completed
@@ -220,7 +221,7 @@ impl World {
             ));
         }
         let open = list.iter().any(|todo| !todo.status.is_terminal());
-        if open && !(background && turn % 2 == 0) {
+        if open && !(background && turn.is_multiple_of(2)) {
             let resume = known
                 .last()
                 .filter(|_| self.chance.percent(k, 15))
@@ -241,7 +242,7 @@ impl World {
                 ),
             ));
         }
-        if !background || turn % 2 == 0 {
+        if !background || turn.is_multiple_of(2) {
             deeds.push(Plan(complete(list)));
         }
     }

@@ -5,6 +5,7 @@
 //! | `engine` | `orchestrator`, `host`, `driver` | missions: [`host`] is what the module may call, [`Orchestrator`] is what JavaScript may call, [`driver`] is the loop between them: events are queued, the engine is borrowed for one event only, and its effects are all started before the next |
 //! | `theatre` | `theatre` | the playground: simulated missions to look at, in no module of pkg/ |
 //! | `code` | `code` | the code tools: the imported `Files`, and `Code`, which serves requests |
+//! | `syntax-base` | `syntax` | parsing |
 
 #![allow(
     clippy::must_use_candidate,
@@ -21,6 +22,8 @@ mod driver;
 mod host;
 #[cfg(feature = "engine")]
 mod orchestrator;
+#[cfg(feature = "syntax-base")]
+mod syntax;
 
 #[cfg(feature = "theatre")]
 mod theatre;

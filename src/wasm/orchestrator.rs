@@ -50,6 +50,13 @@ impl Orchestrator {
         self.driver.read(|engine| engine.policy().notify.toasts)
     }
 
+    /// Whether the session's edits are to be parsed: a mission concerns itself with it and wants to know.
+    #[wasm_bindgen(js_name = wantsDiagnostics)]
+    pub fn wants_diagnostics(&self, session: String) -> bool {
+        self.driver
+            .read(|engine| engine.policy().mission.diagnostics && engine.knows(&SessionId(session)))
+    }
+
     /// Handles an `Event`, as JSON text. Throws when the text is not one.
     pub fn handle(&self, text: &str) -> Result<(), JsError> {
         let event = read::<Event>(text, "event")?;

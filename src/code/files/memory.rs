@@ -1,7 +1,7 @@
 //! A tree in memory: for tests, and for the browser, where the page fills it.
 
 use super::{Entry, FileError, Files, Kind, Stat, Surroundings, join};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ struct Node {
 pub struct MemoryFiles {
     nodes: RefCell<BTreeMap<Vec<u8>, Node>>,
     clock: RefCell<f64>,
+    reads: Cell<usize>,
     surroundings: Surroundings,
 }
 
@@ -45,6 +46,28 @@ impl MemoryFiles {
         self.insert(path, kind, bytes, now, true);
     }
 
+    /// Writes a file at the very time of the last change: two states of it can have the same stat.
+    pub fn write_at_once(&self, path: impl AsRef<[u8]>, bytes: impl Into<Vec<u8>>) {
+        let now = self.now();
+        self.put(path.as_ref(), Kind::File, bytes.into());
+        *self.clock.borrow_mut() = now;
+        let mut nodes = self.nodes.borrow_mut();
+        for node in nodes.values_mut() {
+            node.changed = node.changed.min(now);
+        }
+    }
+
+    /// Lets time pass.
+    pub fn wait(&self) {
+        self.tick();
+    }
+
+    /// Files read so far.
+    #[must_use]
+    pub fn reads(&self) -> usize {
+        self.reads.get()
+    }
+
     /// Removes a file, or a folder with all in it.
     pub fn remove(&self, path: &[u8]) {
         let now = self.tick();
@@ -65,8 +88,14 @@ impl MemoryFiles {
     fn insert(&self, path: &[u8], kind: Kind, bytes: Vec<u8>, now: f64, replace: bool) {
         let mut nodes = self.nodes.borrow_mut();
         if let Some(node) = nodes.get_mut(path) {
-            if replace {
-                (node.kind, node.bytes, node.changed) = (kind, bytes, now);
+            if !replace {
+                return;
+            }
+            let is_other = node.kind != kind;
+            (node.kind, node.bytes, node.changed) = (kind, bytes, now);
+            // another kind is another file of that name: its folder has changed
+            if is_other && let Some(folder) = nodes.get_mut(folder_of(path)) {
+                folder.changed = now;
             }
             return;
         }
@@ -134,6 +163,7 @@ impl Files for MemoryFiles {
     }
 
     fn read(&self, path: &[u8], offset: u64, into: &mut [u8]) -> Result<usize, FileError> {
+        self.reads.set(self.reads.get() + 1);
         let nodes = self.nodes.borrow();
         let node = nodes.get(path).ok_or(FileError::Missing)?;
         if node.kind != Kind::File {

@@ -3,8 +3,8 @@
 
 use super::super::files::{FileError, Files};
 use super::super::limits::{CHARS_BEFORE_MATCH, LINE_CHARS};
+use super::pattern::Pattern;
 use grep_matcher::Matcher;
-use grep_regex::RegexMatcher;
 use grep_searcher::{Searcher, Sink, SinkContext, SinkError, SinkMatch};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -45,7 +45,7 @@ pub struct Wanted {
 
 /// Collects a file's matches.
 pub struct Collector<'a> {
-    pub matcher: &'a RegexMatcher,
+    pub matcher: &'a Pattern,
     pub wanted: Wanted,
     pub matches: Matches,
     kept: usize,
@@ -53,7 +53,7 @@ pub struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     #[must_use]
-    pub fn new(matcher: &'a RegexMatcher, wanted: Wanted) -> Self {
+    pub fn new(matcher: &'a Pattern, wanted: Wanted) -> Self {
         Self {
             matcher,
             wanted,

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`query`] | the arguments |
 //! | [`pattern`] | the pattern, compiled; what to write instead of one that is none |
+//! | [`prefilter`] | what rules a text out before |
 //! | [`file`] | one file's matches |
 //! | [`search`] | the job: walk, read, match |
 //! | [`report`] | the answer |
 
 pub mod file;
 pub mod pattern;
+pub mod prefilter;
 pub mod query;
 pub mod report;
 pub mod search;

@@ -2,16 +2,53 @@
 
 use super::super::cache::grams::Need;
 use super::super::limits::{DFA_BYTES, PATTERN_BYTES};
+use super::prefilter::Prefilter;
 use super::query::Query;
+use grep_matcher::{ByteSet, LineMatchKind, LineTerminator, Match, Matcher, NoCaptures, NoError};
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use regex_syntax::ast::ErrorKind;
 use regex_syntax::{Error, ParserBuilder};
 
 /// A pattern that can be searched for.
 pub struct Pattern {
-    pub matcher: RegexMatcher,
+    matcher: RegexMatcher,
     /// What a file's index must have.
     pub need: Need,
+    /// What a line must have; only where lines are searched one by one.
+    prefilter: Option<Prefilter>,
+}
+
+/// ripgrep's matcher, but for how it finds lines that may match.
+impl Matcher for Pattern {
+    type Captures = NoCaptures;
+    type Error = NoError;
+
+    fn find_at(&self, text: &[u8], at: usize) -> Result<Option<Match>, NoError> {
+        self.matcher.find_at(text, at)
+    }
+
+    fn new_captures(&self) -> Result<NoCaptures, NoError> {
+        Ok(NoCaptures::new())
+    }
+
+    fn shortest_match_at(&self, text: &[u8], at: usize) -> Result<Option<usize>, NoError> {
+        self.matcher.shortest_match_at(text, at)
+    }
+
+    fn non_matching_bytes(&self) -> Option<&ByteSet> {
+        self.matcher.non_matching_bytes()
+    }
+
+    fn line_terminator(&self) -> Option<LineTerminator> {
+        self.matcher.line_terminator()
+    }
+
+    fn find_candidate_line(&self, text: &[u8]) -> Result<Option<LineMatchKind>, NoError> {
+        match &self.prefilter {
+            Some(prefilter) => Ok(prefilter.find(text).map(LineMatchKind::Candidate)),
+            None => self.matcher.find_candidate_line(text),
+        }
+    }
 }
 
 impl Pattern {
@@ -62,6 +99,11 @@ impl Pattern {
         Ok(Self {
             matcher,
             need: Need::of(&hir),
+            prefilter: if query.multiline {
+                None
+            } else {
+                Prefilter::new(&hir, query.ignore_case)
+            },
         })
     }
 }

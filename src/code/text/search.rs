@@ -2,7 +2,7 @@
 
 use super::super::cache::{Text, has_wide_bom, is_binary};
 use super::super::files::{FileError, Files, Kind, read_whole};
-use super::super::limits::{PIECE_BYTES, STEP_BYTES, STEP_FILES, WHOLE_FILE_BYTES};
+use super::super::limits::{STEP_BYTES, STEP_FILES};
 use super::super::service::{Job, Step, World};
 use super::super::walk::globs::Globs;
 use super::super::walk::path::resolve;
@@ -43,7 +43,7 @@ impl Search {
             .multi_line(query.multiline)
             .binary_detection(BinaryDetection::quit(0))
             .memory_map(MmapChoice::never())
-            .heap_limit(Some(PIECE_BYTES))
+            .heap_limit(Some(world.tree.cache.memory.piece))
             .before_context(context(&query))
             .after_context(context(&query))
             .build();
@@ -97,7 +97,8 @@ impl Search {
 
     fn read<F: Files>(&mut self, world: &mut World<F>, path: &[u8]) -> usize {
         let mut buffer = std::mem::take(&mut world.buffer);
-        let read = read_whole(&world.files, path, &mut buffer, WHOLE_FILE_BYTES);
+        let limit = world.tree.cache.memory.whole_file;
+        let read = read_whole(&world.files, path, &mut buffer, limit);
         let bytes = match read {
             Ok(Some(length)) => {
                 self.search(world, path, &buffer[..length]);
@@ -105,7 +106,7 @@ impl Search {
             }
             Ok(None) => {
                 self.stream(world, path);
-                PIECE_BYTES
+                STEP_BYTES
             }
             Err(FileError::Missing | FileError::Kind) => {
                 // it went between the listing and now: as if it had gone before
@@ -127,10 +128,10 @@ impl Search {
             self.part.skipped.binary += 1;
             return;
         }
-        let mut collector = Collector::new(&self.pattern.matcher, self.wanted());
+        let mut collector = Collector::new(&self.pattern, self.wanted());
         let _ = self
             .searcher
-            .search_slice(&self.pattern.matcher, bytes, &mut collector);
+            .search_slice(&self.pattern, bytes, &mut collector);
         let matches = collector.matches;
         self.take(path, matches);
     }
@@ -142,10 +143,10 @@ impl Search {
             path,
             offset: 0,
         };
-        let mut collector = Collector::new(&self.pattern.matcher, self.wanted());
+        let mut collector = Collector::new(&self.pattern, self.wanted());
         let done = self
             .searcher
-            .search_reader(&self.pattern.matcher, &mut stream, &mut collector);
+            .search_reader(&self.pattern, &mut stream, &mut collector);
         let matches = collector.matches;
         if done.is_err() {
             self.part.skipped.long.add(path);

@@ -144,10 +144,10 @@ impl Tree {
     /// When it can't be read.
     pub fn refresh(&mut self, files: &impl Files, id: FolderId) -> Result<(), FileError> {
         let folder = &self.folders[id as usize];
-        if let Some(stamp) = folder.stamp {
-            if files.stat(&folder.path) == Ok(stamp) {
-                return Ok(());
-            }
+        if let Some(stamp) = folder.stamp
+            && files.stat(&folder.path) == Ok(stamp)
+        {
+            return Ok(());
         }
         let listed = files.list(&folder.path);
         self.folders[id as usize].stamp = None;

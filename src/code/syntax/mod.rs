@@ -1,0 +1,145 @@
+//! Parsing: `ast_search`, `ast_rewrite`, `code_outline` and `code_diagnostics` over tree-sitter's grammars and ast-grep's
+//! patterns.
+//!
+//! Two modules are built of this code, with different grammars linked ([`language`]). A request over files of many
+//! languages is answered by both: the first gives what it found as [`Answer::elsewhere`]; the other gets that with the
+//! same request, adds its own and writes the answer.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`language`] | languages, how files are recognised, their grammars |
+//! | [`parse`], [`cache`], [`text`] | trees in bounded time and memory |
+//! | [`matcher`], [`search`], [`rewrite`] | patterns, rules, matches, edits |
+//! | [`symbols`], [`outline`] | definitions and references |
+//! | [`diagnose`], [`check`] | what is broken |
+//! | [`job`], [`task`], [`sources`] | requests: arguments, slices, files |
+//! | [`limits`] | every tuning number |
+
+pub mod cache;
+pub mod check;
+pub mod diagnose;
+pub mod job;
+pub mod language;
+pub mod limits;
+pub mod matcher;
+pub mod outline;
+pub mod parse;
+pub mod rewrite;
+pub mod search;
+pub mod sources;
+pub mod symbols;
+pub mod task;
+pub mod text;
+
+use cache::Trees;
+use language::Lang;
+use matcher::QueryFault;
+use parse::ParseFault;
+use serde::Serialize;
+use serde_json::Value;
+use symbols::Tagger;
+use thiserror::Error;
+
+/// Why a request has no answer: words for the model.
+#[derive(Debug, Error)]
+pub enum Fault {
+    #[error("{0}")]
+    Call(String),
+    #[error(transparent)]
+    Query(#[from] QueryFault),
+    #[error(transparent)]
+    Parse(#[from] ParseFault),
+}
+
+impl From<String> for Fault {
+    fn from(message: String) -> Self {
+        Self::Call(message)
+    }
+}
+
+/// What a request gives.
+#[derive(Debug, Default, Serialize)]
+pub struct Answer {
+    /// For the model.
+    pub text: String,
+    /// The other module has to go on with the same request, and this as its `partial`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Value>,
+    /// For the program that asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+}
+
+impl Answer {
+    fn text(text: String) -> Self {
+        Self {
+            text,
+            ..Self::default()
+        }
+    }
+
+    fn data(data: Value) -> Self {
+        Self {
+            data: Some(data),
+            ..Self::default()
+        }
+    }
+
+    fn elsewhere(partial: Option<Value>) -> Self {
+        Self {
+            elsewhere: Some(partial.unwrap_or_else(|| Value::Object(serde_json::Map::new()))),
+            ..Self::default()
+        }
+    }
+}
+
+/// The parsing tools, with the trees and queries that they keep between requests.
+#[derive(Default)]
+pub struct Syntax {
+    trees: Trees,
+    tagger: Tagger,
+}
+
+impl Syntax {
+    /// With trees of at most `bytes` in memory.
+    #[must_use]
+    pub fn with_memory(bytes: usize) -> Self {
+        #[cfg(target_arch = "wasm32")]
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(
+            limits::RESERVED_BYTES,
+        )));
+        Self {
+            trees: Trees::new(bytes),
+            ..Self::default()
+        }
+    }
+
+    /// The tree of a text as an S-expression: for tests.
+    ///
+    /// # Errors
+    /// When it can't be parsed.
+    pub fn tree_of(&mut self, lang: Lang, text: &str) -> Result<String, ParseFault> {
+        let parsed = self.trees.parsed("", lang, text.as_bytes())?;
+        Ok(parsed.tree().root_node().to_sexp())
+    }
+
+    /// Parses a text and gives whether it has errors: for tests and for other programs.
+    ///
+    /// # Errors
+    /// When it can't be parsed.
+    pub fn has_errors(&mut self, lang: Lang, text: &str) -> Result<bool, ParseFault> {
+        let parsed = self.trees.parsed("", lang, text.as_bytes())?;
+        Ok(parsed.tree().root_node().has_error())
+    }
+}
+
+#[cfg(all(
+    test,
+    feature = "lang-json",
+    feature = "lang-python",
+    feature = "lang-rust",
+    feature = "lang-toml",
+    feature = "lang-typescript",
+    feature = "lang-yaml"
+))]
+mod tests;

@@ -1,0 +1,180 @@
+//! A request over many files, carried out in slices: between two of them the worker hears of cancellations.
+
+use super::cache::Parsed;
+use super::language::Lang;
+use super::limits::SLICE_MS;
+use super::parse::ParseFault;
+use super::sources::{Skipped, count, language_of, read};
+use super::{Answer, Fault, Syntax};
+use crate::code::files::Files;
+use crate::code::walk::Unreadable;
+use std::fmt::Write;
+use std::rc::Rc;
+
+/// What a request does with each file, and in the end.
+pub trait Task {
+    /// Whether a file of this language concerns the request.
+    fn wants_language(&self, lang: Lang) -> bool {
+        let _ = lang;
+        true
+    }
+
+    /// Whether a file with these bytes has to be parsed.
+    fn wants(&self, bytes: &[u8]) -> bool {
+        let _ = bytes;
+        true
+    }
+
+    /// As which language a file is parsed.
+    fn reads_as(&self, lang: Lang) -> Lang {
+        lang.whole_file()
+    }
+
+    /// Why a parsed file is not looked at all the same.
+    fn refuses(&self, parsed: &Parsed) -> Option<ParseFault> {
+        let _ = parsed;
+        None
+    }
+
+    /// Looks at a parsed file. Gives whether to go on.
+    fn look(&mut self, syntax: &mut Syntax, path: &str, parsed: &Rc<Parsed>) -> bool;
+
+    /// The answer, when all files were looked at.
+    ///
+    /// # Errors
+    /// In words for the model.
+    fn finish(&mut self, syntax: &mut Syntax, looked: &Looked) -> Result<Answer, Fault>;
+}
+
+/// What a request saw of the tree.
+#[derive(Default)]
+pub struct Looked {
+    /// Files whose bytes were looked at.
+    pub files: usize,
+    pub skipped: Skipped,
+    /// Files with syntax errors, of those that were parsed.
+    pub broken: Vec<String>,
+    /// There are files that the other module parses.
+    pub elsewhere: bool,
+    /// Files of no known language.
+    pub unknown: usize,
+}
+
+impl Looked {
+    /// What the caller of a pattern search must know of files that were not, or not wholly, searched.
+    #[must_use]
+    pub fn notes(&self) -> String {
+        let mut text = self.skipped.lines();
+        if !self.broken.is_empty() {
+            let named: Vec<&str> = self.broken.iter().take(3).map(String::as_str).collect();
+            let more = if self.broken.len() > named.len() {
+                " …"
+            } else {
+                ""
+            };
+            let _ = writeln!(
+                text,
+                "{} with syntax errors, where matches may be missed: {}{more}",
+                count(self.broken.len(), "file"),
+                named.join(", "),
+            );
+        }
+        if text.is_empty() {
+            text
+        } else {
+            format!("\n{text}")
+        }
+    }
+}
+
+/// A request under way.
+pub struct Run {
+    task: Box<dyn Task>,
+    paths: Vec<String>,
+    next: usize,
+    looked: Looked,
+    bytes: Vec<u8>,
+}
+
+impl Run {
+    /// Begins a request over these files.
+    #[must_use]
+    pub fn new(task: Box<dyn Task>, paths: Vec<String>, unreadable: &Unreadable) -> Self {
+        let mut looked = Looked::default();
+        looked.skipped.note_unreadable(unreadable);
+        Self {
+            task,
+            paths,
+            next: 0,
+            looked,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Works until a slice's time is over; gives the answer when it is there.
+    pub fn step(
+        &mut self,
+        syntax: &mut Syntax,
+        files: &dyn Files,
+    ) -> Option<Result<Answer, Fault>> {
+        if self.next == 0 {
+            syntax.trees.begin();
+        }
+        let start = files.now();
+        while let Some(path) = self.paths.get(self.next) {
+            let path = path.clone();
+            self.next += 1;
+            if !self.file(syntax, files, &path) {
+                self.next = self.paths.len();
+            } else if files.now() - start >= SLICE_MS {
+                return None;
+            }
+        }
+        Some(self.task.finish(syntax, &self.looked))
+    }
+
+    /// Looks at a file. Gives whether to go on.
+    fn file(&mut self, syntax: &mut Syntax, files: &dyn Files, path: &str) -> bool {
+        let Some(lang) = language_of(files, path) else {
+            self.looked.unknown += 1;
+            return true;
+        };
+        if !self.task.wants_language(lang) {
+            return true;
+        }
+        if !lang.is_linked() {
+            self.looked.elsewhere = true;
+            return true;
+        }
+        let length = match read(files, path, &mut self.bytes) {
+            Ok(length) => length,
+            Err(why) => {
+                self.looked.skipped.note_why(path, why);
+                return true;
+            }
+        };
+        let bytes = &self.bytes[..length];
+        self.looked.files += 1;
+        // UTF-16 shows what it holds only when it is decoded
+        let is_utf16 = matches!(bytes.first(), Some(0xfe | 0xff));
+        if !is_utf16 && !self.task.wants(bytes) {
+            return true;
+        }
+        match syntax.trees.parsed(path, self.task.reads_as(lang), bytes) {
+            Ok(parsed) => {
+                if let Some(fault) = self.task.refuses(&parsed) {
+                    self.looked.skipped.note(path, &fault);
+                    return true;
+                }
+                if parsed.tree().root_node().has_error() {
+                    self.looked.broken.push(path.to_owned());
+                }
+                self.task.look(syntax, path, &parsed)
+            }
+            Err(fault) => {
+                self.looked.skipped.note(path, &fault);
+                true
+            }
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Whole requests over a tree in memory: what is known from before never shows.
+
+use super::files::Kind;
+use super::files::memory::MemoryFiles;
+use super::service::{Service, Settings, Step, merge};
+use super::walk::Share;
+use proptest::prelude::*;
+use std::rc::Rc;
+
+type Tree = Service<Rc<MemoryFiles>>;
+
+fn open(files: &Rc<MemoryFiles>) -> Tree {
+    Service::new(
+        Rc::clone(files),
+        Settings {
+            workers: 1,
+            memory_bytes: 64 << 20,
+        },
+    )
+}
+
+fn share(tree: &mut Tree, method: &str, args: &str, share: Share) -> Result<String, String> {
+    tree.begin(1, method, args, share);
+    loop {
+        match tree.step(1) {
+            Some(Step::More) => {}
+            Some(Step::Done(answer)) => return answer,
+            None => return Err("the request is gone".to_owned()),
+        }
+    }
+}
+
+fn ask(tree: &mut Tree, method: &str, args: &str) -> Result<String, String> {
+    share(tree, method, args, Share::ALL)
+}
+
+fn search(tree: &mut Tree, args: &str) -> String {
+    ask(tree, "code_search", args).expect("an answer")
+}
+
+#[test]
+fn what_did_not_change_is_not_read_again() {
+    let files = Rc::new(MemoryFiles::new());
+    for i in 0..50 {
+        files.write(format!("src/{i}.rs"), format!("fn number_{i}() {{}}\n"));
+    }
+    (0..3).for_each(|_| files.wait());
+    let mut tree = open(&files);
+    let args = r#"{"pattern": "number_7\\b"}"#;
+    let cold = search(&mut tree, args);
+    assert_eq!(files.reads(), 50);
+    while tree.idle() {}
+    assert_eq!(files.reads(), 100, "the index read each once");
+    assert_eq!(search(&mut tree, args), cold);
+    assert_eq!(files.reads(), 100, "neither index nor cache needed a file");
+    files.write("src/9.rs", "fn number_7() {}\n");
+    assert!(search(&mut tree, args).contains("src/9.rs"));
+    assert_eq!(files.reads(), 101, "only what had changed");
+}
+
+#[test]
+fn memory_stays_below_its_limit() {
+    let files = Rc::new(MemoryFiles::new());
+    let text = "a line of text that is long enough\n".repeat(30_000);
+    for i in 0..40 {
+        files.write(format!("{i}.txt"), format!("{text}{i}"));
+    }
+    (0..3).for_each(|_| files.wait());
+    let mut tree = open(&files);
+    search(&mut tree, r#"{"pattern": "nothing"}"#);
+    while tree.idle() {}
+    assert!(tree.used() > 4 << 20, "{} bytes", tree.used());
+    assert!(tree.used() < 20 << 20, "{} bytes", tree.used());
+}
+
+#[test]
+fn the_best_of_many_is_shown_and_the_rest_is_told() {
+    let files = Rc::new(MemoryFiles::new());
+    for i in 0..300 {
+        files.write(format!("{i:03}.txt"), "word\nword\n");
+    }
+    files.put(b"bin.dat", Kind::File, b"word\0".to_vec());
+    files.put(b"pipe", Kind::Other, Vec::new());
+    let mut tree = open(&files);
+    let answer = search(&mut tree, r#"{"pattern": "word"}"#);
+    assert_eq!(answer.matches(": word").count(), 100);
+    assert!(
+        answer.ends_with(
+            "Shown: 100 lines in 50 files, of at least 101 matching lines in at least 51 files. Narrow the pattern, or pass path, globs or a limit."
+        ),
+        "{answer}"
+    );
+    let answer = search(
+        &mut tree,
+        r#"{"pattern": "word", "limit": 1000, "mode": "files"}"#,
+    );
+    assert!(
+        answer.ends_with("300 matching files; 301 files searched. Skipped: 1 binary."),
+        "{answer}"
+    );
+    let answer = search(
+        &mut tree,
+        r#"{"pattern": "word", "limit": 2, "mode": "count"}"#,
+    );
+    assert_eq!(
+        answer,
+        "000.txt: 2\n001.txt: 2\nShown: 2. 600 matching lines in 300 files; 301 files searched. Skipped: 1 binary."
+    );
+    let answer = search(&mut tree, r#"{"pattern": "nowhere"}"#);
+    assert_eq!(answer, "No match in 301 files. Skipped: 1 binary.");
+}
+
+#[test]
+fn context_is_shown_around_matches() {
+    let files = Rc::new(MemoryFiles::new());
+    files.write("a.txt", "1\n2\nhit\n4\n5\n6\n7\n8\nhit\n");
+    let answer = search(&mut open(&files), r#"{"pattern": "hit", "context": 1}"#);
+    assert_eq!(
+        answer,
+        "a.txt\n2- 2\n3: hit\n4- 4\n--\n8- 8\n9: hit\n\n2 matching lines in 1 file; 1 file searched."
+    );
+}
+
+#[test]
+fn a_pattern_that_is_none_says_what_to_write() {
+    let mut tree = open(&Rc::new(MemoryFiles::new()));
+    for (pattern, told) in [
+        (
+            "foo(",
+            "unclosed group, at character 4 (`(`). To search for it as plain text pass literal: true, or write `foo\\(`.",
+        ),
+        ("ä[z-a]", "at character 3"),
+        ("(?=x)", "Look-around is not supported"),
+        ("(a)\\1", "Back-references are not supported"),
+        ("a\\nb", "multiline: true"),
+        (
+            "*",
+            "repetition operator missing expression, at character 1",
+        ),
+        ("\\w{1000}{1000}{1000}", "too large"),
+    ] {
+        let args = serde_json::json!({"pattern": pattern}).to_string();
+        let answer = ask(&mut tree, "code_search", &args);
+        assert!(
+            answer.as_ref().is_err_and(|e| e.contains(told)),
+            "{pattern}: {answer:?}"
+        );
+    }
+}
+
+#[test]
+fn requests_are_done_one_after_another_and_can_be_cancelled() {
+    let files = Rc::new(MemoryFiles::new());
+    for i in 0..1000 {
+        files.write(format!("{i}.txt"), "x\n");
+    }
+    let mut tree = open(&files);
+    for id in 1..=3 {
+        tree.begin(
+            id,
+            "code_search",
+            r#"{"pattern": "x", "mode": "count"}"#,
+            Share::ALL,
+        );
+    }
+    assert_eq!(tree.step(3), Some(Step::More));
+    assert_eq!(tree.step(1), Some(Step::More));
+    assert!(!tree.idle());
+    tree.cancel(1);
+    tree.cancel(2);
+    assert_eq!(tree.step(1), None);
+    loop {
+        match tree.step(3) {
+            Some(Step::More) => {}
+            done => {
+                assert!(matches!(done, Some(Step::Done(Ok(_)))), "{done:?}");
+                break;
+            }
+        }
+    }
+}
+
+/// Something that happens to a tree.
+#[derive(Clone, Debug)]
+enum Event {
+    Write(usize, usize),
+    /// At the very time of the change before.
+    WriteAtOnce(usize, usize),
+    Remove(usize),
+    Put(usize, Kind),
+    Rules(usize),
+    Wait,
+    Index(usize),
+    Ask(usize),
+}
+
+const PATHS: &[&str] = &[
+    "a",
+    "b.txt",
+    "x/c.txt",
+    "x/y/d.rs",
+    "x/y",
+    ".hidden/e",
+    ".git/HEAD",
+    "x/f.log",
+];
+const TEXTS: &[&str] = &[
+    "alpha beta\n",
+    "gamma alpha",
+    "delta\nBETA\n",
+    "nul\0alpha",
+    "aaa bbb ccc\n",
+    "\u{212A}appa \u{17F}igma\n",
+];
+const RULES: &[(&str, &str)] = &[
+    (".gitignore", "*.txt\n"),
+    (".gitignore", "!c.txt\ny/\n"),
+    (".ignore", "*.rs\n"),
+    (".rgignore", "!*.rs\n"),
+    ("x/.gitignore", "d.rs\n"),
+    ("x/.ignore", "!.hidden\n!*.txt\n"),
+];
+const ASKED: &[(&str, &str)] = &[
+    ("code_search", r#"{"pattern": "alpha"}"#),
+    (
+        "code_search",
+        r#"{"pattern": "beta|gamma", "ignore_case": true}"#,
+    ),
+    (
+        "code_search",
+        r#"{"pattern": "kappa|sigma", "ignore_case": true, "mode": "files"}"#,
+    ),
+    ("code_search", r#"{"pattern": "a{3} b", "mode": "count"}"#),
+    (
+        "code_search",
+        r#"{"pattern": "a", "globs": ["*.txt"], "path": "x"}"#,
+    ),
+    (
+        "code_search",
+        r#"{"pattern": "beta\\s", "multiline": true}"#,
+    ),
+    ("find_files", r#"{"glob": "**/*.{txt,rs}"}"#),
+    ("find_files", r#"{"fuzzy": "d"}"#),
+];
+
+fn event() -> impl Strategy<Value = Event> {
+    let (path, text) = (0..PATHS.len(), 0..TEXTS.len());
+    prop_oneof![
+        3 => (path.clone(), text.clone()).prop_map(|(p, t)| Event::Write(p, t)),
+        3 => (path.clone(), text).prop_map(|(p, t)| Event::WriteAtOnce(p, t)),
+        1 => path.clone().prop_map(Event::Remove),
+        1 => (path, prop_oneof![Just(Kind::Link), Just(Kind::Other)]).prop_map(|(p, k)| Event::Put(p, k)),
+        1 => (0..RULES.len()).prop_map(Event::Rules),
+        2 => Just(Event::Wait),
+        3 => (0..4_usize).prop_map(Event::Index),
+        6 => (0..ASKED.len()).prop_map(Event::Ask),
+    ]
+}
+
+/// A write where a folder is, or below a file, is none of what a file system does.
+fn can_be_written(files: &MemoryFiles, path: &str) -> bool {
+    use super::files::Files;
+    let is = |path: &str, kind| {
+        files
+            .stat(path.as_bytes())
+            .is_ok_and(|stat| stat.kind == kind)
+    };
+    let above = path.match_indices('/').map(|(at, _)| &path[..at]);
+    let mut blocked =
+        above.filter(|folder| files.stat(folder.as_bytes()).is_ok() && !is(folder, Kind::Folder));
+    blocked.next().is_none() && !is(path, Kind::Folder)
+}
+
+proptest! {
+    /// A tree that was asked before answers as one that never was; and two shares of it as the whole.
+    #[test]
+    fn warm_answers_are_the_cold_ones(events in proptest::collection::vec(event(), 1..60)) {
+        let files = Rc::new(MemoryFiles::new());
+        let mut warm = open(&files);
+        let mut shares = [open(&files), open(&files)];
+        for event in events {
+            match event {
+                Event::Write(p, t) if can_be_written(&files, PATHS[p]) => files.write(PATHS[p], TEXTS[t]),
+                Event::WriteAtOnce(p, t) if can_be_written(&files, PATHS[p]) => files.write_at_once(PATHS[p], TEXTS[t]),
+                Event::Put(p, kind) if can_be_written(&files, PATHS[p]) => files.put(PATHS[p].as_bytes(), kind, b"a".to_vec()),
+                Event::Remove(p) => files.remove(PATHS[p].as_bytes()),
+                Event::Rules(r) if can_be_written(&files, RULES[r].0) => files.write(RULES[r].0, RULES[r].1),
+                Event::Wait => files.wait(),
+                Event::Index(steps) => for _ in 0..steps {
+                    warm.idle();
+                    shares[0].idle();
+                },
+                Event::Ask(a) => {
+                    let (method, args) = ASKED[a];
+                    let cold = ask(&mut open(&files), method, args);
+                    prop_assert_eq!(ask(&mut warm, method, args), cold.clone());
+                    let parts: Result<Vec<String>, String> = (0..).zip(&mut shares)
+                        .map(|(index, tree)| share(tree, method, args, Share { index, of: 2 }))
+                        .collect();
+                    prop_assert_eq!(parts.and_then(|parts| merge(method, args, &parts)), cold);
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+// What the parsing tests share: the modules as a library, and real source files.
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { at } from "../../../tools/lib.mjs";
+
+const MODULES = ["syntax", "syntax-more"];
+const compiled = new Map();
+
+async function load(name) {
+  const { instantiate } = await import(at("target/wasm", name, "glue.js"));
+  const wasm = at("target/wasm", name, `${name}_bg.wasm`);
+  if (!compiled.has(name)) compiled.set(name, new WebAssembly.Module(readFileSync(wasm)));
+  const glue = instantiate(queueMicrotask);
+  glue.initSync({ module: compiled.get(name) });
+  return { grammars: new glue.Grammars(), languages: glue.Grammars.languages() };
+}
+
+/** A library over the grammars of both modules: `grammars("rust")` gives the one that has it. */
+export async function library() {
+  const loaded = await Promise.all(MODULES.map(load));
+  const byLanguage = new Map(
+    loaded.flatMap(({ grammars, languages }) => languages.map((language) => [language, grammars])),
+  );
+  const of = (language) => byLanguage.get(language);
+  return Object.assign(of, { languages: [...byLanguage.keys()].sort() });
+}
+
+/** A folder for a test's files. */
+export function scratch(name) {
+  const dir = at("target/syntax-tests", name);
+  mkdirSync(dir, { recursive: true });
+  return dir;
+}
+
+// Real sources that every machine that builds this project has: its dependencies, and Python's own library.
+const PLACES = {
+  ".rs": [join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "registry/src")],
+  ".ts": [at("node_modules")],
+  ".js": [at("node_modules"), join(homedir(), ".npm"), "/usr/share/nodejs", "/usr/lib/node_modules"],
+  ".py": ["/usr/lib/python3", "/usr/lib/python3.11", "/usr/lib/python3.12", "/usr/lib/python3.13"],
+};
+
+/** Up to `count` real files with the extension, between the sizes in bytes, spread over all there are. */
+export function sources(extension, count, { least = 200, most = 400_000 } = {}) {
+  const found = PLACES[extension].flatMap((place) => below(place, extension)).sort();
+  const step = Math.max(1, Math.floor(found.length / (count * 2)));
+  const texts = [];
+  for (let i = 0; i < found.length && texts.length < count; i += step) {
+    const bytes = readFileSync(found[i]);
+    const text = bytes.toString("utf8");
+    // byte offsets are compared: what is not UTF-8 has others
+    const isWhole = Buffer.byteLength(text) === bytes.length && !text.includes("\ufffd");
+    if (bytes.length >= least && bytes.length <= most && isWhole && !text.startsWith("\ufeff")) {
+      texts.push({ path: found[i], text });
+    }
+  }
+  return texts;
+}
+
+function below(dir, extension) {
+  const found = [];
+  const visit = (folder) => {
+    let entries = [];
+    try {
+      entries = readdirSync(folder, { withFileTypes: true });
+    } catch {
+      return; // not there on this machine
+    }
+    for (const entry of entries) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) visit(path);
+      else if (entry.isFile() && entry.name.endsWith(extension)) found.push(path);
+    }
+  };
+  visit(dir);
+  return found;
+}

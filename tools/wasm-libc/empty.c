@@ -1,0 +1,1 @@
+typedef int wasm_libc_empty_unit;
