@@ -218,9 +218,9 @@ fn hunt(options: &Options, name: &str) -> Result<bool, Box<dyn Error>> {
         return Err(format!("--plant {name}: all, or one of {:?}", Bug::ALL).into());
     }
     let mut all = true;
-    for bug in bugs {
+    for planted in &bugs {
         let start = Instant::now();
-        plant(Some(bug));
+        plant(Some(*planted));
         let found = options.seeds.clone().find_map(|seed| {
             Some((
                 seed,
@@ -229,14 +229,23 @@ fn hunt(options: &Options, name: &str) -> Result<bool, Box<dyn Error>> {
         });
         plant(None);
         let ms = start.elapsed().as_millis();
-        let bug = format!("{bug:?}");
+        let bug = format!("{planted:?}");
         match found {
-            Some((seed, violation)) => println!(
-                "{bug:<18} seed {seed:>5}, {:>5} missions, {ms:>6} ms: {}: {:.100}",
-                seed - options.seeds.start + 1,
-                violation.law,
-                violation.text
-            ),
+            Some((seed, violation)) => {
+                println!(
+                    "{bug:<18} seed {seed:>5}, {:>5} missions, {ms:>6} ms: {}: {:.100}",
+                    seed - options.seeds.start + 1,
+                    violation.law,
+                    violation.text
+                );
+                plant(Some(*planted));
+                let mut small = Case::of(Scenario::draw(seed, options.level)).shrink();
+                plant(None);
+                small.bug = Some(*planted);
+                fs::create_dir_all(&options.out)?;
+                let text = serde_json::to_string_pretty(&small)? + "\n";
+                fs::write(options.out.join(format!("{bug}.json")), text)?;
+            }
             None => {
                 all = false;
                 println!("{bug:<18} NOT FOUND in {ms} ms");

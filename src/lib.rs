@@ -51,6 +51,20 @@
 
 #[cfg(feature = "code")]
 pub mod code;
+/// Whether a bug is planted for the simulator to find (see `sim::planted`): never, in what people install.
+#[cfg(feature = "sim")]
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::sim::planted::is($crate::sim::planted::Bug::$bug)
+    };
+}
+#[cfg(not(feature = "sim"))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
+
 pub mod concurrency;
 pub mod effect;
 pub mod engine;

@@ -306,7 +306,7 @@ impl AdaptiveConcurrencyController {
     }
 
     fn global_full(&self) -> bool {
-        self.leases.len() >= self.limits.global as usize
+        self.leases.len() >= self.limits.global as usize + usize::from(planted!(LimitOffByOne))
     }
 
     fn agent_has_room(&self, agent: &str) -> bool {
@@ -411,4 +411,5 @@ fn ceiling(limits: &LimitsPolicy, key: &str) -> u32 {
     named(&limits.per_key, key)
         .unwrap_or(limits.global)
         .min(limits.global)
+        + u32::from(planted!(LimitOffByOne))
 }

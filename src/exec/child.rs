@@ -166,6 +166,11 @@ impl UnifiedTaskExecutor {
             return;
         }
         self.pool.assign(session, Use::Closing, cx.now);
+        if planted!(SkipDelete) {
+            self.forget_child(cx, session);
+            return;
+        }
+        let busy = busy && !planted!(DeleteBusy);
         if busy {
             self.abort_child(cx, session);
         }
@@ -282,9 +287,12 @@ impl UnifiedTaskExecutor {
             Use::Task(_) => {}
             Use::Doubted => self.look_at_child(cx, &session),
             Use::Resting => self.close(cx, &session),
-            Use::Closing if busy => self.abort_child(cx, &session),
+            Use::Closing if busy && !planted!(DeleteBusy) => self.abort_child(cx, &session),
             Use::Closing if !self.below(cx, &session).is_empty() => {
                 // OpenCode would delete those with it, busy or not
+                if self.suspended {
+                    return; // they stand still, and it is closed again when they go on
+                }
                 self.arm_seat(&session, cx.now.plus(QUIET_MS));
             }
             Use::Closing if cx.policy.tasks.keep_sessions => self.forget_child(cx, &session),

@@ -192,6 +192,12 @@ impl UnifiedTaskExecutor {
         &self.pool
     }
 
+    /// Whether it stands still until the session is used again: after a restart.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
     /// Whether the call of a task tool waits for its answer.
     #[must_use]
     pub fn has_call(&self, session: &SessionId, call: &CallId) -> bool {
@@ -366,6 +372,14 @@ impl UnifiedTaskExecutor {
         result: Result<String, String>,
     ) {
         let failed = result.is_err();
+        if planted!(AnswerTwice) {
+            cx.out.push(Effect::AnswerTool {
+                session: session.clone(),
+                call: call.clone(),
+                text: String::new(),
+                failed,
+            });
+        }
         cx.out.push(Effect::AnswerTool {
             session: session.clone(),
             call: call.clone(),
@@ -473,6 +487,9 @@ impl UnifiedTaskExecutor {
     pub(super) fn release_slot(&mut self, cx: &mut Context, id: TaskId, verdict: Verdict) {
         if let Some(ticket) = self.tasks.get_mut(&id).and_then(|task| task.ticket.take()) {
             self.tickets.remove(&ticket);
+            if planted!(SkipRelease) {
+                return;
+            }
             cx.notes.push(Note::Release(ticket, verdict));
         }
     }

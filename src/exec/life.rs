@@ -152,6 +152,13 @@ impl UnifiedTaskExecutor {
                 task.orphan |= task.session.is_none(); // even when it has ended meanwhile
             }
         }
+        if planted!(LoseResults) {
+            for id in &self.ended {
+                if let Some(task) = self.tasks.get_mut(id) {
+                    task.result.clear();
+                }
+            }
+        }
         self.requests.clear();
         self.tickets.clear();
         let open = self.open_ids();

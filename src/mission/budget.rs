@@ -70,7 +70,7 @@ impl Budget {
     /// The ceiling that forbids another continuation, if one does.
     #[must_use]
     pub fn exhausted(&self, now: Instant, policy: &MissionPolicy) -> Option<StopReason> {
-        if self.iterations >= policy.max_iterations {
+        if self.iterations >= policy.max_iterations + u32::from(planted!(CeilingOffByOne)) {
             return Some(StopReason::Iterations {
                 limit: policy.max_iterations,
             });

@@ -289,7 +289,7 @@ impl Mission {
                 news.map(|news| news.text.as_str()),
                 &self.progress.broken().collect::<Vec<_>>(),
             ),
-            redrive,
+            redrive: redrive && !planted!(ForgetRedrive),
         });
         self.in_flight = Some((id, Request::Prompt));
     }
@@ -372,7 +372,12 @@ fn code(exit: Option<i32>) -> String {
 }
 
 fn all_finished(todos: &[Todo]) -> bool {
-    !todos.is_empty() && todos.iter().all(|todo| todo.status.is_terminal())
+    let last = usize::from(planted!(CompleteTooEarly));
+    !todos.is_empty()
+        && todos
+            .iter()
+            .skip(last)
+            .all(|todo| todo.status.is_terminal())
 }
 
 fn progress_text(todos: &[Todo]) -> String {

@@ -211,7 +211,9 @@ impl Mission {
         };
         self.reason = Some(reason);
         self.enter(cx, Phase::Ended);
-        if let Some(root) = self.root.take() {
+        if let Some(root) = self.root.take()
+            && !planted!(KeepResources)
+        {
             self.resources.release(root);
         }
         self.phase_node = None;

@@ -23,6 +23,10 @@ impl Mission {
             return;
         }
         if self.in_flight.as_ref().is_none_or(|(id, _)| *id != effect) {
+            if planted!(ResendOnLateReply) && matches!(outcome, Outcome::Err(_)) {
+                self.enter(cx, Phase::Prompting);
+                self.hand_over(cx, false);
+            }
             return; // late, doubled or superseded: a named no-op
         }
         let Some((_, request)) = self.in_flight.take() else {
@@ -63,6 +67,7 @@ impl Mission {
             }
             (Request::ProbeChild(child), Outcome::Err(Fault::SessionLost { .. })) => {
                 self.children.remove(&child);
+                self.arm(cx.now.plus(WATCH_MS), Purpose::Watch); // others may be waited for
                 self.on_gate(cx);
             }
             (Request::Probe | Request::ProbeChild(_), _) => {

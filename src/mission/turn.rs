@@ -57,12 +57,13 @@ impl Mission {
                 cost,
                 ..
             } => {
-                if !self.turn.messages.is_new(message) {
+                if !self.turn.messages.is_new(message) && !planted!(ActTwice) {
                     return;
                 }
                 self.budget.charge(&self.session.0, message, *tokens, *cost);
                 // a prompt on its way can't have been answered yet
-                let on_its_way = matches!(self.in_flight, Some((_, Request::Prompt)));
+                let on_its_way =
+                    matches!(self.in_flight, Some((_, Request::Prompt))) || self.turn.in_doubt;
                 self.turn.awaiting &= *summary || on_its_way;
                 self.on_assistant(cx, message, ending, *summary);
             }
@@ -226,7 +227,7 @@ impl Mission {
         ending: &Ending,
         summary: bool,
     ) {
-        if summary || self.turn.acted.as_ref() == Some(message) {
+        if summary || self.turn.acted.as_ref() == Some(message) && !planted!(ActTwice) {
             return;
         }
         match ending {
@@ -322,7 +323,7 @@ impl Mission {
 
     pub(super) fn on_user_abort(&mut self, cx: &mut Context, why: &str) {
         self.turn.side = false;
-        if matches!(self.phase, Phase::Paused | Phase::Suspended) {
+        if matches!(self.phase, Phase::Paused | Phase::Suspended) || planted!(ForgetAbort) {
             return;
         }
         if !cx.policy.interactive {
@@ -416,6 +417,9 @@ impl Mission {
     /// Whether this idle is OpenCode's echo of the one that ended a turn without a natural end (a fault, a refusal).
     /// Where nobody is there to abort there is no other kind.
     fn is_echo(&mut self, cx: &Context) -> bool {
+        if planted!(EchoIsAbort) {
+            return false;
+        }
         if !cx.policy.interactive {
             return true;
         }

@@ -463,6 +463,10 @@ impl World {
             }
         }
         for executor in self.engine.executors() {
+            if executor.is_suspended() {
+                waits_for_person = true;
+                continue;
+            }
             if let Some(task) = executor.tasks().find(|task| !task.state().is_ended())
                 && !waits_for_person
                 && !self.laws.interrupted

@@ -1,9 +1,11 @@
 //! Bugs that can be planted in the engine, to show that the simulator finds them. One at a time, for this thread.
 
+use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 
 /// A bug that a person might write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Bug {
     /// A task that ends keeps its slot.
     SkipRelease,

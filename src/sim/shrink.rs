@@ -2,6 +2,7 @@
 
 use super::chance::Strike;
 use super::laws::Violation;
+use super::planted::Bug;
 use super::scenario::{Children, Scenario};
 use super::world::World;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub struct Case {
     /// What it found.
     pub about: String,
+    /// The bug that has to be planted for it to break a law; a real one, mended since, when absent.
+    pub bug: Option<Bug>,
     pub scenario: Scenario,
     /// The only disturbances that happen; all that are drawn when absent.
     pub kept: Option<BTreeSet<Strike>>,
@@ -41,7 +44,6 @@ impl Case {
     }
 
     /// The same, and the disturbances that happened.
-    #[must_use]
     pub fn play(&self) -> (BTreeSet<Strike>, Result<(), Violation>) {
         let mut world = World::new(self.scenario.clone(), self.kept.clone());
         let result = catch_unwind(AssertUnwindSafe(|| world.run()))
