@@ -114,8 +114,8 @@ test("a trap after the call was journaled: the call is not made again, for the j
   assert.equal(memories.length, 2);
   assert.equal(traps.length, 1);
   const lines = [...journals.values()].join("").split("\n");
-  const events = lines.filter((line) => line.startsWith('{"at"') && line.includes('"msg_1"'));
-  assert.equal(events.length, 1, lines.join("\n"));
+  const told = lines.filter((line) => line.startsWith('{"at"') && line.includes('"msg_1"'));
+  assert.equal(told.length, 1, lines.join("\n"));
   assert.deepEqual(calls, ["recovered"], "whether the prompt went out is looked up first");
 });
 
