@@ -42,7 +42,7 @@ const PLACES = {
 };
 
 /** Up to `count` real files with the extension, between the sizes in bytes, spread over all there are. */
-export function sources(extension, count, { least = 200, most = 400_000 } = {}) {
+export function sources(extension, count, { least = 200, most = 400_000, longest = Infinity } = {}) {
   const found = PLACES[extension].flatMap((place) => below(place, extension)).sort();
   const step = Math.max(1, Math.floor(found.length / (count * 2)));
   const texts = [];
@@ -51,6 +51,7 @@ export function sources(extension, count, { least = 200, most = 400_000 } = {}) 
     const text = bytes.toString("utf8");
     // byte offsets are compared: what is not UTF-8 has others
     const isWhole = Buffer.byteLength(text) === bytes.length && !text.includes("\ufffd");
+    if (text.split("\n").some((line) => line.length > longest)) continue;
     if (bytes.length >= least && bytes.length <= most && isWhole && !text.startsWith("\ufeff")) {
       texts.push({ path: found[i], text });
     }

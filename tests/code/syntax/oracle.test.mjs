@@ -158,7 +158,8 @@ for (const [language, patterns] of Object.entries(PATTERNS)) {
   test(`20 patterns in ${language} match what ast-grep matches`, { timeout: 600_000 }, (t) => {
     const program = astGrep();
     assert.ok(program, "@ast-grep/cli has no program for this system");
-    const texts = sources(EXTENSIONS[language], FILES);
+    // ast-grep prints the whole line of each match: of minified files that is more than a string can hold
+    const texts = sources(EXTENSIONS[language], FILES, { longest: 2_000 });
     assert.ok(texts.length >= 100, `only ${texts.length} files of ${language} on this machine`);
     const dir = scratch(`oracle-${language}`);
     rmSync(dir, { recursive: true });
