@@ -338,9 +338,12 @@ impl UnifiedTaskExecutor {
             let Some(task) = self.tasks.get_mut(&id) else {
                 continue;
             };
-            task.orphan = false;
             let state = task.state;
             let found = by_title.get(task.title().as_str()).copied().cloned();
+            if found.is_none() && self.orphan_timer.is_some() {
+                continue; // it may still be on its way: the timer looks again
+            }
+            task.orphan = false;
             let (parent, agent) = (task.parent.clone(), task.agent.clone());
             if let Some(session) = found {
                 if state.is_ended() {

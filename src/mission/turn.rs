@@ -260,6 +260,7 @@ impl Mission {
         self.turn.activity = Activity::TurnDone;
         self.turn.at_work = false;
         self.turn.owed = false;
+        self.nothing_pends(); // a turn that is over waits for no answer
         self.turn.handed = None;
         self.turn.failed_idle = None;
         self.turn.fault = None;

@@ -151,6 +151,10 @@ impl World {
                 }
                 return;
             }
+            Event::Shutdown { .. } => {
+                laws.told_busy = false; // the host's loop is over
+                return;
+            }
             Event::Command { command, .. } => {
                 if matches!(command, Command::Task { .. }) {
                     laws.silenced = None;
