@@ -162,6 +162,7 @@ impl Mission {
                 Rule::Compaction,
                 "the compaction was the last turn".to_owned(),
             );
+            self.turn.awaiting = false; // what was asked before is part of the summary
             self.next = Next::Send(PromptKind::Resume);
             self.proceed(cx);
             return;

@@ -476,6 +476,7 @@ impl Mission {
         );
         self.compacting = false;
         self.turn.fault = None;
+        self.turn.awaiting = false; // what was asked before is part of the summary
         self.next = Next::Send(PromptKind::Compacted(self.objective.clone()));
         self.budget.iterations += 1;
         self.enter(cx, Phase::Prompting);
