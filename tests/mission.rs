@@ -1598,6 +1598,24 @@ fn a_malformed_answer_is_tried_again_soon_but_not_for_ever() {
 }
 
 #[test]
+fn after_a_compaction_the_prompt_is_a_new_one() {
+    let mut host = Fake::started(plain);
+    host.turn_with(list(1, 3), "one");
+    host.assert_sent(1);
+    host.busy();
+    // the prompt is not answered: it becomes part of the summary
+    for event in [
+        Event::Compacting { session: root() },
+        Event::Compacted { session: root() },
+        Event::Continuing { session: root() },
+    ] {
+        host.send(event);
+    }
+    host.assert_sent(2);
+    assert!(!host.prompts[1].redrive, "the old one has no turn to come");
+}
+
+#[test]
 fn a_failure_that_is_told_again_after_the_next_prompt_counts_once() {
     let mut host = Fake::started(plain);
     host.turn_fails_slowly(malformed());
