@@ -39,11 +39,17 @@ async function pack() {
   assert.deepEqual(files.map((f) => f.path).sort(), [
     "LICENSE",
     "README.md",
+    "code-worker.js",
+    "code.d.ts",
+    "code.js",
     "engine.wasm",
     "index.d.ts",
     "index.js",
     "options.schema.json",
     "package.json",
+    "search.wasm",
+    "syntax-more.wasm.br",
+    "syntax.wasm",
   ]);
   await exec("tar", ["xzf", filename], { cwd: box.dir });
   return pathToFileURL(join(box.dir, "package")).href;
