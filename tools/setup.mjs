@@ -19,6 +19,8 @@ const TEST_PROGRAMS = [
   { any: ["chromedriver"], package: "chromium-driver" },
   { any: ["tmux"], package: "tmux" },
   { any: ["rg"], package: "ripgrep" },
+  // for its library's sources, which the AST search is compared on
+  { any: ["python3"], package: "python3" },
 ];
 
 /** Makes the machine ready for `purpose`: "build", "start" or "test". */

@@ -32,7 +32,7 @@ pub(super) enum Native {
     Asked(RequestId, Blocker),
     Answered(RequestId, bool),
     /// The turn is over: by itself.
-    Rested(MessageId),
+    Rested,
     /// ...by a fault.
     Failed(Fault),
     /// ...by an abort, while the model or a tool was at work.
@@ -100,7 +100,7 @@ impl Dialect {
                 request,
                 rejected,
             }],
-            Native::Rested(_) => vec![idle()],
+            Native::Rested => vec![idle()],
             Native::Failed(fault) => {
                 let error = Event::SessionError {
                     session: id(),

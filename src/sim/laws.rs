@@ -85,8 +85,6 @@ pub(super) struct Laws {
     pub meddled: BTreeSet<String>,
     /// Sessions whose request the person refused.
     pub refused: BTreeSet<String>,
-    /// Tokens of all turns.
-    pub spent: u64,
 }
 
 /// What is remembered from before an event.
@@ -239,7 +237,7 @@ impl World {
         Before { again }
     }
 
-    pub(super) fn laws_after(&mut self, before: &Before, event: &Event, effects: &[Effect]) {
+    pub(super) fn laws_after(&mut self, before: &Before, effects: &[Effect]) {
         for effect in effects {
             coverage::effect(effect);
         }
@@ -251,7 +249,6 @@ impl World {
             let text = format!("a second answer led to {effect:?}");
             self.break_law("stale", &text);
         }
-        let _ = event;
         for effect in effects {
             if let Effect::Prompt { id, session, .. } = effect {
                 self.law_of_prompts(*id, session);

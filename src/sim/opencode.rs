@@ -220,7 +220,6 @@ impl World {
         }
         if told {
             let tokens = 100;
-            self.laws.spent += tokens;
             self.tell(
                 name,
                 Native::Message {
@@ -267,12 +266,7 @@ impl World {
             }
             Step::Rest => {
                 self.set(name, Loop::Idle);
-                let last = self
-                    .sessions
-                    .get(name)
-                    .and_then(|session| session.last.clone());
-                let message = last.map_or_else(|| MessageId(String::new()), |last| last.message);
-                self.tell(name, Native::Rested(message));
+                self.tell(name, Native::Rested);
                 if name == ROOT && self.scenario.headless && !self.draining {
                     self.draining = true;
                     self.after(1, Happening::Deliver(Event::Shutdown { drain: true }));

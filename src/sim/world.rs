@@ -355,7 +355,7 @@ impl World {
     pub(super) fn hand(&mut self, event: Event) {
         let before = self.before(&event);
         let effects = self.engine.handle(Instant(self.now), event.clone());
-        self.laws_after(&before, &event, &effects);
+        self.laws_after(&before, &effects);
         if let Some(heard) = &mut self.heard {
             heard.push(Heard {
                 at: self.now,
