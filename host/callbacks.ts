@@ -6,7 +6,7 @@ import type { ChildSession, Fault, LastTurn, Todo } from "./generated/contract";
 import type { JournalFolder } from "./journal";
 import { endingOf, todosOf } from "./normalise";
 import type { Answer, Client, OpenCodeEvent } from "./opencode";
-import { newMessageId, type MessageInfo, type PromptBody } from "./opencode";
+import { newMessageId, type Message, type MessageInfo, type PromptBody } from "./opencode";
 import type { EngineHost } from "./runtime";
 
 /** A client call that takes longer than this is taken to have failed. Milliseconds. */
@@ -18,6 +18,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A prompt that is not stored by then is lost. Milliseconds. */
 const STORE_WAIT_MS = 20_000;
 const STORE_POLL_MS = 20;
+/** The longest time that an abort waits for the prompt before it. Milliseconds. */
+const ORDER_WAIT_MS = 1_000;
 /** Attempts to get our agents back for the drain, and the wait between two. Milliseconds. */
 const RELOAD_MAX = 20;
 const RELOAD_PAUSE_MS = 100;
@@ -89,7 +91,7 @@ export class Callbacks implements EngineHost {
     return isHeadless && this.beginDrain !== undefined && ends;
   }
 
-  private promptNow({
+  private async promptNow({
     session,
     agent,
     model,
@@ -97,8 +99,8 @@ export class Callbacks implements EngineHost {
     redrive,
   }: Parameters<EngineHost["prompt"]>[0]): Promise<unknown> {
     this.prompts += 1;
-    const before = redrive ? this.handed.get(session) : undefined;
-    const messageID = before?.id ?? newMessageId();
+    const before = redrive ? (this.handed.get(session)?.id ?? (await this.unanswered(session))) : undefined;
+    const messageID = before ?? newMessageId();
     const handed = { id: messageID, at: Date.now(), coming: true };
     this.handed.set(session, handed);
     const parts: PromptBody["parts"] = [
@@ -113,6 +115,22 @@ export class Callbacks implements EngineHost {
     const work = this.track(before ? this.promptAgain(session, body) : this.handOver(session, body));
     work.catch(() => (handed.coming = false));
     return work;
+  }
+
+  /** A prompt of ours from before a restart that the session has not answered. */
+  private async unanswered(session: string): Promise<string | undefined> {
+    const messages = (await this.messages(session)) ?? [];
+    const answered = messages.findLastIndex(({ info }) => info?.role === "assistant");
+    const ours = messages
+      .slice(answered + 1)
+      .findLast(({ parts }) => parts?.some((part) => part.metadata?.[OUR_MARK] === true));
+    return ours?.info?.id;
+  }
+
+  /** The newest messages, the oldest of them first. */
+  private messages(session: string): Promise<Message[] | undefined> {
+    const request = { path: { id: session }, query: { limit: MESSAGES_READ } };
+    return checked(this.settings.client().session.messages(request));
   }
 
   /** A stored message without an answer is answered when it is sent again with its id and no parts. */
@@ -163,6 +181,12 @@ export class Callbacks implements EngineHost {
     while ([...this.handed.keys()].some((session) => this.isComing(session))) await pause(STORE_POLL_MS);
   }
 
+  /** An abort or a deletion must not overtake the prompt before it: what is stored after an abort gets its turn. */
+  private async behindPrompt(session: string): Promise<void> {
+    const end = Date.now() + ORDER_WAIT_MS;
+    while (this.isComing(session) && Date.now() < end) await pause(STORE_POLL_MS);
+  }
+
   /**
    * Makes OpenCode load the plugins again. While it disposes an instance it forgets what they added, and reads its
    * agents anew when they are first asked for: perhaps without ours. Disposed of once more it does both in order.
@@ -193,12 +217,8 @@ export class Callbacks implements EngineHost {
   }
 
   async lastTurn(session: string): Promise<LastTurn> {
-    const { session: calls } = this.settings.client();
-    const query = { limit: MESSAGES_READ };
-    const [messages, status] = await Promise.all([
-      checked(calls.messages({ path: { id: session }, query })),
-      checked(calls.status()),
-    ]);
+    const calls = this.settings.client().session;
+    const [messages, status] = await Promise.all([this.messages(session), checked(calls.status())]);
     const infos = (messages ?? [])
       .map(({ info }) => info)
       .filter((info): info is MessageInfo => info !== undefined);
@@ -214,9 +234,14 @@ export class Callbacks implements EngineHost {
   }
 
   abort(session: string): Promise<unknown> {
-    const call = this.track(checked(this.settings.client().session.abort({ path: { id: session } })));
+    const call = this.track(this.abortNow(session));
     this.aborts = Promise.allSettled([this.aborts, call]);
     return call;
+  }
+
+  private async abortNow(session: string): Promise<unknown> {
+    if (this.isComing(session)) await this.behindPrompt(session);
+    return checked(this.settings.client().session.abort({ path: { id: session } }));
   }
 
   /** Resolves when no abort is under way. */
@@ -226,9 +251,7 @@ export class Callbacks implements EngineHost {
 
   /** The text of the newest assistant message that has one, after the newest user message. */
   async result(session: string): Promise<string> {
-    const query = { limit: MESSAGES_READ };
-    const request = { path: { id: session }, query };
-    const messages = (await checked(this.settings.client().session.messages(request))) ?? [];
+    const messages = (await this.messages(session)) ?? [];
     for (const { info, parts } of messages.toReversed()) {
       if (info?.role === "user") break;
       if (info?.summary === true) continue;
@@ -257,7 +280,12 @@ export class Callbacks implements EngineHost {
 
   deleteSession(session: string): Promise<unknown> {
     this.ourChildren.delete(session);
-    return this.track(checked(this.settings.client().session.delete({ path: { id: session } })));
+    return this.track(this.deleteNow(session));
+  }
+
+  private async deleteNow(session: string): Promise<unknown> {
+    if (this.isComing(session)) await this.behindPrompt(session);
+    return checked(this.settings.client().session.delete({ path: { id: session } }));
   }
 
   answerTool(session: string, call: string, text: string, failed: boolean): void {

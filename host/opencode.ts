@@ -33,9 +33,17 @@ export interface MessageInfo {
   sessionID?: string;
 }
 
+export interface StoredPart {
+  type?: string;
+  text?: string;
+  synthetic?: boolean;
+  ignored?: boolean;
+  metadata?: Record<string, unknown>;
+}
+
 export interface Message {
   info?: MessageInfo;
-  parts?: { type?: string; text?: string; synthetic?: boolean; ignored?: boolean }[];
+  parts?: StoredPart[];
 }
 
 export interface PermissionRule {

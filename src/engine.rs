@@ -10,11 +10,12 @@ use crate::concurrency::Controller;
 use crate::effect::{Effect, Level};
 use crate::event::{Command, Event, RestoreCause, clip};
 use crate::exec::{self, Note, UnifiedTaskExecutor};
-use crate::id::{MissionId, SessionId};
+use crate::id::{MessageId, MissionId, SessionId};
 use crate::journal::{self, JournalError, Subject};
 use crate::mission::{Context, Mission, Phase, Rule, StopReason, session_of};
-use crate::policy::{ENDED_KEPT, OBJECTIVE_CHARS, Policy};
+use crate::policy::{ENDED_KEPT, OBJECTIVE_CHARS, Policy, RECENT_IDS};
 use crate::prompt;
+use crate::recent::Recent;
 use crate::time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,8 @@ pub struct Engine {
     now: Instant,
     missions: BTreeMap<MissionId, Mission>,
     last_id: u32,
+    /// Messages after a mission's end: the next one in the session may be told of them again.
+    overheard: Recent<MessageId, RECENT_IDS>,
     alarm: Option<Instant>,
     journaled: BTreeMap<MissionId, u64>,
     /// By the session whose tasks they run.
@@ -51,6 +54,7 @@ impl Engine {
             now: Instant(0),
             missions: BTreeMap::new(),
             last_id: 0,
+            overheard: Recent::default(),
             alarm: None,
             journaled: BTreeMap::new(),
             executors: BTreeMap::new(),
@@ -220,6 +224,15 @@ impl Engine {
             self.deliver(out, id, event, text);
             last = Some(id);
         }
+        if let Event::Assistant {
+            session, message, ..
+        } = event
+            && self
+                .mission_of(session)
+                .is_some_and(|mission| mission.is_ended())
+        {
+            self.overheard.is_new(message);
+        }
     }
 
     /// The first mission after `last` that an event concerns.
@@ -356,6 +369,9 @@ impl Engine {
         let mut mission = Mission::start(&mut cx, id, session.clone(), objective.clone());
         if aborts {
             mission.start_behind_another();
+        }
+        if let Some(before) = self.mission_of(session) {
+            mission.remember(before, &self.overheard);
         }
         mission.notify(
             &mut cx,

@@ -20,6 +20,11 @@ impl<T: Clone + PartialEq, const N: usize> Recent<T, N> {
         self.0.contains(id)
     }
 
+    /// The ids, the newest last.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter()
+    }
+
     /// Takes note of an id; true when it is not among the newest.
     pub fn is_new(&mut self, id: &T) -> bool {
         if self.0.contains(id) {

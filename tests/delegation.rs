@@ -531,7 +531,7 @@ fn peers_17_a_deletion_that_fails_is_tried_again_and_given_up_with_a_word() {
     world.run(MINUTE);
     assert_eq!(world.children(), 0);
     quiet(&world);
-    for _ in 0..9 {
+    for _ in 0..12 {
         world.delete_faults.push_back(Fault::AgentFailed {
             message: "SQLITE_CONSTRAINT".into(),
         });

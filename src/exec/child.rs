@@ -297,13 +297,13 @@ impl UnifiedTaskExecutor {
             }
             Use::Closing if cx.policy.tasks.keep_sessions => self.forget_child(cx, &session),
             Use::Closing => {
-                let id = self.mint(Owner::Session(session.clone()));
+                let id = self.mint(Owner::Deletion(session.clone()));
                 cx.out.push(Effect::DeleteSession { id, session });
             }
         }
     }
 
-    /// The session was looked up, aborted or deleted, or not.
+    /// The session was looked up or aborted, or not.
     pub(super) fn on_close_reply(
         &mut self,
         cx: &mut Context,
@@ -327,16 +327,26 @@ impl UnifiedTaskExecutor {
             }
             return;
         }
-        if child.usage != Use::Closing {
+        // an abort: the idle that follows decides, or the timer
+        if let (Use::Closing, Outcome::Err(Fault::SessionLost { .. })) = (child.usage, outcome) {
+            self.forget_child(cx, session);
+        }
+    }
+
+    /// The session was deleted, or not.
+    pub(super) fn on_deletion_reply(
+        &mut self,
+        cx: &mut Context,
+        session: &SessionId,
+        outcome: &Outcome,
+    ) {
+        let Some(child) = self.pool.get_mut(session) else {
             return;
-        }
-        if child.busy {
-            return; // an abort: the idle that follows decides, or the timer
-        }
+        };
         match outcome {
-            Outcome::Err(Fault::SessionLost { .. }) => self.forget_child(cx, session),
-            Outcome::Ok(Payload::Done) if child.timer.is_none() => self.forget_child(cx, session),
-            Outcome::Ok(_) => {} // the answer to an abort whose idle came first, or to a lookup that came late
+            Outcome::Ok(_) | Outcome::Err(Fault::SessionLost { .. }) => {
+                self.forget_child(cx, session);
+            }
             Outcome::Err(fault) => {
                 child.tries += 1;
                 if child.tries >= CLOSING_TRIES {

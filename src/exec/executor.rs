@@ -57,8 +57,10 @@ pub(super) enum Owner {
     Task(TaskId),
     /// A session is being created; its task may have ended meanwhile.
     Creation(TaskId),
-    /// A session that goes out.
+    /// A session that goes out: it is looked up or aborted.
     Session(SessionId),
+    /// ...and deleted.
+    Deletion(SessionId),
     /// The children of a parent, among them perhaps one whose creation was interrupted.
     Children(SessionId),
     Wake,
@@ -273,6 +275,7 @@ impl UnifiedTaskExecutor {
             Some(Owner::Task(task)) => self.on_task_reply(cx, task, effect, outcome),
             Some(Owner::Creation(task)) => self.on_created(cx, task, outcome),
             Some(Owner::Session(session)) => self.on_close_reply(cx, &session, outcome),
+            Some(Owner::Deletion(session)) => self.on_deletion_reply(cx, &session, outcome),
             Some(Owner::Children(parent)) => self.on_children_read(cx, &parent, outcome),
             Some(Owner::Wake) => self.on_wake_reply(cx, outcome),
         }
@@ -502,6 +505,7 @@ impl UnifiedTaskExecutor {
         if task.state.is_ended() {
             return;
         }
+        let waits = task.state == TaskState::Running && task.ticket.is_none();
         self.enter(id, state);
         let mut closes = matches!(state, TaskState::Cancelled | TaskState::TimedOut);
         let verdict = match state {
@@ -510,7 +514,6 @@ impl UnifiedTaskExecutor {
             _ => Verdict::Cancelled,
         };
         let (result, cut) = results::keep(text);
-        let mut ticket = None;
         let mut session = None;
         let mut waiters = Vec::new();
         let mut call = None;
@@ -522,7 +525,6 @@ impl UnifiedTaskExecutor {
             task.ended = Some(cx.now);
             task.watch = None;
             task.blocked.clear();
-            ticket = task.ticket;
             session.clone_from(&task.session);
             waiters = std::mem::take(&mut task.waiters);
             call = task.call.take();
@@ -541,17 +543,11 @@ impl UnifiedTaskExecutor {
         match session {
             Some(session) if self.pool.get(&session).is_some() => {
                 if closes {
-                    // the slot is free once the turn has really ended
-                    if let Some(child) = self.pool.get_mut(&session)
-                        && child.busy
-                        && let Some(ticket) = ticket
-                    {
-                        child.ticket = Some(ticket);
-                        self.tickets.remove(&ticket);
-                        if let Some(task) = self.tasks.get_mut(&id) {
-                            task.ticket = None;
-                        }
+                    if waits {
+                        // it waited for its own tasks' results: with their answer it works on until the abort reaches it
+                        self.adopt_slot(cx, id);
                     }
+                    self.leave_slot(id, &session);
                     self.release_slot(cx, id, verdict);
                     self.close(cx, &session);
                 } else {
@@ -577,6 +573,17 @@ impl UnifiedTaskExecutor {
             self.tell_end(cx);
         }
         self.forget_old(cx);
+    }
+
+    /// The task has ended, its turn perhaps not: the slot stays with the session until that is over.
+    pub(super) fn leave_slot(&mut self, id: TaskId, session: &SessionId) {
+        if let Some(child) = self.pool.get_mut(session)
+            && child.busy
+            && let Some(ticket) = self.tasks.get_mut(&id).and_then(|task| task.ticket.take())
+        {
+            self.tickets.remove(&ticket);
+            child.ticket = Some(ticket);
+        }
     }
 
     fn rest(&mut self, cx: &mut Context, session: &SessionId) {

@@ -241,10 +241,28 @@ impl UnifiedTaskExecutor {
         for session in self.pool.sessions() {
             let usage = self.pool.get(&session).map(|child| child.usage);
             match usage {
-                Some(Use::Closing) => self.close(cx, &session),
+                Some(Use::Closing) => {
+                    self.hold_slot(cx, &session);
+                    self.close(cx, &session);
+                }
                 Some(Use::Doubted) => self.look_at_child(cx, &session),
                 _ => {}
             }
+        }
+    }
+
+    /// The turn of a session that goes out may still run: it counts until it is over.
+    fn hold_slot(&mut self, cx: &mut Context, session: &SessionId) {
+        let busy = self.pool.get(session).is_some_and(|child| child.busy);
+        let task = self
+            .tasks
+            .values()
+            .rev()
+            .find(|task| task.session.as_ref() == Some(session))
+            .map(|task| task.id);
+        if let (true, Some(id)) = (busy, task) {
+            self.adopt_slot(cx, id);
+            self.leave_slot(id, session);
         }
     }
 

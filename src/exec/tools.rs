@@ -106,6 +106,7 @@ impl UnifiedTaskExecutor {
             PATIENCE_LOOK_MS,
         );
         if let Some(id) = caller {
+            self.turn_began(cx, id); // whatever a lookup under way will say
             // it makes no request while it waits: its slot is for the tasks that it waits for
             if let Some(task) = self.tasks.get_mut(&id) {
                 task.delegating += 1;

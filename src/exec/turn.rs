@@ -349,13 +349,13 @@ impl UnifiedTaskExecutor {
         }
     }
 
-    /// A sign of the turn that its prompt asked for: it was accepted, whatever becomes of the answer.
+    /// A sign of the turn that its prompt asked for: it was accepted, and runs, whatever becomes of the answer.
     pub(super) fn turn_began(&mut self, cx: &Context, id: TaskId) {
-        let prompting = self
+        let unsure = self
             .tasks
             .get(&id)
-            .is_some_and(|task| task.state == TaskState::Prompting);
-        if prompting {
+            .is_some_and(|task| matches!(task.state, TaskState::Prompting | TaskState::Adopting));
+        if unsure {
             self.enter(id, TaskState::Running);
             self.watch(cx, id);
         }

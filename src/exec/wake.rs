@@ -131,7 +131,7 @@ impl UnifiedTaskExecutor {
             },
             Event::Deleted { .. } => {
                 self.parent.silenced = true;
-                self.turn_begun();
+                self.end_wake();
                 for session in self.pool.sessions() {
                     self.forget_child(cx, &session); // OpenCode deletes them with it
                 }
@@ -145,7 +145,7 @@ impl UnifiedTaskExecutor {
     fn silence(&mut self, cx: &mut Context) {
         self.parent.activity = Activity::Idle;
         self.parent.silenced = true;
-        self.turn_begun();
+        self.end_wake();
         self.cancel_all(cx, "The person aborted it.");
         self.close_resting(cx);
     }

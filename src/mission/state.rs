@@ -267,7 +267,7 @@ impl Mission {
                 in_doubt: false,
                 spoken: false,
                 idle_heard: false,
-                unseen_message: false,
+                unseen_message: true, // another turn may run, and end before the command's message is read
                 owed: false,
                 side: false,
                 last_event: cx.now,
@@ -319,6 +319,15 @@ impl Mission {
     /// The turn of the mission that this one replaces is being aborted.
     pub(crate) fn start_behind_another(&mut self) {
         self.behind_another = true;
+    }
+
+    /// What was told in the session before, to the mission there or after its end, may be told twice, late.
+    pub(crate) fn remember(&mut self, before: &Self, after: &Recent<MessageId, RECENT_IDS>) {
+        self.turn.messages.clone_from(&before.turn.messages);
+        self.turn.calls.clone_from(&before.turn.calls);
+        for message in after.iter() {
+            self.turn.messages.is_new(message);
+        }
     }
 
     pub(crate) fn is_ended(&self) -> bool {

@@ -25,7 +25,11 @@ impl Mission {
             Event::Busy { .. } => {
                 match self.turn.activity {
                     Activity::Idle => self.turn_seen(),
-                    Activity::InTurn => self.turn.at_work = true,
+                    Activity::InTurn => {
+                        self.turn.at_work = true;
+                        self.turn.unseen_message = false; // each step of the loop begins so, and reads the messages
+                        self.turn.seen_since_lookup = true; // a lookup on its way is older than this
+                    }
                     Activity::TurnDone => {} // OpenCode says so again as the turn ends
                 }
             }

@@ -263,7 +263,7 @@ pub const ABORT_QUIET_MS: u64 = 1_000;
 /// An aborted session that does not fall idle for this long is aborted again. Milliseconds.
 pub const CLOSING_MS: u64 = 3_000;
 /// Attempts to abort or to delete a session before it is given up.
-pub const CLOSING_TRIES: u32 = 4;
+pub const CLOSING_TRIES: u32 = 10;
 
 /// A wait of `first_ms * 2^attempt`, at most `cap_ms`, with deterministic jitter. `attempt` counts from 0.
 #[must_use]

@@ -61,7 +61,16 @@ impl World {
                 if let Effect::RunCheck { id, .. } = &request {
                     self.running_checks.insert(*id);
                 }
-                self.after(delay, Happening::Perform(request, self.instance));
+                let mut at = self.now + delay;
+                if let Effect::Prompt { session, .. }
+                | Effect::Abort { session, .. }
+                | Effect::DeleteSession { session, .. } = &request
+                {
+                    let newest = self.changed.entry(session.clone()).or_default();
+                    at = at.max(*newest);
+                    *newest = at;
+                }
+                self.at(at, Happening::Perform(request, self.instance));
             }
         }
     }
@@ -115,6 +124,15 @@ impl World {
             self.law_of_arrival(session);
         }
         if self.strikes(Kind::FailRequest) {
+            if let Effect::Prompt {
+                session,
+                redrive: false,
+                ..
+            } = &effect
+                && let Some(there) = self.sessions.get_mut(&session.0)
+            {
+                there.prompt_stored = false;
+            }
             let message = "the connection was reset".into();
             self.reply(id, Outcome::Err(Fault::Unavailable { message }), instance);
             return;
@@ -203,17 +221,17 @@ impl World {
                 let Some(there) = self.sessions.get(&session.0) else {
                     return gone(&session);
                 };
+                let stored = there.prompt_stored || there.ours() > 0;
                 if session.0 != ROOT && there.is_busy() {
                     self.law_of_busy_child(&session);
                 }
-                let waits = self
-                    .sessions
-                    .get(&session.0)
-                    .is_some_and(|there| there.ours() > 0);
-                if redrive && waits {
-                    self.start_loop(&session.0);
+                if redrive && stored {
+                    self.start_loop(&session.0); // answered, it gets nothing more
                 } else {
                     let gets_turn = !self.strikes(Kind::LostTurn);
+                    if let Some(there) = self.sessions.get_mut(&session.0) {
+                        there.prompt_stored = true;
+                    }
                     self.store(&session.0, true, gets_turn);
                 }
                 done

@@ -153,11 +153,11 @@ impl World {
                 laws.told_busy = false; // the host's loop is over
                 return;
             }
-            Event::Command { command, .. } => {
+            Event::Command { session, command } => {
                 if matches!(command, Command::Task { .. }) {
                     laws.silenced = None;
                     laws.interrupted = false;
-                    laws.commanded = true;
+                    laws.commanded = session.0 == ROOT;
                 }
                 return;
             }

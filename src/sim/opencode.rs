@@ -89,6 +89,8 @@ pub(super) struct Session {
     /// The provider took its request and works on it.
     pub taken_on: bool,
     pub said_output: bool,
+    /// The newest prompt of the plugin was stored, whatever became of it: given again it is not stored a second time.
+    pub prompt_stored: bool,
     /// When its last event was told: events of a session keep their order.
     pub told: u64,
 }
@@ -625,6 +627,7 @@ impl World {
             if let Some(session) = self.sessions.get_mut(&name) {
                 session.run += 1;
                 session.state = Loop::Idle;
+                session.prompt_stored = false; // only one without an answer is found again
                 session.call = None;
                 session.asked = None;
                 session.deeds.clear();

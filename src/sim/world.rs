@@ -122,6 +122,8 @@ pub struct World {
     pub(super) calls: u32,
     pub(super) checks: u32,
     pub(super) running_checks: BTreeSet<EffectId>,
+    /// When the newest change to a session is carried out: the host keeps them in order.
+    pub(super) changed: BTreeMap<SessionId, u64>,
     pub(super) created: u32,
     pub(super) alarm: u32,
     /// Counts the engine's instances and the program's processes.
@@ -159,6 +161,7 @@ impl World {
             calls: 0,
             checks: 0,
             running_checks: BTreeSet::new(),
+            changed: BTreeMap::new(),
             created: 0,
             alarm: 0,
             instance: 0,
@@ -421,6 +424,7 @@ impl World {
         self.dead = true;
         self.draining = false;
         self.running_checks.clear();
+        self.changed.clear();
         self.kill_sessions();
         self.laws.forget_requests();
         let wait = self.chance.within(Kind::Person, (500, 120_000));
