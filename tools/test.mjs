@@ -85,6 +85,7 @@ const testFiles = (folder) => filesBelow(folder).filter((path) => path.endsWith(
  * run once more, which is said; failing again it fails the run.
  */
 async function endToEnd() {
+  await run("cargo", ["build", "--quiet", ...NATIVE, "--example", "fidelity"]); // for the comparison with the real OpenCode
   const texts = [];
   const again = [];
   for (const file of testFiles("tests/e2e")) {
