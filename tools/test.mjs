@@ -38,7 +38,9 @@ const STAGES = {
   host: hostTests,
   // the code tools as a library, with ripgrep and ast-grep as oracles
   code: () => nodeTest(testFiles("tests/code")),
-  "wasm-node": () => run("wasm-pack", ["test", "--node", ...WASM_TEST, "--", "--test", "node"]),
+  // with the journals that the native tests wrote
+  "wasm-node": () =>
+    run("wasm-pack", ["test", "--node", ...WASM_TEST, "--", "--test", "node", "--test", "replay"]),
   "wasm-chrome": () =>
     run("wasm-pack", [
       ...["test", "--headless", "--chrome", ...WASM_TEST, "--chromedriver", which("chromedriver")],
