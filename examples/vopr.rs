@@ -6,20 +6,20 @@
 //!     [--faults none|light|heavy]   how much goes wrong; heavy by default
 //!     [--threads 2]                 one by default
 //!     [--out target/vopr]           where failing cases (SEED.json) and their journals (SEED.ndjson) go
-//!     [--coverage]                  transitions never taken, and how often each event, effect and fault was
+//!     [--coverage]                  how often each transition, event, effect and fault was seen, the rarest first
+//!     [--cover DIR]                 writes cases that take the steps which are rare in the first 500 runs
 //!     [--plant all|NAME]            plants bugs in the engine and tells how soon each is found
 //!     [--trace]                     prints what happens in each run; with --case FILE of a failing one
 //!     [--case FILE]                 runs a case that was written
 //! ```
-use opencode_orchestrator::sim::chance::DISTURBANCES;
-use opencode_orchestrator::sim::coverage::{self, Coverage};
+use opencode_orchestrator::sim::coverage::{self, Coverage, Step};
 use opencode_orchestrator::sim::planted::{Bug, plant};
 use opencode_orchestrator::sim::{Case, Level, Scenario, Violation, World};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
@@ -32,6 +32,7 @@ struct Options {
     threads: u64,
     out: PathBuf,
     coverage: bool,
+    cover: Option<PathBuf>,
     trace: bool,
     plant: Option<String>,
     case: Option<PathBuf>,
@@ -57,6 +58,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Box<dyn Er
         threads: 1,
         out: "target/vopr".into(),
         coverage: false,
+        cover: None,
         trace: false,
         plant: None,
         case: None,
@@ -82,6 +84,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Box<dyn Er
             "--out" => options.out = value()?.into(),
             "--plant" => options.plant = Some(value()?),
             "--case" => options.case = Some(value()?.into()),
+            "--cover" => options.cover = Some(value()?.into()),
             "--coverage" => options.coverage = true,
             "--trace" => options.trace = true,
             other => return Err(format!("unknown option {other}").into()),
@@ -105,8 +108,11 @@ fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
         }
         return Ok(all);
     }
+    if let Some(folder) = &options.cover {
+        return cover(options, folder);
+    }
     let start = Instant::now();
-    let (failures, seen, struck) = play_all(options);
+    let (failures, seen) = play_all(options);
     let seconds = start.elapsed().as_secs_f64();
     let missions = options.seeds.end.saturating_sub(options.seeds.start);
     println!(
@@ -114,15 +120,13 @@ fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
         missions as f64 / seconds * 60.0
     );
     if options.coverage {
-        tell_coverage(&seen, &struck);
+        tell_coverage(&seen);
     }
     Ok(failures == 0)
 }
 
-type Struck = BTreeMap<String, u64>;
-
-fn play_all(options: &Options) -> (u64, Coverage, Struck) {
-    let mut sum = (0, Coverage::default(), Struck::new());
+fn play_all(options: &Options) -> (u64, Coverage) {
+    let mut sum = (0, Coverage::default());
     let parts: Vec<_> = (0..options.threads)
         .map(|part| {
             let options = options.clone();
@@ -130,12 +134,9 @@ fn play_all(options: &Options) -> (u64, Coverage, Struck) {
         })
         .collect();
     for part in parts {
-        if let Ok((failures, seen, struck)) = part.join() {
+        if let Ok((failures, seen)) = part.join() {
             sum.0 += failures;
             sum.1.add(seen);
-            for (kind, count) in struck {
-                *sum.2.entry(kind).or_default() += count;
-            }
         } else {
             sum.0 += 1;
         }
@@ -143,21 +144,14 @@ fn play_all(options: &Options) -> (u64, Coverage, Struck) {
     sum
 }
 
-fn play_part(options: &Options, part: u64) -> (u64, Coverage, Struck) {
+fn play_part(options: &Options, part: u64) -> (u64, Coverage) {
     let mut failures = 0;
-    let mut struck = Struck::new();
     for seed in options.seeds.clone() {
         if seed % options.threads != part {
             continue;
         }
         let case = Case::of(Scenario::draw(seed, options.level));
-        let (strikes, result) = case.play();
-        if options.coverage {
-            for strike in strikes {
-                *struck.entry(format!("{:?}", strike.kind)).or_default() += 1;
-            }
-        }
-        if let Err(violation) = result {
+        if let Err(violation) = case.run() {
             failures += 1;
             let seen = coverage::take(); // what shrinking does is no coverage
             println!("{violation}");
@@ -167,7 +161,38 @@ fn play_part(options: &Options, part: u64) -> (u64, Coverage, Struck) {
             coverage::put(seen);
         }
     }
-    (failures, coverage::take(), struck)
+    (failures, coverage::take())
+}
+
+/// Writes the cases that tests play, beside common seeds, to take the rare steps for sure.
+fn cover(options: &Options, folder: &Path) -> Result<bool, Box<dyn Error>> {
+    const COMMON: u64 = 500;
+    const ENOUGH: u64 = 3;
+    let mut taken = Coverage::default();
+    fs::create_dir_all(folder)?;
+    let _ = coverage::take();
+    for (n, seed) in (0..).zip(options.seeds.clone()) {
+        let mut case = Case::of(Scenario::draw(seed, options.level));
+        let result = case.run();
+        let seen: BTreeMap<Step, u64> = coverage::take().0;
+        let rare: Vec<String> = Step::all()
+            .into_iter()
+            .filter(|step| seen.contains_key(step) && taken.count(*step) < ENOUGH)
+            .map(|step| step.to_string())
+            .collect();
+        if n >= COMMON && (rare.is_empty() || result.is_err()) {
+            continue;
+        }
+        taken.add(Coverage(seen.into_keys().map(|step| (step, 1)).collect()));
+        if n >= COMMON {
+            case.about = format!("takes {}", rare.join(", "));
+            println!("seed {seed}: {}", case.about);
+            let text = serde_json::to_string_pretty(&case)? + "\n";
+            fs::write(folder.join(format!("cover-{seed}.json")), text)?;
+        }
+    }
+    tell_coverage(&taken);
+    Ok(taken.missing().is_empty())
 }
 
 /// Shrinks a failing case and writes it with the journals of its run.
@@ -255,22 +280,23 @@ fn hunt(options: &Options, name: &str) -> Result<bool, Box<dyn Error>> {
     Ok(all)
 }
 
-fn tell_coverage(seen: &Coverage, struck: &Struck) {
+fn tell_coverage(seen: &Coverage) {
+    let all = Step::all();
     let missing = seen.missing();
+    let transitions = |steps: &[Step]| steps.iter().filter(|step| step.is_transition()).count();
     println!(
-        "transitions: {} of {}",
-        Coverage::of() - missing.len(),
-        Coverage::of()
+        "transitions: {} of {}; events, effects and faults: {} of {}",
+        transitions(&all) - transitions(&missing),
+        transitions(&all),
+        all.len() - transitions(&all) - (missing.len() - transitions(&missing)),
+        all.len() - transitions(&all),
     );
-    for step in missing {
-        println!("  never: {step}");
-    }
-    println!("events: {:?}", seen.events);
-    println!("effects: {:?}", seen.effects);
-    println!("faults: {struck:?}");
-    for kind in DISTURBANCES {
-        if !struck.contains_key(&format!("{kind:?}")) {
-            println!("  never: {kind:?}");
-        }
+    let mut counts: Vec<(u64, Step)> = all
+        .into_iter()
+        .map(|step| (seen.count(step), step))
+        .collect();
+    counts.sort_unstable();
+    for (count, step) in counts {
+        println!("{count:>10} {step}");
     }
 }

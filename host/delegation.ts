@@ -128,6 +128,7 @@ export class Delegation {
   }
 
   private onAbort(session: string, call: string): void {
+    if (!this.pending.has(`${session} ${call}`)) return; // OpenCode aborts the signal of a call that is over, too
     this.settings.handle({ toolAborted: { session, call } });
     setTimeout(() => this.answer(session, call, "Aborted.", true), ABORT_WAIT_MS).unref();
   }

@@ -24,6 +24,18 @@ test("OpenCode's pair of idles is one, and a repeated busy is dropped until the 
   assert.deepEqual(seen, ["busy", "idle", "busy", "idle"]);
 });
 
+test("the text of the next prompt is no output of a turn that had none", () => {
+  const normaliser = new Normaliser();
+  const part = (type: string) => ({
+    type: "message.part.updated",
+    properties: { part: { sessionID: session, messageID: "msg_1", type } },
+  });
+  const seen = [status("busy"), idle, part("text"), status("busy"), part("text"), part("text")]
+    .map((event) => normaliser.normalise(event))
+    .flatMap((event) => (event ? [nameOf(event)] : []));
+  assert.deepEqual(seen, ["busy", "idle", "busy", "firstOutput"]);
+});
+
 test("peers 2: a second pair of idles is told again, for it may be the person's abort", () => {
   const normaliser = new Normaliser();
   const seen = [status("busy"), status("idle"), idle, status("idle"), idle].map((e) =>

@@ -50,6 +50,7 @@ export class Normaliser {
         return this.sessionStatus(session, properties["status"]);
       case "session.idle":
         this.status.set(session, "idle");
+        this.silent.delete(session); // the text of the next prompt is no output
         return { idle: { session } };
       case "session.error":
         return { sessionError: { session, fault: faultOf(properties["error"]) } };

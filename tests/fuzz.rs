@@ -1,11 +1,11 @@
 //! A bounded run, the same each time, of every value that crosses the boundary with its bytes bent: nothing may panic, and
 //! what is refused is refused in words.
-#![cfg(not(target_arch = "wasm32"))]
+#![cfg(all(feature = "sim", not(target_arch = "wasm32")))]
 
-use opencode_orchestrator::engine::{Engine, replay};
-use opencode_orchestrator::event::{Command, Event, RawToolCall, RestoreCause, TaskTool};
-use opencode_orchestrator::policy::Policy;
-use opencode_orchestrator::time::Instant;
+#[path = "../fuzz/doors.rs"]
+mod doors;
+
+use opencode_orchestrator::event::{Event, RawToolCall};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -55,16 +55,7 @@ where
 
 #[test]
 fn bent_journals_are_read_or_refused_in_words() {
-    check(400, &bent(JOURNAL), |text| {
-        if let Err(error) = replay(&text, |_, _| {}) {
-            assert!(!error.to_string().is_empty());
-        }
-        let mut engine = Engine::new(Policy::default());
-        for cause in [RestoreCause::Restart, RestoreCause::Trap] {
-            let _ = engine.restore(Instant(1_700_000_000_000), &text, cause);
-        }
-        engine.handle(Instant(1_700_000_100_000), Event::Alarm);
-    });
+    check(400, &bent(JOURNAL), |text| doors::journal(&text));
 }
 
 #[test]
@@ -79,70 +70,37 @@ fn bent_events_are_read_or_refused() {
     ];
     for line in LINES {
         let _: Event = serde_json::from_str(line).expect("an event");
-        check(400, &bent(line), |text| {
-            let mut engine = Engine::new(Policy::default());
-            let now = Instant(1_700_000_000_000);
-            engine.handle(
-                now,
-                Event::Command {
-                    session: "s".into(),
-                    command: Command::Task {
-                        objective: text.clone(),
-                    },
-                },
-            );
-            if let Ok(event) = serde_json::from_str::<Event>(&text)
-                && !event.is_internal()
-            {
-                engine.handle(now.plus(5), event);
-            }
-        });
+        check(400, &bent(line), |text| doors::event(&text));
     }
 }
 
 #[test]
 fn bent_tool_calls_are_read_or_refused() {
     const CALL: &str = r#"{"call":"c","tool":"bash","kind":"run","args":"{}","output":"error 5s","failed":true,"reads":["a"],"writes":[{"path":"b","content":"c"}],"diagnostics":null}"#;
-    check(800, &bent(CALL), |text| {
-        if let Ok(call) = serde_json::from_str::<RawToolCall>(&text) {
-            let _ = call.reduce();
-        }
-    });
+    let _: RawToolCall = serde_json::from_str(CALL).expect("a call");
+    check(800, &bent(CALL), |text| doors::tool_call(&text));
 }
 
 #[test]
 fn bent_arguments_of_the_task_tools_are_answered() {
     const ARGS: &str = r#"{"tasks":[{"agent":"worker","description":"a","prompt":"b","background":true,"resume":"t1"}],"task_id":"t1","offset":3,"wait_ms":10}"#;
-    let tools = [
-        TaskTool::DelegateTask,
-        TaskTool::GetTaskResult,
-        TaskTool::ListTasks,
-        TaskTool::CancelTask,
-    ];
-    check(800, &(bent(ARGS), 0..4usize), |(args, tool)| {
-        let mut engine = Engine::new(Policy::default());
-        engine.handle(
-            Instant(1_700_000_000_000),
-            Event::TaskTool {
-                session: "s".into(),
-                call: "c".into(),
-                tool: tools[tool],
-                args,
-                agent: None,
-                model: None,
-                agents: Vec::new(),
-            },
-        );
+    check(800, &(bent(ARGS), 0..4u8), |(args, tool)| {
+        doors::task_tool(tool, &args)
     });
 }
 
 #[test]
 fn bent_options_give_rules_and_messages() {
     const OPTIONS: &str = r#"{"limits":{"global":4,"perKey":{"a/b":2}},"mission":{"maxIterations":5,"settleMs":10},"completion":{"command":"x"},"tasks":{"maxDepth":1},"journal":{"maxMb":1},"notify":{"toasts":false}}"#;
-    check(800, &bent(OPTIONS), |text| {
-        if let Ok(options) = serde_json::from_str::<serde_json::Value>(&text) {
-            let (policy, _messages) = opencode_orchestrator::policy::options::parse(&options);
-            assert!(policy.limits.global >= 1);
-        }
+    check(800, &bent(OPTIONS), |text| doors::options(&text));
+}
+
+#[test]
+fn schedules_of_all_shapes_break_no_law() {
+    let disturbances = vec((any::<u8>(), 0..400u16), 0..40);
+    let acts = vec((any::<u32>(), any::<u8>()), 0..4);
+    let schedules = (0..1_000_000u64, disturbances, acts);
+    check(300, &schedules, |(seed, disturbances, acts)| {
+        doors::schedule(seed, &disturbances, &acts)
     });
 }

@@ -38,7 +38,9 @@ const STAGES = {
   host: hostTests,
   // the code tools as a library, with ripgrep and ast-grep as oracles
   code: () => nodeTest(testFiles("tests/code")),
-  "wasm-node": () => run("wasm-pack", ["test", "--node", ...WASM_TEST, "--", "--test", "node"]),
+  // with the journals that the native tests wrote
+  "wasm-node": () =>
+    run("wasm-pack", ["test", "--node", ...WASM_TEST, "--", "--test", "node", "--test", "replay"]),
   "wasm-chrome": () =>
     run("wasm-pack", [
       ...["test", "--headless", "--chrome", ...WASM_TEST, "--chromedriver", which("chromedriver")],
@@ -85,6 +87,7 @@ const testFiles = (folder) => filesBelow(folder).filter((path) => path.endsWith(
  * run once more, which is said; failing again it fails the run.
  */
 async function endToEnd() {
+  await run("cargo", ["build", "--quiet", ...NATIVE, "--example", "fidelity"]); // for the comparison with the real OpenCode
   const texts = [];
   const again = [];
   for (const file of testFiles("tests/e2e")) {

@@ -82,6 +82,30 @@ enum Mode {
     Probing { since: Instant, tries: u32 },
 }
 
+/// Every change of state that the module's table allows. A pause is a time, and belongs to any state.
+pub const TABLE: &[(LimiterState, &[LimiterState])] = &[
+    (LimiterState::Open, &[LimiterState::Breaker]),
+    // straight to open when a launch from before answers after all
+    (
+        LimiterState::Breaker,
+        &[LimiterState::Probing, LimiterState::Open],
+    ),
+    (
+        LimiterState::Probing,
+        &[LimiterState::Breaker, LimiterState::Open],
+    ),
+];
+
+impl Mode {
+    fn state(self) -> LimiterState {
+        match self {
+            Self::Open => LimiterState::Open,
+            Self::Broken { .. } => LimiterState::Breaker,
+            Self::Probing { .. } => LimiterState::Probing,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     Start,
@@ -182,6 +206,21 @@ impl Adaptive {
     pub fn without(mut self, rule: Rule) -> Self {
         self.without = Some(rule);
         self
+    }
+
+    fn enter(&mut self, mode: Mode) {
+        let (from, to) = (self.mode.state(), mode.state());
+        if from != to {
+            debug_assert!(
+                TABLE
+                    .iter()
+                    .any(|(state, next)| *state == from && next.contains(&to)),
+                "{from:?} -> {to:?} is not in the table"
+            );
+            #[cfg(feature = "sim")]
+            crate::sim::coverage::limiter(from, to);
+        }
+        self.mode = mode;
     }
 
     fn has(&self, rule: Rule) -> bool {
@@ -344,13 +383,13 @@ impl Adaptive {
         let wait = retry_after.unwrap_or_else(|| jittered(self.draw(), wait));
         self.until = self.until.max(now.plus(wait));
         self.limit = 1;
-        self.mode = Mode::Broken { since, tries };
+        self.enter(Mode::Broken { since, tries });
         self.why = Why::Broken { tries };
     }
 
     /// The provider is back.
     fn close(&mut self, now: Instant) {
-        self.mode = Mode::Open;
+        self.enter(Mode::Open);
         self.until = now;
         self.limit = if self.has(Rule::Peak) {
             (self.peak / 2).clamp(1, self.ceiling)
@@ -438,7 +477,7 @@ impl Limiter for Adaptive {
     fn launched(&mut self, now: Instant) -> Flight {
         self.in_flight += 1;
         if let Mode::Broken { since, tries } = self.mode {
-            self.mode = Mode::Probing { since, tries };
+            self.enter(Mode::Probing { since, tries });
         }
         let test = self.mode != Mode::Open || self.attempts > 0 && self.has(Rule::Test);
         self.testing |= test;
@@ -514,7 +553,7 @@ impl Limiter for Adaptive {
             // it left without a word: another one, at once
             self.testing = false;
             if let Mode::Probing { since, tries } = self.mode {
-                self.mode = Mode::Broken { since, tries };
+                self.enter(Mode::Broken { since, tries });
                 self.until = now;
             }
         }

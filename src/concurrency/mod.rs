@@ -19,5 +19,6 @@ pub mod limiter;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod properties;
 
+pub use adaptive::TABLE;
 pub use controller::{AdaptiveConcurrencyController, Ask, Controller, KeyView, Ticket, Verdict};
 pub use limiter::{Flight, Limiter, LimiterState};

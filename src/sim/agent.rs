@@ -1,7 +1,7 @@
 //! What the agents do in a turn: the mission's by its temper, a sub-agent by the dice.
 
 use super::chance::Kind;
-use super::scenario::Temper;
+use super::scenario::{Act, Temper};
 use super::world::{ROOT, World};
 use crate::event::{Blocker, RawToolCall, TaskTool, Todo, TodoStatus, ToolCall, ToolKind};
 use crate::fault::Fault;
@@ -22,6 +22,10 @@ pub(super) enum Deed {
         overflow: bool,
     },
     Fail(Fault),
+    /// The provider refuses the request that comes next.
+    Refuse,
+    /// The person does something at this moment, and something more when all is quiet.
+    Person(Vec<Act>),
     /// Never says anything again.
     Hang,
     /// The last word of the turn.
@@ -31,17 +35,34 @@ pub(super) enum Deed {
 use Deed::{Ask, Call, Compact, Fail, Finish, Hang, Plan, Tool};
 
 /// A finished call, as a host would reduce it.
+fn finished(kind: ToolKind, args: &str, output: &str) -> ToolCall {
+    RawToolCall {
+        tool: "tool".into(),
+        kind: Some(kind),
+        args: args.into(),
+        output: output.into(),
+        ..RawToolCall::default()
+    }
+    .reduce()
+}
+
 fn call(kind: ToolKind, args: &str, output: &str) -> Deed {
-    Tool(
-        RawToolCall {
-            tool: "tool".into(),
-            kind: Some(kind),
-            args: args.into(),
-            output: output.into(),
-            ..RawToolCall::default()
-        }
-        .reduce(),
-    )
+    Tool(finished(kind, args, output))
+}
+
+/// The call that writes the todo list.
+pub(super) fn planned() -> ToolCall {
+    finished(ToolKind::Plan, "", "")
+}
+
+/// A call that waited for somebody, and has its answer.
+pub(super) fn called(kind: ToolKind) -> ToolCall {
+    finished(kind, "", "")
+}
+
+/// A command that was run.
+pub(super) fn run(command: &str, output: &str) -> Deed {
+    call(ToolKind::Run, command, output)
 }
 
 /// An edit that leaves `content` in the file.
@@ -93,11 +114,8 @@ impl World {
         let (turn, side) = (session.turns, session.side);
         let deeds = if side {
             vec![Finish("as you asked".into())]
-        } else if let Some(script) = &self.script {
-            script
-                .get(turn as usize - 1)
-                .cloned()
-                .unwrap_or_else(|| vec![Finish("nothing is left".into())])
+        } else if let Some(script) = &mut self.script {
+            script.next_turn(name, &session.title)
         } else if name == ROOT {
             self.root_turn(turn)
         } else {

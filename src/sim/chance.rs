@@ -29,13 +29,15 @@ pub enum Kind {
     Vanish,
     Crash,
     Trap,
+    /// The fresh instance traps too.
+    TrapAgain,
 }
 
 /// How many kinds there are.
-const KINDS: usize = Kind::Trap as usize + 1;
+const KINDS: usize = Kind::TrapAgain as usize + 1;
 
 /// The disturbances, in the order of [`Kind`].
-pub const DISTURBANCES: [Kind; 12] = [
+pub const DISTURBANCES: [Kind; 13] = [
     Kind::LoseEvent,
     Kind::DoubleEvent,
     Kind::LoseReply,
@@ -48,6 +50,7 @@ pub const DISTURBANCES: [Kind; 12] = [
     Kind::Vanish,
     Kind::Crash,
     Kind::Trap,
+    Kind::TrapAgain,
 ];
 
 /// One disturbance of a run: the `n`th draw of its kind.
@@ -116,6 +119,7 @@ impl Chance {
         let happens = drawn % 1_000 < u64::from(per_mille)
             && self.kept.as_ref().is_none_or(|kept| kept.contains(&strike));
         if happens {
+            super::coverage::fault(kind);
             self.struck.push(strike);
         }
         happens

@@ -1,21 +1,86 @@
 //! Which transitions, events and effects the runs of this thread have taken. The core reports its transitions here.
 
-use super::host::{effect_name, event_name};
+use super::chance::{DISTURBANCES, Kind};
+use super::host::{EFFECTS, EVENTS, effect_name, event_name};
+use crate::concurrency::{self, LimiterState};
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::exec::{self, TaskState};
 use crate::mission::{self, Phase};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 
-/// Counts of what was seen.
-#[derive(Clone, Debug, Default)]
-pub struct Coverage {
-    pub phases: BTreeMap<(Phase, Phase), u64>,
-    pub tasks: BTreeMap<(TaskState, TaskState), u64>,
-    pub events: BTreeMap<&'static str, u64>,
-    pub effects: BTreeMap<&'static str, u64>,
+/// Something that a run can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    Mission(Phase, Phase),
+    Task(TaskState, TaskState),
+    Limiter(LimiterState, LimiterState),
+    Event(&'static str),
+    Effect(&'static str),
+    Fault(Kind),
 }
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mission(from, to) => write!(f, "mission {from:?} -> {to:?}"),
+            Self::Task(from, to) => write!(f, "task {from:?} -> {to:?}"),
+            Self::Limiter(from, to) => write!(f, "limiter {from:?} -> {to:?}"),
+            Self::Event(name) => write!(f, "event {name}"),
+            Self::Effect(name) => write!(f, "effect {name}"),
+            Self::Fault(kind) => write!(f, "fault {kind:?}"),
+        }
+    }
+}
+
+impl Step {
+    /// Whether it is a transition of one of the tables.
+    #[must_use]
+    pub fn is_transition(&self) -> bool {
+        matches!(self, Self::Mission(..) | Self::Task(..) | Self::Limiter(..))
+    }
+
+    /// Every transition that the three tables allow, those by the rules that hold in every state among them, and every
+    /// event, effect and fault.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        fn pairs<S: Copy>(
+            table: &'static [(S, &'static [S])],
+            allowed: fn(S, S) -> bool,
+        ) -> impl Iterator<Item = (S, S)> {
+            let states = || table.iter().map(|(state, _)| *state);
+            states().flat_map(move |from| {
+                states()
+                    .filter(move |to| allowed(from, *to))
+                    .map(move |to| (from, to))
+            })
+        }
+        let missions = pairs(mission::TABLE, mission::allowed);
+        let tasks = pairs(exec::TABLE, exec::allowed);
+        let limiter = concurrency::TABLE
+            .iter()
+            .flat_map(|(from, next)| next.iter().map(|to| (*from, *to)));
+        missions
+            .filter(|(from, to)| from != to)
+            .map(|(from, to)| Self::Mission(from, to))
+            .chain(
+                tasks
+                    .filter(|(from, to)| from != to)
+                    .map(|(from, to)| Self::Task(from, to)),
+            )
+            .chain(limiter.map(|(from, to)| Self::Limiter(from, to)))
+            .chain(EVENTS.iter().map(|name| Self::Event(name)))
+            .chain(EFFECTS.iter().map(|name| Self::Effect(name)))
+            .chain(DISTURBANCES.iter().map(|kind| Self::Fault(*kind)))
+            .collect()
+    }
+}
+
+/// How often each step was taken.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage(pub BTreeMap<Step, u64>);
 
 thread_local! {
     static SEEN: RefCell<Coverage> = RefCell::default();
@@ -32,57 +97,54 @@ pub fn put(seen: Coverage) {
     SEEN.set(seen);
 }
 
+fn saw(step: Step) {
+    SEEN.with_borrow_mut(|seen| *seen.0.entry(step).or_default() += 1);
+}
+
 pub(crate) fn phase(from: Phase, to: Phase) {
-    SEEN.with_borrow_mut(|seen| *seen.phases.entry((from, to)).or_default() += 1);
+    if from != to {
+        saw(Step::Mission(from, to));
+    }
 }
 
 pub(crate) fn task(from: TaskState, to: TaskState) {
-    SEEN.with_borrow_mut(|seen| *seen.tasks.entry((from, to)).or_default() += 1);
+    saw(Step::Task(from, to));
+}
+
+pub(crate) fn limiter(from: LimiterState, to: LimiterState) {
+    saw(Step::Limiter(from, to));
 }
 
 pub(super) fn event(event: &Event) {
-    SEEN.with_borrow_mut(|seen| *seen.events.entry(event_name(event)).or_default() += 1);
+    saw(Step::Event(event_name(event)));
 }
 
 pub(super) fn effect(effect: &Effect) {
-    SEEN.with_borrow_mut(|seen| *seen.effects.entry(effect_name(effect)).or_default() += 1);
+    saw(Step::Effect(effect_name(effect)));
+}
+
+pub(super) fn fault(kind: Kind) {
+    saw(Step::Fault(kind));
 }
 
 impl Coverage {
     /// Adds what another thread saw.
     pub fn add(&mut self, other: Self) {
-        fn sum<K: Ord>(to: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
-            for (key, count) in from {
-                *to.entry(key).or_default() += count;
-            }
+        for (step, count) in other.0 {
+            *self.0.entry(step).or_default() += count;
         }
-        sum(&mut self.phases, other.phases);
-        sum(&mut self.tasks, other.tasks);
-        sum(&mut self.events, other.events);
-        sum(&mut self.effects, other.effects);
     }
 
-    /// Transitions of the two tables that were never taken, in words.
+    /// How often a step was taken.
     #[must_use]
-    pub fn missing(&self) -> Vec<String> {
-        let phases = mission::TABLE
-            .iter()
-            .flat_map(|(from, next)| next.iter().map(move |to| (*from, *to)))
-            .filter(|step| !self.phases.contains_key(step))
-            .map(|(from, to)| format!("mission {from:?} -> {to:?}"));
-        let tasks = exec::TABLE
-            .iter()
-            .flat_map(|(from, next)| next.iter().map(move |to| (*from, *to)))
-            .filter(|step| !self.tasks.contains_key(step))
-            .map(|(from, to)| format!("task {from:?} -> {to:?}"));
-        phases.chain(tasks).collect()
+    pub fn count(&self, step: Step) -> u64 {
+        self.0.get(&step).copied().unwrap_or(0)
     }
 
-    /// How many transitions the two tables have.
+    /// The steps that were never taken.
     #[must_use]
-    pub fn of() -> usize {
-        let phases: usize = mission::TABLE.iter().map(|(_, next)| next.len()).sum();
-        let tasks: usize = exec::TABLE.iter().map(|(_, next)| next.len()).sum();
-        phases + tasks
+    pub fn missing(&self) -> Vec<Step> {
+        let all = Step::all().into_iter();
+        all.filter(|step| self.count(*step) == 0).collect()
     }
 }

@@ -11,6 +11,10 @@ pub(super) enum Native {
     /// A message of the person's, or the text of a command, was stored.
     Written(Origin),
     TurnBegan,
+    /// The provider is asked again after a refusal.
+    AskedAgain,
+    /// A call that wrote the todo list.
+    Planned(Vec<Todo>, ToolCall),
     Retried {
         attempt: u32,
         retry_after_ms: Option<u64>,
@@ -23,7 +27,6 @@ pub(super) enum Native {
         tokens: u64,
     },
     Said(Fingerprint),
-    Planned(Vec<Todo>),
     Called(ToolCall),
     /// The history did not fit: the host compacts it.
     Overflowed,
@@ -33,10 +36,12 @@ pub(super) enum Native {
     Answered(RequestId, bool),
     /// The turn is over: by itself.
     Rested,
-    /// ...by a fault.
-    Failed(Fault),
-    /// ...by an abort, while the model or a tool was at work.
-    Interrupted,
+    /// ...by a fault, or an abort while the model or a tool was at work.
+    Failed {
+        fault: Fault,
+        message: MessageId,
+        tokens: u64,
+    },
     /// ...by an abort at another moment: the host says only that it is idle.
     Hushed,
     Created {
@@ -70,22 +75,22 @@ impl Dialect {
                 ending,
                 summary,
                 tokens,
-            } => vec![Event::Assistant {
-                session: id(),
-                message,
-                ending,
-                summary,
-                tokens,
-                cost: tokens as f64 / 1_000_000.0,
-            }],
+            } => vec![assistant(id(), message, ending, summary, tokens)],
             Native::Said(text) => vec![Event::AssistantText {
                 session: id(),
                 text,
             }],
-            Native::Planned(todos) => vec![Event::Todos {
-                session: id(),
-                todos,
-            }],
+            Native::Planned(todos, call) => {
+                let todos = Event::Todos {
+                    session: id(),
+                    todos,
+                };
+                let call = Event::Tool {
+                    session: id(),
+                    call,
+                };
+                vec![todos, call]
+            }
             Native::Called(call) => vec![Event::Tool {
                 session: id(),
                 call,
@@ -101,25 +106,29 @@ impl Dialect {
                 rejected,
             }],
             Native::Rested => vec![idle()],
-            Native::Failed(fault) => {
+            Native::Failed {
+                fault,
+                message,
+                tokens,
+            } => {
+                let last = assistant(
+                    id(),
+                    message,
+                    Ending::Failed {
+                        fault: fault.clone(),
+                    },
+                    false,
+                    tokens,
+                );
                 let error = Event::SessionError {
                     session: id(),
                     fault,
                 };
                 if v1 {
-                    return vec![(0, error), (0, idle()), (ECHO_MS, idle())];
+                    // its message comes behind the first idle
+                    return vec![(0, error), (0, idle()), (ECHO_MS, last), (0, idle())];
                 }
-                vec![error, idle()]
-            }
-            Native::Interrupted => {
-                let error = Event::SessionError {
-                    session: id(),
-                    fault: Fault::Cancelled,
-                };
-                if v1 {
-                    return vec![(0, error), (0, idle()), (ECHO_MS, idle())];
-                }
-                vec![error, idle()]
+                vec![last, error, idle()]
             }
             Native::Hushed if v1 => vec![idle()],
             // an interruption is told as one, whenever it comes
@@ -153,6 +162,7 @@ impl Dialect {
                 message: "429 too many requests".into(),
                 retry_after_ms,
             }],
+            Native::AskedAgain => vec![Event::Busy { session: id() }],
             Native::FirstOutput => vec![Event::FirstOutput { session: id() }],
             Native::Overflowed => vec![Event::SessionError {
                 session: id(),
@@ -167,6 +177,23 @@ impl Dialect {
             }],
         };
         events.into_iter().map(|event| (0, event)).collect()
+    }
+}
+
+fn assistant(
+    session: SessionId,
+    message: MessageId,
+    ending: Ending,
+    summary: bool,
+    tokens: u64,
+) -> Event {
+    Event::Assistant {
+        session,
+        message,
+        ending,
+        summary,
+        tokens,
+        cost: tokens as f64 / 1_000_000.0,
     }
 }
 

@@ -131,7 +131,7 @@ impl World {
             } = &effect
                 && let Some(there) = self.sessions.get_mut(&session.0)
             {
-                there.prompt_stored = false;
+                there.ours_known = false;
             }
             let message = "the connection was reset".into();
             self.reply(id, Outcome::Err(Fault::Unavailable { message }), instance);
@@ -221,17 +221,19 @@ impl World {
                 let Some(there) = self.sessions.get(&session.0) else {
                     return gone(&session);
                 };
-                let stored = there.prompt_stored || there.ours() > 0;
                 if session.0 != ROOT && there.is_busy() {
                     self.law_of_busy_child(&session);
                 }
-                if redrive && stored {
-                    self.start_loop(&session.0); // answered, it gets nothing more
+                let (waits, known) = self
+                    .sessions
+                    .get(&session.0)
+                    .map_or((false, false), |there| (there.ours() > 0, there.ours_known));
+                if redrive && waits {
+                    self.start_loop(&session.0);
+                } else if redrive && known {
+                    // it was answered meanwhile: sent again with its id it asks for nothing
                 } else {
                     let gets_turn = !self.strikes(Kind::LostTurn);
-                    if let Some(there) = self.sessions.get_mut(&session.0) {
-                        there.prompt_stored = true;
-                    }
                     self.store(&session.0, true, gets_turn);
                 }
                 done
@@ -362,3 +364,52 @@ pub fn effect_name(effect: &Effect) -> &'static str {
         Effect::Journal { .. } => "journal",
     }
 }
+
+/// The names of the events that a host sends.
+pub(super) const EVENTS: [&str; 24] = [
+    "command",
+    "userMessage",
+    "busy",
+    "retrying",
+    "firstOutput",
+    "idle",
+    "assistant",
+    "assistantText",
+    "sessionError",
+    "todos",
+    "tool",
+    "blocked",
+    "unblocked",
+    "compacting",
+    "compacted",
+    "continuing",
+    "child",
+    "taskTool",
+    "toolAborted",
+    "deleted",
+    "reply",
+    "alarm",
+    "shutdown",
+    "trapped",
+];
+
+/// The names of all effects.
+pub(super) const EFFECTS: [&str; 17] = [
+    "prompt",
+    "readTodos",
+    "readTurn",
+    "abort",
+    "readResult",
+    "createSession",
+    "readChildren",
+    "deleteSession",
+    "runCheck",
+    "stopCheck",
+    "setAlarm",
+    "answerCommand",
+    "answerTool",
+    "journalTasks",
+    "notify",
+    "log",
+    "journal",
+];

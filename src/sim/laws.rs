@@ -221,6 +221,8 @@ impl World {
             {
                 laws.silenced = None;
             }
+            // its agent works on in the turn that was under way, and is told of what it delegates there
+            Event::TaskTool { .. } if laws.silenced == Some(MISSION_ENDED) => laws.silenced = None,
             Event::Deleted { .. } => laws.silenced = Some("its deletion"),
             _ => {}
         }

@@ -21,6 +21,7 @@ mod opencode;
 mod person;
 pub mod planted;
 pub mod scenario;
+pub mod script;
 mod shrink;
 pub mod theatre;
 mod world;

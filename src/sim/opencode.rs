@@ -3,11 +3,15 @@
 //! A message that is stored starts the loop of an idle session; a running loop finds it at its last look. What falls
 //! between that look and the loop's end is stored and gets no turn.
 
-use super::agent::{Deed, malformed};
+use super::agent::{Deed, called, malformed, planned};
 use super::chance::Kind;
 use super::dialect::Native;
+use super::scenario::Dialect;
 use super::world::{Happening, ROOT, World};
-use crate::event::{AgentInfo, Ending, Event, Fingerprint, LastAssistant, LastTurn, Origin};
+use crate::event::{
+    AgentInfo, Blocker, Ending, Event, Fingerprint, LastAssistant, LastTurn, Origin, ToolCall,
+    ToolKind,
+};
 use crate::fault::Fault;
 use crate::id::{CallId, MessageId, RequestId, SessionId};
 use std::collections::VecDeque;
@@ -79,18 +83,18 @@ pub(super) struct Session {
     /// Of both, those that the plugin wrote.
     pub ours_pending: u32,
     pub ours_taken: u32,
+    /// The plugin's newest prompt is stored, under an id that its host still knows.
+    pub ours_known: bool,
     pub last: Option<LastAssistant>,
     pub text: String,
     pub deeds: VecDeque<Deed>,
     pub call: Option<CallId>,
-    pub asked: Option<RequestId>,
+    pub asked: Option<(RequestId, Blocker)>,
     /// The turn only shows something to the person.
     pub side: bool,
     /// The provider took its request and works on it.
     pub taken_on: bool,
     pub said_output: bool,
-    /// The newest prompt of the plugin was stored, whatever became of it: given again it is not stored a second time.
-    pub prompt_stored: bool,
     /// When its last event was told: events of a session keep their order.
     pub told: u64,
 }
@@ -127,6 +131,8 @@ impl Session {
     }
 }
 
+/// Tokens of every message.
+const TOKENS: u64 = 100;
 /// Attempts of the host at one request to the provider.
 const HOST_RETRIES: u32 = 5;
 
@@ -161,7 +167,7 @@ impl World {
         self.at(at, Happening::Deliver(event));
     }
 
-    fn go_on(&mut self, name: &str, range: (u64, u64), step: Step) {
+    pub(super) fn go_on(&mut self, name: &str, range: (u64, u64), step: Step) {
         let Some(run) = self.sessions.get(name).map(|session| session.run) else {
             return;
         };
@@ -184,6 +190,7 @@ impl World {
         };
         session.pending += 1;
         session.ours_pending += u32::from(ours);
+        session.ours_known |= ours;
         if ours && session.ours() > 1 {
             self.break_law("one prompt", "two prompts of ours wait in one session");
         }
@@ -210,28 +217,53 @@ impl World {
         self.store(name, false, true);
     }
 
-    fn message(&mut self, name: &str, ending: Ending, summary: bool, told: bool) {
+    /// An assistant message is complete: a lookup finds it from now on.
+    fn store_message(&mut self, name: &str, ending: Ending, summary: bool) -> MessageId {
         self.messages += 1;
         let message = MessageId(format!("msg_{:06}", self.messages));
         if let Some(session) = self.sessions.get_mut(name) {
             session.last = Some(LastAssistant {
                 message: message.clone(),
-                ending: ending.clone(),
+                ending,
                 summary,
             });
         }
-        if told {
-            let tokens = 100;
-            self.tell(
-                name,
-                Native::Message {
-                    message,
-                    ending,
-                    summary,
-                    tokens,
-                },
-            );
-        }
+        message
+    }
+
+    fn message(&mut self, name: &str, ending: Ending, summary: bool) {
+        let message = self.store_message(name, ending.clone(), summary);
+        self.tell_message(name, message, ending, summary);
+    }
+
+    fn tell_message(&mut self, name: &str, message: MessageId, ending: Ending, summary: bool) {
+        let tokens = TOKENS;
+        self.tell(
+            name,
+            Native::Message {
+                message,
+                ending,
+                summary,
+                tokens,
+            },
+        );
+    }
+
+    /// The turn ends without a last word.
+    fn break_off(&mut self, name: &str, fault: Fault) {
+        let ending = Ending::Failed {
+            fault: fault.clone(),
+        };
+        let message = self.store_message(name, ending, false);
+        let tokens = TOKENS;
+        self.tell(
+            name,
+            Native::Failed {
+                fault,
+                message,
+                tokens,
+            },
+        );
     }
 
     fn answered(&mut self, name: &str, all: bool) {
@@ -278,16 +310,24 @@ impl World {
     }
 
     fn begin(&mut self, name: &str) {
+        // a loop that found a newer message at its last look goes on: it was busy all the time
+        let goes_on = self.scenario.dialect == Dialect::V1
+            && self
+                .sessions
+                .get(name)
+                .is_some_and(|session| session.state == Loop::Ending);
         if let Some(session) = self.sessions.get_mut(name) {
             session.turns += 1;
             session.state = Loop::Working;
             session.taken_on = false;
-            session.said_output = false;
+            session.said_output &= goes_on;
         }
         if name == ROOT {
             self.laws.blurred = false;
         }
-        self.tell(name, Native::TurnBegan);
+        if !goes_on {
+            self.tell(name, Native::TurnBegan);
+        }
         let deeds = self.plan_turn(name);
         if let Some(session) = self.sessions.get_mut(name) {
             session.deeds = deeds;
@@ -307,6 +347,10 @@ impl World {
             .count() as u32;
         let provider = &self.scenario.provider;
         let outage = provider.is_out(elapsed);
+        let scripted = self.sessions.get_mut(name).is_some_and(|session| {
+            let refuses = session.deeds.front() == Some(&Deed::Refuse);
+            refuses && session.deeds.pop_front().is_some()
+        });
         let capacity = provider.capacity_at(elapsed);
         let (output_ms, retry_after_ms) = (provider.output_ms, provider.retry_after_ms);
         if let Some(session) = self.sessions.get_mut(name) {
@@ -315,7 +359,10 @@ impl World {
             session.state = Loop::Working;
             session.taken_on = !outage && others < capacity;
         }
-        if outage || others >= capacity {
+        if attempt > 1 {
+            self.tell(name, Native::AskedAgain);
+        }
+        if outage || others >= capacity || scripted {
             let fault = if outage {
                 Fault::Unavailable {
                     message: "503 overloaded".into(),
@@ -329,6 +376,11 @@ impl World {
             self.go_on(name, (50, 800), Step::Refused(attempt, fault));
         } else if self.strikes(Kind::Malformed) {
             self.fail(name, malformed());
+        } else if self.sessions.get(name).is_some_and(|session| {
+            let next = session.deeds.front();
+            matches!(next, Some(Deed::Fail(_) | Deed::Compact { overflow: true }))
+        }) {
+            self.next_deed(name); // without any output
         } else {
             let ms = self.chance.within(Kind::Provider, output_ms);
             self.go_on(name, (ms, ms), Step::Output);
@@ -345,6 +397,9 @@ impl World {
             _ => None,
         };
         self.set(name, Loop::Retrying);
+        if let Some(session) = self.sessions.get_mut(name) {
+            session.said_output = false; // what comes after it is told anew
+        }
         self.tell(
             name,
             Native::Retried {
@@ -357,18 +412,21 @@ impl World {
     }
 
     fn output(&mut self, name: &str) {
-        let Some(session) = self.sessions.get_mut(name) else {
-            return;
-        };
-        if !std::mem::replace(&mut session.said_output, true) {
-            self.tell(name, Native::FirstOutput);
-        }
+        self.put_out(name);
         let step = if name == ROOT {
             self.scenario.agent.step_ms
         } else {
             (200, 20_000)
         };
         self.go_on(name, step, Step::Do);
+    }
+
+    fn put_out(&mut self, name: &str) {
+        if let Some(session) = self.sessions.get_mut(name)
+            && !std::mem::replace(&mut session.said_output, true)
+        {
+            self.tell(name, Native::FirstOutput);
+        }
     }
 
     fn next_deed(&mut self, name: &str) {
@@ -383,12 +441,12 @@ impl World {
                 if name == ROOT {
                     self.todos.clone_from(&todos);
                 }
-                self.tell(name, Native::Planned(todos));
+                let call = self.number(planned());
+                self.tell(name, Native::Planned(todos, call));
                 self.end_step(name);
             }
-            Some(Deed::Tool(mut call)) => {
-                self.calls += 1;
-                call.call = CallId(format!("call_{}", self.calls));
+            Some(Deed::Tool(call)) => {
+                let call = self.number(call);
                 self.tell(name, Native::Called(call));
                 self.end_step(name);
             }
@@ -417,7 +475,7 @@ impl World {
                 let request = RequestId(format!("req_{turn}"));
                 if let Some(session) = self.sessions.get_mut(name) {
                     session.state = Loop::Asking;
-                    session.asked = Some(request.clone());
+                    session.asked = Some((request.clone(), by));
                 }
                 self.tell(name, Native::Asked(request, by));
                 let wait = self.scenario.person.answer_ms;
@@ -426,12 +484,20 @@ impl World {
             }
             Some(Deed::Compact { overflow }) => self.compact(name, overflow),
             Some(Deed::Fail(fault)) => self.fail(name, fault),
+            Some(Deed::Refuse) => self.go_on(name, (1, 20), Step::Ask(1)),
+            Some(Deed::Person(acts)) => self.step_in(name, acts),
             Some(Deed::Hang) => {}
         }
     }
 
+    fn number(&mut self, mut call: ToolCall) -> ToolCall {
+        self.calls += 1;
+        call.call = CallId(format!("call_{}", self.calls));
+        call
+    }
+
     fn end_step(&mut self, name: &str) {
-        self.message(name, Ending::Step, false, true);
+        self.message(name, Ending::Step, false);
         self.go_on(name, (1, 20), Step::Ask(1));
     }
 
@@ -440,17 +506,21 @@ impl World {
             self.tell(name, Native::Overflowed);
         }
         self.tell(name, Native::Compacting);
-        self.message(name, Ending::Natural, true, true);
-        self.tell(name, Native::Compacted);
+        if self.scenario.dialect == Dialect::V1 {
+            self.put_out(name);
+            self.tell(name, Native::Said(Fingerprint::of(b"a summary")));
+        }
+        self.message(name, Ending::Natural, true);
         if !overflow {
             self.answered(name, false); // what was asked is part of the summary
         }
-        if !overflow && self.scenario.dialect == super::scenario::Dialect::V1 {
+        if !overflow && self.scenario.dialect == Dialect::V1 {
             // the host is about to go on by itself, or with a prompt of the mission's
             let at = self.sessions.get(name).map_or(0, |session| session.told);
             let session = name.into();
             self.at(at, Happening::Deliver(Event::Continuing { session }));
         }
+        self.tell(name, Native::Compacted);
         self.go_on(name, (50, 500), Step::Ask(1));
     }
 
@@ -470,22 +540,29 @@ impl World {
             session.state = Loop::Ending;
         }
         self.answered(name, false);
-        self.message(name, Ending::Natural, false, true);
+        let message = self.store_message(name, Ending::Natural, false);
+        // with a newer message in wait it is told as no end: the loop goes on with that one
+        let waits = self
+            .sessions
+            .get(name)
+            .is_some_and(|session| session.pending > 0);
+        let ending = if waits && self.scenario.dialect == Dialect::V1 {
+            Ending::Step
+        } else {
+            Ending::Natural
+        };
+        self.tell_message(name, message, ending, false);
         self.go_on(name, (5, 20), Step::Look);
     }
 
     fn fail(&mut self, name: &str, fault: Fault) {
-        let ending = Ending::Failed {
-            fault: fault.clone(),
-        };
-        self.message(name, ending, false, true);
         self.answered(name, false);
         self.set(name, Loop::Idle);
         if let Some(session) = self.sessions.get_mut(name) {
             session.ours_pending = 0; // what was stored meanwhile waits for the next one
             session.run += 1;
         }
-        self.tell(name, Native::Failed(fault));
+        self.break_off(name, fault);
         if name == ROOT && self.scenario.headless && !self.draining {
             self.draining = true;
             self.after(5, Happening::Deliver(Event::Shutdown { drain: true }));
@@ -514,6 +591,9 @@ impl World {
         }
         session.call = None;
         session.state = Loop::Working;
+        let mut tool = called(ToolKind::Other);
+        tool.call = call.clone();
+        self.tell(name, Native::Called(tool));
         self.end_step(name);
     }
 
@@ -522,21 +602,28 @@ impl World {
         let Some(session) = self.sessions.get_mut(name) else {
             return;
         };
-        if session.state != Loop::Asking || session.asked.as_ref() != Some(&request) {
+        let Some((_, by)) = session
+            .asked
+            .take_if(|(asked, _)| session.state == Loop::Asking && *asked == request)
+        else {
             return;
-        }
-        session.asked = None;
+        };
         session.state = Loop::Working;
         let rejected = self
             .chance
             .percent(Kind::Person, self.scenario.person.rejects);
         self.tell(name, Native::Answered(request, rejected));
         if !rejected {
-            self.go_on(name, (5, 500), Step::Do);
+            let call = self.number(called(match by {
+                Blocker::Question => ToolKind::Other,
+                Blocker::Permission => ToolKind::Run,
+            }));
+            self.tell(name, Native::Called(call));
+            self.end_step(name);
             return;
         }
         // a refusal without a word ends the turn: idle, and no last word
-        self.message(name, Ending::Step, false, true);
+        self.message(name, Ending::Step, false);
         self.answered(name, false);
         self.laws.refused.insert(name.to_owned());
         self.go_on(name, (5, 50), Step::Rest);
@@ -568,16 +655,15 @@ impl World {
             Loop::Idle => {}
             Loop::Starting => {
                 self.answered(name, true);
-                self.message(name, cancelled, false, false);
+                self.store_message(name, cancelled, false);
             }
             Loop::Retrying => {
                 self.answered(name, true);
-                self.message(name, Ending::Unfinished, false, false);
+                self.store_message(name, Ending::Unfinished, false);
             }
             Loop::Working | Loop::Calling | Loop::Asking => {
                 self.answered(name, true);
-                self.message(name, cancelled, false, true);
-                self.tell(name, Native::Interrupted);
+                self.break_off(name, Fault::Cancelled);
                 return;
             }
             Loop::Ending | Loop::Leaving => {}
@@ -620,14 +706,14 @@ impl World {
             if busy {
                 let state = self.sessions.get(&name).map(|session| session.state);
                 if !matches!(state, Some(Loop::Ending | Loop::Leaving)) {
-                    self.message(&name, Ending::Unfinished, false, false);
+                    self.store_message(&name, Ending::Unfinished, false);
                     self.answered(&name, false);
                 }
             }
             if let Some(session) = self.sessions.get_mut(&name) {
                 session.run += 1;
+                session.ours_known = false;
                 session.state = Loop::Idle;
-                session.prompt_stored = false; // only one without an answer is found again
                 session.call = None;
                 session.asked = None;
                 session.deeds.clear();

@@ -1,6 +1,7 @@
 //! The person: starts the mission, and steps in at bad moments.
 
 use super::chance::Kind;
+use super::opencode::Step;
 use super::scenario::Act;
 use super::world::{Happening, ROOT, World};
 use crate::event::{Command, Event, Origin};
@@ -41,6 +42,7 @@ impl World {
                 },
             }),
             Act::DeleteRoot => self.delete(ROOT),
+            Act::Quit => self.quit(),
             Act::DeleteChild => {
                 if let Some(child) = self.some_child() {
                     self.laws.meddled.insert(child.clone());
@@ -54,6 +56,15 @@ impl World {
                 }
             }
         }
+    }
+
+    /// What a script has the person do while a turn is at work, and then, each time after a while.
+    pub(super) fn step_in(&mut self, name: &str, acts: Vec<Act>) {
+        const QUIET_MS: u64 = 5_000;
+        for (act, wait) in acts.into_iter().zip(0..) {
+            self.after(wait * QUIET_MS, Happening::Act(act));
+        }
+        self.go_on(name, (2_000, 2_001), Step::Do); // void when the turn is aborted meanwhile
     }
 
     fn come_back(&mut self) {

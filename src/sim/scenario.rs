@@ -124,6 +124,8 @@ pub enum Act {
     DeleteChild,
     /// Esc in a sub-agent's session.
     AbortChild,
+    /// Ends the program as it should be ended, and starts it again.
+    Quit,
 }
 
 /// The person.
@@ -163,6 +165,8 @@ pub struct Faults {
     pub crash: u32,
     /// The wasm instance is lost at an event.
     pub trap: u32,
+    /// ...and the fresh one too: so many in a thousand of those.
+    pub trap_again: u32,
     /// When they end, in ms since the start.
     pub until_ms: u64,
 }
@@ -208,6 +212,7 @@ pub struct Rules {
     pub max_iterations: u32,
     pub max_minutes: u32,
     pub max_tokens: u64,
+    pub timeout_min: u32,
     /// The rules against going in circles hold; else only the ceilings do.
     pub stagnation: bool,
 }
@@ -288,6 +293,7 @@ impl Default for Rules {
             max_iterations: policy.mission.max_iterations,
             max_minutes: policy.mission.max_minutes,
             max_tokens: policy.mission.max_tokens,
+            timeout_min: policy.tasks.timeout_min,
             stagnation: true,
         }
     }
@@ -316,6 +322,7 @@ impl Faults {
                 vanish: 3,
                 crash: 1,
                 trap: 1,
+                trap_again: 100,
                 until_ms: 20 * MINUTE,
             },
             Level::Heavy => Self {
@@ -331,6 +338,7 @@ impl Faults {
                 vanish: 20,
                 crash: 6,
                 trap: 6,
+                trap_again: 50,
                 until_ms: 60 * MINUTE,
             },
         }
@@ -418,7 +426,7 @@ impl Scenario {
                 person.acts.push((at, dice.pick(k, &ACTS)));
             }
         }
-        let rules = Rules {
+        let mut rules = Rules {
             global: dice.within(k, (1, 9)) as u32,
             per_agent: dice.within(k, (1, 9)) as u32,
             max_depth: dice.pick(k, &[1, 1, 1, 2]),
@@ -429,7 +437,15 @@ impl Scenario {
             max_minutes: dice.pick(k, &[240, 240, 15]),
             max_tokens: dice.pick(k, &[20_000_000, 20_000_000, 3_000]),
             stagnation: !temper.finishes() || dice.percent(k, 50),
+            ..Rules::default()
         };
+        let check_fails = dice.percent(k, 25).then(|| dice.within(k, (0, 3)) as u32);
+        rules.timeout_min = dice.pick(k, &[30, 30, 1]);
+        if !headless && dice.percent(k, 10) {
+            let last = person.acts.last().map_or(0, |(at, _)| *at);
+            let at = last + PERSON_MS + dice.within(k, (5, 5 * MINUTE));
+            person.acts.push((at, Act::Quit));
+        }
         Self {
             seed,
             dialect,
@@ -439,7 +455,7 @@ impl Scenario {
             provider,
             person,
             faults: Faults::of(level),
-            check_fails: dice.percent(k, 25).then(|| dice.within(k, (0, 3)) as u32),
+            check_fails,
             rules,
         }
     }
@@ -461,6 +477,7 @@ impl Scenario {
         policy.tasks.max_depth = rules.max_depth;
         policy.tasks.retries = rules.retries;
         policy.tasks.keep_sessions = rules.keep_sessions;
+        policy.tasks.timeout_min = rules.timeout_min;
         policy.mission.settle_ms = rules.settle_ms;
         policy.mission.max_iterations = rules.max_iterations;
         policy.mission.max_minutes = rules.max_minutes;

@@ -1,10 +1,10 @@
 //! The world: a queue of happenings by time, the host's sessions, the journal's files, and the engine in the middle.
 
-use super::agent::Deed;
 use super::chance::{Chance, Kind, Strike};
 use super::laws::{Laws, Violation};
 use super::opencode::{Session, Step};
 use super::scenario::{Act, Level, Scenario};
+use super::script::Script;
 use crate::effect::Effect;
 use crate::engine::Engine;
 use crate::event::{Command, Event, Origin, Outcome, RestoreCause, Todo};
@@ -115,7 +115,7 @@ pub struct World {
     pub(super) deleted: BTreeSet<String>,
     pub(super) laws: Laws,
     /// The turns of every session, in place of what the dice say.
-    pub(super) script: Option<Vec<Vec<Deed>>>,
+    pub(super) script: Option<Script>,
     /// Tasks that the mission's agent heard of.
     pub(super) known_tasks: Vec<String>,
     pub(super) messages: u32,
@@ -183,6 +183,12 @@ impl World {
         world
     }
 
+    /// Puts other rules in force, before anything has happened.
+    pub(super) fn obey(&mut self, policy: Policy) {
+        self.engine = Engine::new(policy.clone());
+        self.policy = policy;
+    }
+
     /// A world drawn from a seed.
     #[must_use]
     pub fn draw(seed: u64, level: Level) -> Self {
@@ -244,6 +250,7 @@ impl World {
             Kind::Vanish => faults.vanish,
             Kind::Crash => faults.crash,
             Kind::Trap => faults.trap,
+            Kind::TrapAgain => faults.trap_again,
             _ => 0,
         };
         self.chance.strikes(kind, per_mille)
@@ -419,6 +426,18 @@ impl World {
             self.write_file(effect);
         }
         self.note(|| "the program is killed".to_owned());
+        self.die();
+    }
+
+    /// The person ends the program; the plugin is told before.
+    pub(super) fn quit(&mut self) {
+        self.deliver(Event::Shutdown { drain: false });
+        if !self.dead {
+            self.die();
+        }
+    }
+
+    fn die(&mut self) {
         self.process += 1;
         self.instance += 1;
         self.dead = true;
@@ -456,10 +475,27 @@ impl World {
         self.instance += 1;
         self.laws.forget_requests();
         self.restore(RestoreCause::Trap);
+        if self.strikes(Kind::TrapAgain) {
+            self.trap_again();
+            return;
+        }
         // not when it is in the journal; and answers to the old instance go nowhere
         if !written && !matches!(event, Event::Reply { .. } | Event::Alarm) {
             self.hand(event);
         }
+        self.answer_lost_calls();
+    }
+
+    /// The fresh instance is lost at the same event: the host gives up what goes on, and says so.
+    fn trap_again(&mut self) {
+        self.note(|| "the fresh instance traps too".to_owned());
+        self.instance += 1;
+        self.laws.forget_requests();
+        self.restore(RestoreCause::Trap);
+        let message = "unreachable".to_owned();
+        let event = Event::Trapped { message };
+        self.laws_before(&event);
+        self.hand(event);
         self.answer_lost_calls();
     }
 

@@ -91,6 +91,7 @@ class Session {
     this.model = model;
     this.from = client.events.mark;
     this.setScript = setScript;
+    this.isDeleted = false;
   }
 
   /** Answers from now on by another script. */
