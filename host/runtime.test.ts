@@ -86,8 +86,12 @@ const view = (runtime: Runtime) => {
   assert.ok(isObject(newest));
   return newest;
 };
-const start = (runtime: Runtime) =>
-  runtime.command(session, { task: { objective: "go" } })?.text ?? "no engine";
+/** The command, and the turn in which its message is read. */
+const start = (runtime: Runtime) => {
+  const text = runtime.command(session, { task: { objective: "go" } })?.text ?? "no engine";
+  runtime.handle({ busy: { session } });
+  return text;
+};
 
 test("a trap: a fresh instance takes over from the journal and makes the call again; it is told once", () => {
   const { runtime, memories, calls, traps } = stage();
