@@ -191,6 +191,35 @@ impl Query {
     }
 }
 
+/// A query and the files that it is about.
+pub struct Target {
+    pub lang: Lang,
+    pub query: Query,
+    prefilter: Prefilter,
+}
+
+impl Target {
+    /// Compiles the pattern or rule.
+    ///
+    /// # Errors
+    /// As [`Query::compile`].
+    pub fn new(lang: Lang, pattern: &str) -> Result<Self, QueryFault> {
+        let query = Query::compile(lang, pattern)?;
+        let prefilter = query.prefilter();
+        Ok(Self {
+            lang,
+            query,
+            prefilter,
+        })
+    }
+
+    /// Whether a file with these bytes can hold a match.
+    #[must_use]
+    pub fn may_be_in(&self, bytes: &[u8]) -> bool {
+        self.prefilter.passes(bytes)
+    }
+}
+
 /// Tells files that can hold a match from those that can't, before they are parsed.
 pub struct Prefilter {
     finder: memchr::memmem::Finder<'static>,

@@ -9,7 +9,7 @@ use super::diagnose::{Diagnostic, diagnose, fresh};
 use super::job::{Begun, Wanted, language, required};
 use super::language::Lang;
 use super::limits::{DIFF_CHARS, ERRORS, REWRITE_FILES};
-use super::matcher::{Prefilter, Query};
+use super::matcher::{Query, Target};
 use super::parse::ParseFault;
 use super::search::find;
 use super::sources::count;
@@ -71,14 +71,12 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
     if !lang.is_linked() {
         return Ok(Begun::Done(Answer::elsewhere(None)));
     }
-    let query = Query::compile(lang, &pattern)?;
-    let template = query.replacement(lang, &rewrite)?;
+    let target = Target::new(lang, &pattern)?;
+    let template = target.query.replacement(lang, &rewrite)?;
     Wanted::begin(args, move |_| {
         Box::new(Rewrite {
-            prefilter: query.prefilter(),
-            query,
+            target,
             template,
-            lang,
             apply,
             preview,
             plan: Plan::default(),
@@ -91,10 +89,8 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
 }
 
 struct Rewrite {
-    query: Query,
+    target: Target,
     template: TemplateFix,
-    prefilter: Prefilter,
-    lang: Lang,
     apply: bool,
     /// What the caller was shown before.
     preview: Option<Preview>,
@@ -107,24 +103,12 @@ struct Rewrite {
 }
 
 impl Task for Rewrite {
-    fn wants_language(&self, lang: Lang) -> bool {
-        lang == self.lang
-    }
-
-    fn wants(&self, bytes: &[u8]) -> bool {
-        self.prefilter.passes(bytes)
-    }
-
-    fn reads_as(&self, lang: Lang) -> Lang {
-        lang
-    }
-
-    fn refuses(&self, parsed: &Parsed) -> Option<ParseFault> {
-        (!self.query.admits(parsed.tree())).then_some(ParseFault::TooDeep)
+    fn target(&self) -> Option<&Target> {
+        Some(&self.target)
     }
 
     fn look(&mut self, syntax: &mut Syntax, path: &str, parsed: &Rc<Parsed>) -> bool {
-        let rewritten = replace(&self.query, &self.template, parsed);
+        let rewritten = replace(&self.target.query, &self.template, parsed);
         if rewritten.text == parsed.text() {
             return true;
         }
@@ -186,7 +170,7 @@ impl Task for Rewrite {
             0 => format!(
                 "Nothing to rewrite in {} of {}.\n",
                 count(looked.files, "file"),
-                self.lang.name()
+                self.target.lang.name()
             ),
             _ => format!(
                 "{summary} would change; nothing is written yet: call again with apply: true.\n\n{shown}"
@@ -222,7 +206,7 @@ impl Rewrite {
                 None => return Err("it was not in the preview".to_owned()),
             }
         }
-        if let Some(why) = syntax.breaks(path, self.lang, parsed.text(), &new.text) {
+        if let Some(why) = syntax.breaks(path, self.target.lang, parsed.text(), &new.text) {
             return Err(why);
         }
         parsed
