@@ -34,7 +34,7 @@ pub mod text;
 use cache::Trees;
 use language::Lang;
 use matcher::QueryFault;
-use parse::ParseFault;
+use parse::{Clock, ParseFault};
 use serde::Serialize;
 use serde_json::Value;
 use symbols::Tagger;
@@ -103,13 +103,13 @@ pub struct Syntax {
 impl Syntax {
     /// With trees of at most `bytes` in memory.
     #[must_use]
-    pub fn with_memory(bytes: usize) -> Self {
+    pub fn new(bytes: usize, clock: Clock) -> Self {
         #[cfg(target_arch = "wasm32")]
         drop(std::hint::black_box(Vec::<u8>::with_capacity(
             limits::RESERVED_BYTES,
         )));
         Self {
-            trees: Trees::new(bytes),
+            trees: Trees::new(bytes, clock),
             ..Self::default()
         }
     }
