@@ -2,9 +2,9 @@
 
 use super::language::Lang;
 use super::limits::RULE_DEPTH;
+use super::template::Template;
 use ast_grep_config::{DeserializeEnv, RuleCore, RuleCoreError, SerializableRuleCore};
 use ast_grep_core::matcher::{MatcherExt, NodeMatch};
-use ast_grep_core::replacer::{TemplateFix, TemplateFixError};
 use ast_grep_core::tree_sitter::StrDoc;
 use ast_grep_core::{Matcher, Node, Pattern, PatternError};
 use serde_json::Value;
@@ -34,8 +34,6 @@ pub enum QueryFault {
         "rule: it must name a kind or a pattern: `any`, `not` or `regex` alone would look at every node"
     )]
     NoKind,
-    #[error("rewrite: {0}")]
-    Rewrite(#[from] TemplateFixError),
     #[error("rewrite: ${0} is not in the pattern")]
     UnknownVariable(String),
 }
@@ -157,32 +155,29 @@ impl Query {
     /// Compiles the text that takes a match's place.
     ///
     /// # Errors
-    /// When it is no template, or uses a variable that the pattern does not set.
-    pub fn replacement(&self, lang: Lang, text: &str) -> Result<TemplateFix, QueryFault> {
+    /// When it uses a variable that the pattern does not set.
+    pub fn replacement(&self, text: &str) -> Result<Template, QueryFault> {
         let known = match &self.kind {
             Kind::Pattern(pattern) => pattern.defined_vars(),
             Kind::Rule(rule) => rule.defined_vars(),
         };
-        let template = if self.transformed.is_empty() {
-            TemplateFix::try_new(text, &lang)?
-        } else {
-            TemplateFix::with_transform(text, &lang, &self.transformed)
-        };
-        let mut unknown: Vec<&str> = template
-            .used_vars()
+        let template = Template::new(text, &self.transformed);
+        let mut unknown: Vec<String> = template
+            .variables()
             .into_iter()
             .filter(|name| !known.contains(name))
+            .map(str::to_owned)
             .collect();
         unknown.sort_unstable();
         match unknown.first() {
-            Some(name) => Err(QueryFault::UnknownVariable((*name).to_owned())),
+            Some(name) => Err(QueryFault::UnknownVariable(name.clone())),
             None => Ok(template),
         }
     }
 
     /// The edit that puts `template` in the place of a match: byte offset, length, new text.
     #[must_use]
-    pub fn edit(&self, found: &Match, template: &TemplateFix) -> (usize, usize, Vec<u8>) {
+    pub fn edit(&self, found: &Match, template: &Template) -> (usize, usize, Vec<u8>) {
         let edit = match &self.kind {
             Kind::Pattern(pattern) => found.make_edit(pattern, template),
             Kind::Rule(rule) => found.make_edit(rule.as_ref(), template),
@@ -340,11 +335,8 @@ mod tests {
     #[test]
     fn a_rewrite_uses_the_variables_of_the_pattern() {
         let query = Query::compile(Lang::Rust, "foo($A)").expect("query");
-        assert!(query.replacement(Lang::Rust, "bar($A)").is_ok());
-        let fault = query
-            .replacement(Lang::Rust, "bar($B)")
-            .err()
-            .expect("fault");
+        assert!(query.replacement("bar($A)").is_ok());
+        let fault = query.replacement("bar($B)").err().expect("fault");
         assert_eq!(fault.to_string(), "rewrite: $B is not in the pattern");
     }
 }

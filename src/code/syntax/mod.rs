@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`language`] | languages, how files are recognised, their grammars |
 //! | [`parse`], [`cache`], [`text`] | trees in bounded time and memory |
-//! | [`matcher`], [`search`], [`rewrite`] | patterns, rules, matches, edits |
+//! | [`matcher`], [`search`], [`rewrite`], [`template`] | patterns, rules, matches, edits |
 //! | [`symbols`], [`outline`] | definitions and references |
 //! | [`diagnose`], [`check`] | what is broken |
 //! | [`job`], [`task`], [`sources`] | requests: arguments, slices, files |
@@ -29,6 +29,7 @@ pub mod search;
 pub mod sources;
 pub mod symbols;
 pub mod task;
+pub mod template;
 pub mod text;
 
 use cache::Trees;

@@ -14,11 +14,11 @@ use super::parse::ParseFault;
 use super::search::find;
 use super::sources::count;
 use super::task::{Looked, Task};
-use super::text::{has_crlf, head};
+use super::template::Template;
+use super::text::head;
 use super::{Answer, Fault, Syntax};
 use crate::code::args::Args;
 use crate::event::Fingerprint;
-use ast_grep_core::replacer::TemplateFix;
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -72,7 +72,7 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
         return Ok(Begun::Done(Answer::elsewhere(None)));
     }
     let target = Target::new(lang, &pattern)?;
-    let template = target.query.replacement(lang, &rewrite)?;
+    let template = target.query.replacement(&rewrite)?;
     Wanted::begin(args, move |_| {
         Box::new(Rewrite {
             target,
@@ -90,7 +90,7 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
 
 struct Rewrite {
     target: Target,
-    template: TemplateFix,
+    template: Template,
     apply: bool,
     /// What the caller was shown before.
     preview: Option<Preview>,
@@ -229,7 +229,7 @@ impl Syntax {
         text: &str,
     ) -> Result<String, Fault> {
         let query = Query::compile(lang, pattern)?;
-        let template = query.replacement(lang, rewrite)?;
+        let template = query.replacement(rewrite)?;
         let parsed = self.trees.parsed("", lang, text.as_bytes())?;
         Ok(replace(&query, &template, &parsed).text)
     }
@@ -255,9 +255,8 @@ impl Syntax {
 }
 
 /// Replaces the matches of a file; of one inside another the outer.
-fn replace(query: &Query, template: &TemplateFix, parsed: &Parsed) -> Rewritten {
+fn replace(query: &Query, template: &Template, parsed: &Parsed) -> Rewritten {
     let before = parsed.text();
-    let is_crlf = has_crlf(before);
     let mut after = String::with_capacity(before.len());
     let (mut copied, mut replaced, mut nested) = (0, 0, 0);
     find(query, parsed, |found| {
@@ -267,12 +266,7 @@ fn replace(query: &Query, template: &TemplateFix, parsed: &Parsed) -> Rewritten 
             return true;
         }
         after.push_str(before.get(copied..at).unwrap_or_default());
-        let new = String::from_utf8_lossy(&new);
-        if is_crlf && new.contains('\n') {
-            after.push_str(&new.replace("\r\n", "\n").replace('\n', "\r\n"));
-        } else {
-            after.push_str(&new);
-        }
+        after.push_str(&String::from_utf8_lossy(&new));
         copied = at + length;
         replaced += 1;
         true

@@ -283,6 +283,27 @@ fn a_rewrite_is_a_diff_first_and_keeps_line_ends() {
 }
 
 #[test]
+fn a_capture_moves_with_its_line_but_not_inside_of_strings() {
+    let text = "{\n    f(() => {\n        a(`\n  x\n    ${\n            y}`);\n\n        b();\n    });\n}\n";
+    let mut syntax = super::Syntax::default();
+    let mut rewrite = |from: &str, to: &str| {
+        syntax
+            .rewrite_in(super::Lang::TypeScript, from, to, text)
+            .expect("rewritten")
+    };
+    assert_eq!(rewrite("f($A)", "f($A)"), text);
+    assert_eq!(rewrite("$F(() => $B)", "$F(() => $B)"), text);
+    assert_eq!(
+        rewrite("f($A)", "g(\n    $A,\n)"),
+        "{\n    g(\n        () => {\n            a(`\n  x\n    ${\n                y}`);\n\n            b();\n        },\n    );\n}\n"
+    );
+    assert_eq!(
+        rewrite("{ f($A) }", "f($A)"),
+        "f(() => {\n    a(`\n  x\n    ${\n        y}`);\n\n    b();\n})\n"
+    );
+}
+
+#[test]
 fn a_file_that_changed_since_the_preview_or_would_break_is_left() {
     let args = |rewrite: &str, apply: bool, preview: &Value| json!({ "pattern": "foo($A)", "rewrite": rewrite, "language": "ts", "apply": apply, "preview": preview });
     let files: &[(&str, &str)] = &[("a.ts", "foo(1);\n")];
