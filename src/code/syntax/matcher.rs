@@ -7,6 +7,7 @@ use ast_grep_config::{DeserializeEnv, RuleCore, RuleCoreError, SerializableRuleC
 use ast_grep_core::matcher::{MatcherExt, NodeMatch};
 use ast_grep_core::tree_sitter::StrDoc;
 use ast_grep_core::{Matcher, Node, Pattern, PatternError};
+use serde::Deserialize;
 use serde_json::Value;
 use std::error::Error as StdError;
 use thiserror::Error;
@@ -90,17 +91,18 @@ impl Query {
     }
 
     fn compile_rule(lang: Lang, text: &str) -> Result<Self, QueryFault> {
-        let rule: SerializableRuleCore =
-            ast_grep_config::from_str(text).map_err(|error| QueryFault::Yaml(error.to_string()))?;
+        // as data first: a rule's many types read from YAML themselves are a tenth of the module
+        let data: Value =
+            serde_saphyr::from_str(text).map_err(|error| QueryFault::Yaml(error.to_string()))?;
+        let rule: SerializableRuleCore = SerializableRuleCore::deserialize(&data)
+            .map_err(|error| QueryFault::Yaml(error.to_string()))?;
         let transformed = rule
             .transform
             .iter()
             .flatten()
             .map(|(name, _)| name.clone())
             .collect();
-        // the rule's types keep their parts to their crate: read them back as data
-        let data = serde_json::to_value(&rule.rule).unwrap_or_default();
-        let literal = required_patterns(&data)
+        let literal = required_patterns(&data["rule"])
             .into_iter()
             .filter_map(|pattern| Pattern::try_new(pattern, lang).ok())
             .map(|pattern| pattern.fixed_string().into_owned())
