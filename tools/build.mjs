@@ -39,13 +39,16 @@ export const SMALLEST = {
   "regex-automata": "s",
   "opencode-orchestrator": "s",
 };
+// A parser at the end of a file can take all memory that there is in one step of its own; so much, in bytes, a tree of the
+// largest file does not need. An instance that wants more is given up.
+const PARSING = { env: CODE_ENV, optLevels: SMALLEST, maxMemory: 1 << 30 };
 // The artefacts of the crate: a Cargo feature each, loaded when first needed.
 const MODULES = [
   { name: "engine", feature: "engine" },
   { name: "search", feature: "search", env: CODE_ENV, optLevels: SMALL },
-  { name: "syntax", feature: "syntax", env: CODE_ENV, optLevels: SMALLEST },
+  { name: "syntax", feature: "syntax", ...PARSING },
   // shipped packed: large, and loaded only when a file needs it
-  { name: "syntax-more", feature: "syntax-more", env: CODE_ENV, optLevels: SMALLEST, packed: true },
+  { name: "syntax-more", feature: "syntax-more", ...PARSING, packed: true },
 ];
 // What is bundled: the plugin, and what of the code tools runs in threads of its own or in other programs.
 const ENTRIES = {
@@ -155,7 +158,7 @@ export const optLevelArgs = (levels) =>
     return ["--config", `profile.release.${of}opt-level=${JSON.stringify(level)}`];
   });
 
-async function buildModule({ name, feature, env = {}, optLevels = {} }) {
+async function buildModule({ name, feature, env = {}, optLevels = {}, maxMemory }) {
   const options = `--release --target web --no-pack --mode no-install --out-name ${name} --out-dir ${dirOf(name)}`;
   const cargo = ["--no-default-features", "--features", feature];
   await run("wasm-pack", ["build", ...options.split(" "), "--", ...cargo, ...optLevelArgs(optLevels)], {
@@ -164,6 +167,7 @@ async function buildModule({ name, feature, env = {}, optLevels = {} }) {
   const wasm = wasmOf(name);
   checkImports(wasm);
   dropNames(wasm);
+  if (maxMemory) limitMemory(wasm, maxMemory);
   await writeGlue(name);
 }
 
@@ -181,6 +185,28 @@ function* sections(bytes) {
     next = body + size;
     yield { id: bytes[start], body, bytes: bytes.subarray(start, next) };
   }
+}
+
+const MEMORY_SECTION = 5;
+const WASM_PAGE = 65_536;
+
+/** Gives the module's one memory a maximum: its limits are a flag, the minimum and, with the flag 1, that. */
+function limitMemory(wasm, maximum) {
+  const bytes = readFileSync(at(wasm));
+  const parts = [...sections(bytes)].map(({ id, body, bytes: section }) => {
+    if (id !== MEMORY_SECTION) return section;
+    const [count, limits] = leb128(bytes, body);
+    const [flag, minimum] = [bytes[limits], leb128(bytes, limits + 1)[0]];
+    if (count !== 1 || flag !== 0) throw new Stop(`${wasm}: its memory is not as expected`);
+    const made = [count, 1, ...toLeb128(minimum), ...toLeb128(maximum / WASM_PAGE)];
+    return Buffer.from([MEMORY_SECTION, ...toLeb128(made.length), ...made]);
+  });
+  writeFileSync(at(wasm), Buffer.concat([bytes.subarray(0, 8), ...parts]));
+}
+
+function toLeb128(value) {
+  const rest = value >>> 7;
+  return rest === 0 ? [value] : [(value & 127) | 128, ...toLeb128(rest)];
 }
 
 function sectionName(bytes, body) {

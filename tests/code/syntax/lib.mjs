@@ -44,7 +44,6 @@ const PLACES = {
   ".ts": [at("node_modules")],
   ".js": [at("node_modules"), join(homedir(), ".npm"), "/usr/share/nodejs", "/usr/lib/node_modules"],
   ".c": [join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "registry/src")],
-  ".h": ["/usr/include"],
   ".css": [join(process.env.RUSTUP_HOME ?? join(homedir(), ".rustup"), "toolchains"), at("node_modules")],
   ".json": [at("node_modules"), "/usr/lib/node_modules"],
   ".py": ["/usr/lib/python3", "/usr/lib/python3.11", "/usr/lib/python3.12", "/usr/lib/python3.13"],

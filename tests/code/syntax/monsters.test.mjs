@@ -13,10 +13,10 @@ const MONSTERS = {
   "nested lists": "[".repeat(DEEP) + "]".repeat(DEEP),
   "nested calls": `x=${"f(".repeat(DEEP)}1${")".repeat(DEEP)};`,
   "nested blocks": "{".repeat(DEEP),
-  words: repeated("a b ", 400_000),
-  "nested elements": repeated("<<A ", 200_000),
-  "nested generics": repeated("f<A<B<", 100_000),
-  operators: repeated("x=f(1)+-*/%&|^~!<>?:;,.", 200_000),
+  words: repeated("a b ", 100_000),
+  "nested elements": repeated("<<A ", 50_000),
+  "nested generics": repeated("f<A<B<", 20_000),
+  operators: repeated("x=f(1)+-*/%&|^~!<>?:;,.", 50_000),
 };
 /** An inside rule looks at all ancestors of each node: the worst that a query can ask. */
 const RULE = "rule: { kind: identifier, inside: { kind: block, stopBy: end } }";
@@ -25,7 +25,7 @@ test("monsters cost no grammar its life, and at most an instance", { timeout: 90
   const [slow, lost, refused] = [[], [], []];
   let it = await library();
   for (const [language, [sound]] of Object.entries(SAMPLES)) {
-    const monsters = { ...MONSTERS, minified: repeated(sound.replaceAll("\n", " "), 500_000) };
+    const monsters = { ...MONSTERS, minified: repeated(sound.replaceAll("\n", " "), 200_000) };
     for (const [name, monster] of Object.entries(monsters)) {
       const began = performance.now();
       for (const call of ["diagnostics", "find", "symbols"]) {
@@ -50,7 +50,6 @@ test("monsters cost no grammar its life, and at most an instance", { timeout: 90
       /10\.0 MB; files above/,
     );
     assert.deepEqual(JSON.parse(it(language).diagnostics("x", language, sound)), []);
-    it = await library();
   }
   t.diagnostic(`instances lost: ${lost.join(", ") || "none"}`);
   t.diagnostic(`given up: ${[...new Set(refused)].join(", ") || "none"}`);
@@ -75,10 +74,13 @@ test("a folder of monsters is searched all the same, and each is named", { timeo
     write("binary", sound, [0, 1, 2]);
   }
   writeFileSync(join(dir, "hard.lua"), MONSTERS.words);
+  // the parser takes all memory in one step at the end of this: an instance is lost, and the request goes on without it
+  writeFileSync(join(dir, "fatal.java"), repeated("f<A<B<", 100_000));
   const tree = openTree(dir);
   t.after(() => tree.close());
   const text = await tree.diagnostics({});
   assert.match(text, /not parsed: hard\.lua \(too intricate/);
+  assert.match(text, /not parsed: fatal\.java \(it could not be read\)/);
   assert.match(text, /not parsed: large\.\w+,.*\(10\.0 MB; files above 4 MB are not parsed\)/);
   assert.doesNotMatch(text, /sound\.\w+:/);
   for (const [language, [, symbol]] of Object.entries(SAMPLES)) {

@@ -126,7 +126,13 @@ const kinds = (...names) => names.map((name) => `rule: { kind: ${name} }`);
 /** Languages of which not every machine has many files. */
 const FEWER = {
   c: [
-    ...["#include $P", "#define $N $V", "typedef $T $N;", "struct $S { $$$B };", "enum $N { $$$B };"],
+    ...[
+      "#include $P",
+      "#define $N $V",
+      "typedef $T $N;",
+      "rule: { kind: struct_specifier }",
+      "enum $N { $$$B }",
+    ],
     ...["extern $T $N;", "return $X;", "if ($C) { $$$B }", "$A->$B", "sizeof($X)"],
     ...kinds("preproc_ifdef", "comment", "parameter_declaration", "pointer_declarator", "string_literal"),
     "rule: { kind: field_declaration, inside: { kind: struct_specifier, stopBy: end } }",
@@ -136,7 +142,14 @@ const FEWER = {
     "rule: { any: [{ kind: enumerator }, { kind: preproc_call }] }",
   ],
   css: [
-    ...["color: $C", "display: $D", "$P: 0", "margin: $A $B", "@media $Q { $$$R }", ".$C { $$$R }"],
+    ...[
+      "color: $C",
+      "display: $D",
+      "rule: { kind: property_name }",
+      "margin: $A $B",
+      "@media $Q { $$$R }",
+      ".$C { $$$R }",
+    ],
     ...kinds("class_selector", "id_selector", "pseudo_class_selector", "declaration", "color_value"),
     ...kinds("call_expression", "integer_value", "media_statement", "descendant_selector", "comment"),
     "rule: { kind: declaration, has: { kind: property_name, regex: ^background } }",
@@ -145,23 +158,23 @@ const FEWER = {
     "rule: { any: [{ kind: string_value }, { kind: float_value }] }",
   ],
   json: [
-    ...['"name": $X', '"version": $V', '{ "url": $U }', "[$A]", "[]", "{}", "true", "null", "$A: true"],
+    ...['{ "url": $U }', "[$A]", "[]", "{}", "true", "null", "rule: { kind: document }"],
     ...kinds("pair", "object", "array", "number", "string", "string_content"),
     "rule: { kind: pair, has: { field: key, regex: name } }",
     "rule: { kind: string, inside: { kind: array } }",
     "rule: { kind: array, not: { has: { kind: string } } }",
     "rule: { kind: number, regex: ^0 }",
-    "rule: { any: [{ kind: false }, { kind: escape_sequence }] }",
+    "rule: { any: [{ kind: escape_sequence }, { kind: array }] }",
   ],
 };
 const EXTENSIONS = {
-  rust: [".rs"],
-  typescript: [".ts"],
-  javascript: [".js"],
-  python: [".py"],
-  c: [".c", ".h"],
-  css: [".css"],
-  json: [".json"],
+  rust: ".rs",
+  typescript: ".ts",
+  javascript: ".js",
+  python: ".py",
+  c: ".c",
+  css: ".css",
+  json: ".json",
 };
 
 /** ast-grep's program, out of its npm package for this system. */
@@ -195,10 +208,9 @@ function theirs(program, dir, language, query) {
 }
 
 /** Up to `FILES` of them. */
-function filesOf(language) {
-  const extensions = EXTENSIONS[language];
+function filesOf(language, most = 400_000) {
   // ast-grep prints the whole line of each match: of minified files that is more than a string can hold
-  return extensions.flatMap((extension) => sources(extension, FILES / extensions.length, { longest: 2_000 }));
+  return sources(EXTENSIONS[language], FILES, { longest: 2_000, most });
 }
 
 /** Compares the matches of all queries in real files. */
@@ -208,7 +220,7 @@ function compare(t, language, queries, texts) {
   const dir = scratch(`oracle-${language}`);
   rmSync(dir, { recursive: true });
   scratch(`oracle-${language}`);
-  const nameOf = (n) => `${n}${EXTENSIONS[language][0]}`;
+  const nameOf = (n) => `${n}${EXTENSIONS[language]}`;
   texts.forEach(({ text }, n) => writeFileSync(join(dir, nameOf(n)), text));
   const expected = queries.map((query) => theirs(program, dir, language, query));
   const counts = queries.map(() => 0);
@@ -237,7 +249,7 @@ for (const [language, patterns] of Object.entries(PATTERNS)) {
 
 for (const [language, queries] of Object.entries(FEWER)) {
   test(`20 patterns in ${language} match what ast-grep matches`, { timeout: 600_000 }, (t) => {
-    const texts = filesOf(language);
+    const texts = filesOf(language, 60_000);
     if (texts.length < 20) return t.skip(`only ${texts.length} files of ${language} on this machine`);
     compare(t, language, queries, texts);
   });
