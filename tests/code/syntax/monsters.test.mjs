@@ -13,10 +13,10 @@ const MONSTERS = {
   "nested lists": "[".repeat(DEEP) + "]".repeat(DEEP),
   "nested calls": `x=${"f(".repeat(DEEP)}1${")".repeat(DEEP)};`,
   "nested blocks": "{".repeat(DEEP),
-  words: repeated("a b ", 100_000),
-  "nested elements": repeated("<<A ", 50_000),
-  "nested generics": repeated("f<A<B<", 20_000),
-  operators: repeated("x=f(1)+-*/%&|^~!<>?:;,.", 50_000),
+  words: repeated("a b ", 40_000),
+  "nested elements": repeated("<<A ", 20_000),
+  "nested generics": repeated("f<A<B<", 6_000),
+  operators: repeated("x=f(1)+-*/%&|^~!<>?:;,.", 20_000),
 };
 /** An inside rule looks at all ancestors of each node: the worst that a query can ask. */
 const RULE = "rule: { kind: identifier, inside: { kind: block, stopBy: end } }";
@@ -25,7 +25,7 @@ test("monsters cost no grammar its life, and at most an instance", { timeout: 90
   const [slow, lost, refused] = [[], [], []];
   let it = await library();
   for (const [language, [sound]] of Object.entries(SAMPLES)) {
-    const monsters = { ...MONSTERS, minified: repeated(sound.replaceAll("\n", " "), 200_000) };
+    const monsters = { ...MONSTERS, minified: repeated(sound.replaceAll("\n", " "), 50_000) };
     for (const [name, monster] of Object.entries(monsters)) {
       const began = performance.now();
       for (const call of ["diagnostics", "find", "symbols"]) {
@@ -40,6 +40,7 @@ test("monsters cost no grammar its life, and at most an instance", { timeout: 90
           // the parser's own recursion: what serves the tools makes a fresh instance then, as this does
           lost.push(`${language} ${name}`);
           it = await library();
+          break;
         }
       }
       const ms = Math.round(performance.now() - began);
