@@ -3,21 +3,52 @@
 //   host/ --esbuild--->   pkg/                    a file for each of ENTRIES, importing only node: modules
 // Each of the steps is skipped while its inputs are what they were; --force builds anyway.
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { builtinModules } from "node:module";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { at, filesBelow, read, run, runAsProgram, seconds, Stop } from "./lib.mjs";
 
 const MAX_PACKAGE_BYTES = 16_000_000;
 // Flags of the code tools, and a folder of its own for them: cargo would compile everything anew at each change of flags.
-export const CODE_ENV = { RUSTFLAGS: "-C target-feature=+simd128", CARGO_TARGET_DIR: at("target", "code") };
+export const CODE_ENV = {
+  RUSTFLAGS: "-C target-feature=+simd128",
+  CARGO_TARGET_DIR: at("target", "code"),
+  // cargo knows nothing of the wrapper of the C compiler: another one means other flags
+  CFLAGS_wasm32_unknown_unknown: `-DWASM_CC=0x${hashOf(["tools/wasm-cc", "tools/wasm-libc"]).slice(0, 8)}`,
+};
+// How the code is optimised, by crate. Most of the search module is seldom run, and all of it is shipped; memchr and our own
+// loops are where the time goes.
+const SMALL = { default: "s", memchr: 3, "opencode-orchestrator": 3 };
+// All of a module's code is compiled before its first call, at 7 ms a megabyte in OpenCode's runtime: nine tenths of this
+// one are YAML, regular expressions and rules. Parsing and matching are where the time goes.
+export const SMALLEST = {
+  default: "z",
+  "tree-sitter": 3,
+  "ast-grep-core": 3,
+  hashbrown: 3,
+  memchr: 3,
+  "regex-automata": "s",
+  "opencode-orchestrator": "s",
+};
+// A parser at the end of a file can take all memory that there is in one step of its own; so much, in bytes, a tree of the
+// largest file does not need. An instance that wants more is given up.
+const PARSING = { env: CODE_ENV, optLevels: SMALLEST, maxMemory: 1 << 30 };
 // The artefacts of the crate: a Cargo feature each, loaded when first needed.
 const MODULES = [
   { name: "engine", feature: "engine" },
-  { name: "search", feature: "search", env: CODE_ENV, small: true },
-  { name: "syntax", feature: "syntax", env: CODE_ENV },
+  { name: "search", feature: "search", env: CODE_ENV, optLevels: SMALL },
+  { name: "syntax", feature: "syntax", ...PARSING },
   // shipped packed: large, and loaded only when a file needs it
-  { name: "syntax-more", feature: "syntax-more", env: CODE_ENV, packed: true },
+  { name: "syntax-more", feature: "syntax-more", ...PARSING, packed: true },
 ];
 // What is bundled: the plugin, and what of the code tools runs in threads of its own or in other programs.
 const ENTRIES = {
@@ -26,7 +57,7 @@ const ENTRIES = {
   code: "host/code/library.ts",
 };
 // The playground's, in no package.
-const THEATRE = { name: "theatre", feature: "theatre", small: true };
+const THEATRE = { name: "theatre", feature: "theatre", optLevels: SMALL };
 const WWW_INPUTS = ["www/src", "www/index.html", "www/style.css", "package-lock.json"];
 const dirOf = (name) => `target/wasm/${name}`;
 const shippedAs = ({ name, packed }) => `${name}.wasm${packed ? ".br" : ""}`;
@@ -56,6 +87,7 @@ export async function build({ force = false } = {}) {
   const made = MODULES.map(({ name }) => dirOf(name));
   await step("package", force, [...PKG_INPUTS, ...made, "tools/build.mjs"], ["pkg/index.js"], buildPackage);
   printSizes("pkg");
+  printGrammars();
   console.log(`build: done (${seconds(start)})`);
 }
 
@@ -119,34 +151,62 @@ function hashOf(inputs) {
   return hash.digest("hex");
 }
 
-// Most of the search module is seldom run, and all of it is shipped; memchr and our own loops are where the time goes.
-const SMALL = [
-  'profile.release.opt-level="s"',
-  "profile.release.package.memchr.opt-level=3",
-  "profile.release.package.opencode-orchestrator.opt-level=3",
-];
+/** Cargo's arguments for them. */
+export const optLevelArgs = (levels) =>
+  Object.entries(levels).flatMap(([crate, level]) => {
+    const of = crate === "default" ? "" : `package.${crate}.`;
+    return ["--config", `profile.release.${of}opt-level=${JSON.stringify(level)}`];
+  });
 
-async function buildModule({ name, feature, env = {}, small }) {
+async function buildModule({ name, feature, env = {}, optLevels = {}, maxMemory }) {
   const options = `--release --target web --no-pack --mode no-install --out-name ${name} --out-dir ${dirOf(name)}`;
   const cargo = ["--no-default-features", "--features", feature];
-  if (small) cargo.push(...SMALL.flatMap((setting) => ["--config", setting]));
-  await run("wasm-pack", ["build", ...options.split(" "), "--", ...cargo], { env });
+  await run("wasm-pack", ["build", ...options.split(" "), "--", ...cargo, ...optLevelArgs(optLevels)], {
+    env,
+  });
   const wasm = wasmOf(name);
   checkImports(wasm);
   dropNames(wasm);
+  if (maxMemory) limitMemory(wasm, maxMemory);
   await writeGlue(name);
 }
 
 /** Drops the custom section of function names: a seventh of the module, of use only to a debugger. */
 function dropNames(wasm) {
   const bytes = readFileSync(at(wasm));
-  const kept = [bytes.subarray(0, 8)];
+  const kept = [...sections(bytes)].filter(({ id, body }) => id !== 0 || sectionName(bytes, body) !== "name");
+  writeFileSync(at(wasm), Buffer.concat([bytes.subarray(0, 8), ...kept.map((section) => section.bytes)]));
+}
+
+/** A module's sections: number, where its contents begin, and the whole in bytes. */
+function* sections(bytes) {
   for (let start = 8, next; start < bytes.length; start = next) {
     const [size, body] = leb128(bytes, start + 1);
     next = body + size;
-    if (bytes[start] !== 0 || sectionName(bytes, body) !== "name") kept.push(bytes.subarray(start, next));
+    yield { id: bytes[start], body, bytes: bytes.subarray(start, next) };
   }
-  writeFileSync(at(wasm), Buffer.concat(kept));
+}
+
+const MEMORY_SECTION = 5;
+const WASM_PAGE = 65_536;
+
+/** Gives the module's one memory a maximum: its limits are a flag, the minimum and, with the flag 1, that. */
+function limitMemory(wasm, maximum) {
+  const bytes = readFileSync(at(wasm));
+  const parts = [...sections(bytes)].map(({ id, body, bytes: section }) => {
+    if (id !== MEMORY_SECTION) return section;
+    const [count, limits] = leb128(bytes, body);
+    const [flag, minimum] = [bytes[limits], leb128(bytes, limits + 1)[0]];
+    if (count !== 1 || flag !== 0) throw new Stop(`${wasm}: its memory is not as expected`);
+    const made = [count, 1, ...toLeb128(minimum), ...toLeb128(maximum / WASM_PAGE)];
+    return Buffer.from([MEMORY_SECTION, ...toLeb128(made.length), ...made]);
+  });
+  writeFileSync(at(wasm), Buffer.concat([bytes.subarray(0, 8), ...parts]));
+}
+
+function toLeb128(value) {
+  const rest = value >>> 7;
+  return rest === 0 ? [value] : [(value & 127) | 128, ...toLeb128(rest)];
 }
 
 function sectionName(bytes, body) {
@@ -326,5 +386,48 @@ function printSizes(folder) {
     throw new Stop(`pkg/ holds ${total[0]} bytes; the limit is ${MAX_PACKAGE_BYTES}`);
   }
 }
+
+/**
+ * What each grammar adds, from the archive that its C compiler made: the code and data that are linked, so within some
+ * percent of its part of the module. The largest are the newest where cargo keeps several.
+ */
+function printGrammars() {
+  const folder = at("target/code/wasm32-unknown-unknown/release/build");
+  const archives = new Map();
+  for (const build of existsSync(folder) ? readdirSync(folder) : []) {
+    const [, crate] = /^tree-sitter-(.+)-[0-9a-f]{16}$/.exec(build) ?? [];
+    const out = `${folder}/${build}/out`;
+    if (crate === undefined || crate === "language" || !existsSync(out)) continue;
+    const made = readdirSync(out).filter((name) => name.endsWith(".a"));
+    const time = statSync(out).mtimeMs;
+    if (made.length > 0 && !(archives.get(crate)?.time > time)) {
+      archives.set(crate, { time, paths: made.map((name) => `${out}/${name}`) });
+    }
+  }
+  console.log(`${"grammar, kB".padEnd(24)}${["raw", "brotli"].map((s) => s.padStart(9)).join("")}`);
+  for (const [crate, { paths }] of [...archives].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const linked = Buffer.concat(
+      paths.flatMap((path) => objectsOf(readFileSync(path)).flatMap(linkedSections)),
+    );
+    const sizes = [linked.length, brotliCompressSync(linked, BROTLI).length];
+    console.log(`${crate.padEnd(24)}${sizes.map((bytes) => (bytes / 1000).toFixed(1).padStart(9)).join("")}`);
+  }
+}
+
+/** The wasm objects in a Unix archive: after `!<arch>\n`, for each a header of 60 bytes with its size, and its bytes. */
+function objectsOf(archive) {
+  const objects = [];
+  for (let from = 8; from + 60 <= archive.length;) {
+    const size = Number(archive.toString("latin1", from + 48, from + 58));
+    const bytes = archive.subarray(from + 60, from + 60 + size);
+    if (bytes.toString("latin1", 0, 4) === "\0asm") objects.push(bytes);
+    from += 60 + size + (size % 2);
+  }
+  return objects;
+}
+
+/** The code and data sections of a module. */
+const linkedSections = (wasm) =>
+  [...sections(wasm)].filter(({ id }) => id === 10 || id === 11).map(({ bytes }) => bytes);
 
 await runAsProgram(import.meta, (args) => build({ force: args.includes("--force") }));

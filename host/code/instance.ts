@@ -61,14 +61,42 @@ function load(artefact: Artefact) {
   return { glue, memory };
 }
 
+interface FileRead {
+  path: string;
+  latin1: boolean;
+}
+
+/** As src/wasm/code.rs reads it: the file is there and can't be read. */
+const UNREADABLE = -4;
+/** Instances that one request may cost. */
+const MAX_LOST = 3;
+
 export class Instance {
   private loaded: ReturnType<typeof load> & { code: Code };
   private next = 1;
 
+  /** The files: those at which an instance was lost can't be read until they change. */
+  private readonly files: Files;
+  /** Those, as they were. */
+  private readonly fatal = new Map<string, string>();
+  private lastRead: FileRead | undefined;
+  private readonly stateOf: (path: string, latin1: boolean) => string;
+
   constructor(
     private readonly settings: InstanceSettings,
-    private readonly files: Files = new NodeFiles(settings.root),
+    files: Files = new NodeFiles(settings.root),
   ) {
+    this.stateOf = (path, latin1) => {
+      const state = new Float64Array(5);
+      return files.stat(path, latin1, state) < 0 ? "" : state.join();
+    };
+    const read: Files["read"] = (path, latin1, offset, into) => {
+      const lost = this.fatal.get(path);
+      if (lost !== undefined && lost === this.stateOf(path, latin1)) return UNREADABLE;
+      this.lastRead = { path, latin1 };
+      return files.read(path, latin1, offset, into);
+    };
+    this.files = Object.assign(Object.create(files) as Files, { read });
     this.loaded = this.make();
   }
 
@@ -94,11 +122,16 @@ export class Instance {
    */
   *serve(request: Request): Generator<undefined, Answer> {
     for (let attempt = 0; ; attempt++) {
+      this.lastRead = undefined;
       try {
         return yield* this.attempt(request);
       } catch (error) {
         this.loaded = this.make();
-        if (attempt > 0) return { ok: false, text: `The search failed: ${messageOf(error)}.` };
+        // a file that the parser can't bear is left out of the request, which goes on without it
+        const last = this.lastRead as FileRead | undefined; // set meanwhile by `read`
+        if (last) this.fatal.set(last.path, this.stateOf(last.path, last.latin1));
+        if (attempt >= MAX_LOST || (attempt > 0 && !last))
+          return { ok: false, text: `The search failed: ${messageOf(error)}.` };
       }
     }
   }

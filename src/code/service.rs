@@ -33,18 +33,20 @@ pub trait Job<F> {
 }
 
 /// What a service keeps to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Instances that share the tree, this one included.
     pub workers: u32,
     /// Bytes that this instance's memory may have.
     pub memory_bytes: usize,
+    /// Milliseconds: for work that can't be bounded by counting.
+    pub clock: fn() -> f64,
 }
 
 impl Settings {
     /// For the plugin options, on a machine with so many processors.
     #[must_use]
-    pub fn of(options: &SearchPolicy, cores: u32) -> Self {
+    pub fn of(options: &SearchPolicy, cores: u32, clock: fn() -> f64) -> Self {
         let workers = match options.workers {
             // a parsing request is one instance's: its answer is not made of parts
             _ if !cfg!(feature = "search") => 1,
@@ -54,6 +56,7 @@ impl Settings {
         Self {
             workers,
             memory_bytes: ((options.memory_mb as usize) << 20) / workers as usize,
+            clock,
         }
     }
 }
@@ -95,7 +98,7 @@ impl<F: Files + 'static> Service<F> {
                 tree: Tree::new(Cache::new(Memory::of(settings.memory_bytes))),
                 buffer: Vec::new(),
                 #[cfg(feature = "syntax-base")]
-                syntax: super::syntax::Syntax::with_memory(settings.memory_bytes),
+                syntax: super::syntax::Syntax::new(settings.memory_bytes, settings.clock),
             },
             jobs: VecDeque::new(),
             waiting: VecDeque::new(),

@@ -15,6 +15,7 @@ fn open(files: &Rc<MemoryFiles>) -> Tree {
         Settings {
             workers: 1,
             memory_bytes: 64 << 20,
+            clock: || 0.0,
         },
     )
 }

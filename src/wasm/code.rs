@@ -195,7 +195,7 @@ impl Code {
     pub fn new(files: Imported, options: &str, cores: u32) -> Code {
         console_error_panic_hook::set_once();
         let options = serde_json::from_str(options).unwrap_or_default();
-        let settings = Settings::of(&options::parse(&options).0.search, cores);
+        let settings = Settings::of(&options::parse(&options).0.search, cores, js_sys::Date::now);
         Code {
             service: Service::new(files, settings),
             workers: settings.workers,

@@ -2,12 +2,12 @@
 
 use crate::code::syntax::Syntax;
 use crate::code::syntax::language::Lang;
+use crate::code::syntax::limits::CACHE_BYTES;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 /// The languages of this module, over texts in memory.
 #[wasm_bindgen]
-#[derive(Default)]
 pub struct Grammars {
     syntax: Syntax,
 }
@@ -17,7 +17,9 @@ impl Grammars {
     #[wasm_bindgen(constructor)]
     pub fn new() -> Grammars {
         console_error_panic_hook::set_once();
-        Grammars::default()
+        Grammars {
+            syntax: Syntax::new(CACHE_BYTES, js_sys::Date::now),
+        }
     }
 
     /// The names of the languages that this module parses.

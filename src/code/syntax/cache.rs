@@ -5,15 +5,15 @@
 //! is wanted again.
 
 use super::language::Lang;
-use super::limits::{CACHE_BYTES, TREE_BYTES_PER_BYTE};
-use super::parse::{ParseFault, Parsers};
+use super::limits::{CACHE_BYTES, REFUSED_FILES, TREE_BYTES_PER_BYTE};
+use super::parse::{Clock, ParseFault, Parsers};
 use super::text::{Encoding, Source};
 use crate::event::Fingerprint;
 use ast_grep_core::AstGrep;
 use ast_grep_core::Doc;
 use ast_grep_core::tree_sitter::StrDoc;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::rc::Rc;
 use tree_sitter::{InputEdit, Point, Tree};
@@ -71,6 +71,8 @@ struct Entry {
 pub struct Trees {
     parsers: Parsers,
     entries: BTreeMap<(String, Lang), Entry>,
+    /// Contents that were too hard: they are not tried again.
+    refused: BTreeSet<(Fingerprint, Lang)>,
     bytes: usize,
     ceiling: usize,
     request: u64,
@@ -78,17 +80,18 @@ pub struct Trees {
 
 impl Default for Trees {
     fn default() -> Self {
-        Self::new(CACHE_BYTES)
+        Self::new(CACHE_BYTES, || 0.0)
     }
 }
 
 impl Trees {
     /// An empty cache of at most `ceiling` bytes.
     #[must_use]
-    pub fn new(ceiling: usize) -> Self {
+    pub fn new(ceiling: usize, clock: Clock) -> Self {
         Self {
-            parsers: Parsers::default(),
+            parsers: Parsers::new(clock),
             entries: BTreeMap::new(),
+            refused: BTreeSet::new(),
             bytes: 0,
             ceiling,
             request: 0,
@@ -127,8 +130,14 @@ impl Trees {
             return Err(ParseFault::TooLarge(bytes.len()));
         }
         let Source { text, encoding } = Source::decode(bytes)?;
+        if self.refused.contains(&(fingerprint, lang)) {
+            return Err(ParseFault::TooHard);
+        }
         let old = self.remove(&key).map(|old| edited(&old, &text));
-        let tree = self.parsers.parse(lang, &text, old.as_ref())?;
+        let tree = self
+            .parsers
+            .parse(lang, &text, old.as_ref())
+            .inspect_err(|_| self.refuse(fingerprint, lang))?;
         let root = AstGrep::doc(StrDoc {
             src: text,
             lang,
@@ -141,6 +150,13 @@ impl Trees {
         });
         self.keep(key, &parsed);
         Ok(parsed)
+    }
+
+    fn refuse(&mut self, fingerprint: Fingerprint, lang: Lang) {
+        if self.refused.len() >= REFUSED_FILES {
+            self.refused.clear();
+        }
+        self.refused.insert((fingerprint, lang));
     }
 
     fn remove(&mut self, key: &(String, Lang)) -> Option<Rc<Parsed>> {
@@ -183,15 +199,9 @@ impl Trees {
 /// The old tree, told that its text became `text`: all between what is the same at the start and at the end was replaced.
 fn edited(old: &Parsed, text: &str) -> Tree {
     let (a, b) = (old.text().as_bytes(), text.as_bytes());
-    let start = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    let start = common_prefix(a, b);
     let most = a.len().min(b.len()) - start;
-    let tail = a
-        .iter()
-        .rev()
-        .zip(b.iter().rev())
-        .take(most)
-        .take_while(|(x, y)| x == y)
-        .count();
+    let tail = common_suffix(&a[a.len() - most..], &b[b.len() - most..]);
     let mut tree = old.tree().clone();
     if start == a.len() && start == b.len() {
         return tree;
@@ -207,6 +217,24 @@ fn edited(old: &Parsed, text: &str) -> Tree {
         new_end_position: advance(start_position, &b[start..new_end]),
     });
     tree
+}
+
+/// Compared at once: most of a text is what it was.
+const BLOCK: usize = 4_096;
+
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
+    let same = blocks.take_while(|(x, y)| x == y).count() * BLOCK;
+    let rest = a[same..].iter().zip(&b[same..]);
+    same + rest.take_while(|(x, y)| x == y).count()
+}
+
+fn common_suffix(a: &[u8], b: &[u8]) -> usize {
+    let blocks = a.rchunks_exact(BLOCK).zip(b.rchunks_exact(BLOCK));
+    let same = blocks.take_while(|(x, y)| x == y).count() * BLOCK;
+    let rest = a[..a.len() - same].iter().rev();
+    let rest = rest.zip(b[..b.len() - same].iter().rev());
+    same + rest.take_while(|(x, y)| x == y).count()
 }
 
 /// The position behind `bytes` that begin at `from`.
@@ -247,8 +275,22 @@ mod tests {
     }
 
     #[test]
+    fn what_two_texts_share_is_found_to_the_byte() {
+        let text: Vec<u8> = (0..10_000u32).map(|n| (n % 251) as u8).collect();
+        for at in [0, 1, 4_095, 4_096, 4_097, 8_192, 9_999] {
+            let mut other = text.clone();
+            other[at] = 255;
+            assert_eq!(common_prefix(&text, &other), at);
+            assert_eq!(common_suffix(&text, &other), text.len() - at - 1);
+        }
+        assert_eq!(common_prefix(&text, &text[..5_000]), 5_000);
+        assert_eq!(common_suffix(&text, &text[5_000..]), 5_000);
+        assert_eq!(common_prefix(b"", b"x"), 0);
+    }
+
+    #[test]
     fn the_same_bytes_are_not_parsed_again_and_the_ceiling_holds() {
-        let mut trees = Trees::new(20_000);
+        let mut trees = Trees::new(20_000, || 0.0);
         trees.begin();
         let text = "fn a() {}\n".repeat(30);
         let first = trees

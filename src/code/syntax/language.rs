@@ -32,6 +32,7 @@ pub enum Lang {
     Python,
     Ruby,
     Rust,
+    Swift,
     Toml,
     Tsx,
     TypeScript,
@@ -202,6 +203,13 @@ const FACTS: &[Facts] = &[
         interpreters: &["rust-script"],
     },
     Facts {
+        lang: Lang::Swift,
+        names: &["swift"],
+        extensions: &["swift"],
+        files: &[],
+        interpreters: &["swift"],
+    },
+    Facts {
         lang: Lang::Toml,
         names: &["toml"],
         extensions: &["toml"],
@@ -367,6 +375,7 @@ impl Lang {
             Lang::Python => linked!("lang-python", tree_sitter_python::LANGUAGE),
             Lang::Ruby => linked!("lang-ruby", tree_sitter_ruby::LANGUAGE),
             Lang::Rust => linked!("lang-rust", tree_sitter_rust::LANGUAGE),
+            Lang::Swift => linked!("lang-swift", tree_sitter_swift::LANGUAGE),
             Lang::Toml => linked!("lang-toml", tree_sitter_toml_ng::LANGUAGE),
             Lang::Tsx => linked!("lang-typescript", tree_sitter_typescript::LANGUAGE_TSX),
             Lang::TypeScript => {
@@ -400,6 +409,7 @@ impl Lang {
             Lang::Python => SupportLang::Python,
             Lang::Ruby => SupportLang::Ruby,
             Lang::Rust => SupportLang::Rust,
+            Lang::Swift => SupportLang::Swift,
             Lang::Tsx => SupportLang::Tsx,
             Lang::TypeScript => SupportLang::TypeScript,
             Lang::Yaml => SupportLang::Yaml,

@@ -9,6 +9,16 @@ pub const MAX_FILE_BYTES: usize = 4_000_000;
 /// a hundred times that. Counted, not timed: the same file always ends the same way.
 pub const PARSE_STEPS: usize = 2_000;
 pub const PARSE_STEPS_PER_KB: usize = 60;
+/// The text is given to the parser in pieces of so many bytes, and so many of them count as a step: the lexer goes through
+/// them in the time of a step's operations.
+pub const READ_BYTES: usize = 256;
+pub const READS_PER_STEP: usize = 8;
+/// And how long a parse may take at most, looked at every so many steps. Milliseconds. Sound sources take a fifth of it; the
+/// scanners of HTML and YAML keep a stack, and each of their tokens costs the more the deeper they are.
+pub const PARSE_MS: f64 = 5_000.0;
+pub const STEPS_PER_LOOK: usize = 16;
+/// And what it may add to the module's memory: four times the tree of the largest file. Bytes.
+pub const PARSE_BYTES: usize = 512 << 20;
 
 /// Rules look at all ancestors of each node that may match: in a file nested deeper than this they are not tried. Nodes.
 pub const RULE_DEPTH: u32 = 1_000;
@@ -20,6 +30,9 @@ pub const SLICE_MS: f64 = 8.0;
 pub const CACHE_BYTES: usize = 256 << 20;
 /// What a tree takes for each byte of its text, roughly: measured between 9 (prose, data) and 25 (dense code).
 pub const TREE_BYTES_PER_BYTE: usize = 20;
+
+/// Contents remembered as too hard to parse. Files.
+pub const REFUSED_FILES: usize = 1_000;
 
 /// Matches shown when the call does not say, and the most that it can ask for.
 pub const MATCHES: usize = 100;

@@ -2,11 +2,12 @@
 
 use super::language::Lang;
 use super::limits::RULE_DEPTH;
+use super::template::Template;
 use ast_grep_config::{DeserializeEnv, RuleCore, RuleCoreError, SerializableRuleCore};
 use ast_grep_core::matcher::{MatcherExt, NodeMatch};
-use ast_grep_core::replacer::{TemplateFix, TemplateFixError};
 use ast_grep_core::tree_sitter::StrDoc;
 use ast_grep_core::{Matcher, Node, Pattern, PatternError};
+use serde::Deserialize;
 use serde_json::Value;
 use std::error::Error as StdError;
 use thiserror::Error;
@@ -34,8 +35,6 @@ pub enum QueryFault {
         "rule: it must name a kind or a pattern: `any`, `not` or `regex` alone would look at every node"
     )]
     NoKind,
-    #[error("rewrite: {0}")]
-    Rewrite(#[from] TemplateFixError),
     #[error("rewrite: ${0} is not in the pattern")]
     UnknownVariable(String),
 }
@@ -92,17 +91,18 @@ impl Query {
     }
 
     fn compile_rule(lang: Lang, text: &str) -> Result<Self, QueryFault> {
-        let rule: SerializableRuleCore =
-            ast_grep_config::from_str(text).map_err(|error| QueryFault::Yaml(error.to_string()))?;
+        // as data first: a rule's many types read from YAML themselves are a tenth of the module
+        let data: Value =
+            serde_saphyr::from_str(text).map_err(|error| QueryFault::Yaml(error.to_string()))?;
+        let rule: SerializableRuleCore = SerializableRuleCore::deserialize(&data)
+            .map_err(|error| QueryFault::Yaml(error.to_string()))?;
         let transformed = rule
             .transform
             .iter()
             .flatten()
             .map(|(name, _)| name.clone())
             .collect();
-        // the rule's types keep their parts to their crate: read them back as data
-        let data = serde_json::to_value(&rule.rule).unwrap_or_default();
-        let literal = required_patterns(&data)
+        let literal = required_patterns(&data["rule"])
             .into_iter()
             .filter_map(|pattern| Pattern::try_new(pattern, lang).ok())
             .map(|pattern| pattern.fixed_string().into_owned())
@@ -157,37 +157,63 @@ impl Query {
     /// Compiles the text that takes a match's place.
     ///
     /// # Errors
-    /// When it is no template, or uses a variable that the pattern does not set.
-    pub fn replacement(&self, lang: Lang, text: &str) -> Result<TemplateFix, QueryFault> {
+    /// When it uses a variable that the pattern does not set.
+    pub fn replacement(&self, text: &str) -> Result<Template, QueryFault> {
         let known = match &self.kind {
             Kind::Pattern(pattern) => pattern.defined_vars(),
             Kind::Rule(rule) => rule.defined_vars(),
         };
-        let template = if self.transformed.is_empty() {
-            TemplateFix::try_new(text, &lang)?
-        } else {
-            TemplateFix::with_transform(text, &lang, &self.transformed)
-        };
-        let mut unknown: Vec<&str> = template
-            .used_vars()
+        let template = Template::new(text, &self.transformed);
+        let mut unknown: Vec<String> = template
+            .variables()
             .into_iter()
             .filter(|name| !known.contains(name))
+            .map(str::to_owned)
             .collect();
         unknown.sort_unstable();
         match unknown.first() {
-            Some(name) => Err(QueryFault::UnknownVariable((*name).to_owned())),
+            Some(name) => Err(QueryFault::UnknownVariable(name.clone())),
             None => Ok(template),
         }
     }
 
     /// The edit that puts `template` in the place of a match: byte offset, length, new text.
     #[must_use]
-    pub fn edit(&self, found: &Match, template: &TemplateFix) -> (usize, usize, Vec<u8>) {
+    pub fn edit(&self, found: &Match, template: &Template) -> (usize, usize, Vec<u8>) {
         let edit = match &self.kind {
             Kind::Pattern(pattern) => found.make_edit(pattern, template),
             Kind::Rule(rule) => found.make_edit(rule.as_ref(), template),
         };
         (edit.position, edit.deleted_length, edit.inserted_text)
+    }
+}
+
+/// A query and the files that it is about.
+pub struct Target {
+    pub lang: Lang,
+    pub query: Query,
+    prefilter: Prefilter,
+}
+
+impl Target {
+    /// Compiles the pattern or rule.
+    ///
+    /// # Errors
+    /// As [`Query::compile`].
+    pub fn new(lang: Lang, pattern: &str) -> Result<Self, QueryFault> {
+        let query = Query::compile(lang, pattern)?;
+        let prefilter = query.prefilter();
+        Ok(Self {
+            lang,
+            query,
+            prefilter,
+        })
+    }
+
+    /// Whether a file with these bytes can hold a match.
+    #[must_use]
+    pub fn may_be_in(&self, bytes: &[u8]) -> bool {
+        self.prefilter.passes(bytes)
     }
 }
 
@@ -311,11 +337,8 @@ mod tests {
     #[test]
     fn a_rewrite_uses_the_variables_of_the_pattern() {
         let query = Query::compile(Lang::Rust, "foo($A)").expect("query");
-        assert!(query.replacement(Lang::Rust, "bar($A)").is_ok());
-        let fault = query
-            .replacement(Lang::Rust, "bar($B)")
-            .err()
-            .expect("fault");
+        assert!(query.replacement("bar($A)").is_ok());
+        let fault = query.replacement("bar($B)").err().expect("fault");
         assert_eq!(fault.to_string(), "rewrite: $B is not in the pattern");
     }
 }

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`language`] | languages, how files are recognised, their grammars |
 //! | [`parse`], [`cache`], [`text`] | trees in bounded time and memory |
-//! | [`matcher`], [`search`], [`rewrite`] | patterns, rules, matches, edits |
+//! | [`matcher`], [`search`], [`rewrite`], [`template`] | patterns, rules, matches, edits |
 //! | [`symbols`], [`outline`] | definitions and references |
 //! | [`diagnose`], [`check`] | what is broken |
 //! | [`job`], [`task`], [`sources`] | requests: arguments, slices, files |
@@ -29,12 +29,13 @@ pub mod search;
 pub mod sources;
 pub mod symbols;
 pub mod task;
+pub mod template;
 pub mod text;
 
 use cache::Trees;
 use language::Lang;
 use matcher::QueryFault;
-use parse::ParseFault;
+use parse::{Clock, ParseFault};
 use serde::Serialize;
 use serde_json::Value;
 use symbols::Tagger;
@@ -103,13 +104,13 @@ pub struct Syntax {
 impl Syntax {
     /// With trees of at most `bytes` in memory.
     #[must_use]
-    pub fn with_memory(bytes: usize) -> Self {
+    pub fn new(bytes: usize, clock: Clock) -> Self {
         #[cfg(target_arch = "wasm32")]
         drop(std::hint::black_box(Vec::<u8>::with_capacity(
             limits::RESERVED_BYTES,
         )));
         Self {
-            trees: Trees::new(bytes),
+            trees: Trees::new(bytes, clock),
             ..Self::default()
         }
     }

@@ -9,16 +9,16 @@ use super::diagnose::{Diagnostic, diagnose, fresh};
 use super::job::{Begun, Wanted, language, required};
 use super::language::Lang;
 use super::limits::{DIFF_CHARS, ERRORS, REWRITE_FILES};
-use super::matcher::{Prefilter, Query};
+use super::matcher::{Query, Target};
 use super::parse::ParseFault;
 use super::search::find;
 use super::sources::count;
 use super::task::{Looked, Task};
-use super::text::{has_crlf, head};
+use super::template::Template;
+use super::text::head;
 use super::{Answer, Fault, Syntax};
 use crate::code::args::Args;
 use crate::event::Fingerprint;
-use ast_grep_core::replacer::TemplateFix;
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -71,14 +71,12 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
     if !lang.is_linked() {
         return Ok(Begun::Done(Answer::elsewhere(None)));
     }
-    let query = Query::compile(lang, &pattern)?;
-    let template = query.replacement(lang, &rewrite)?;
+    let target = Target::new(lang, &pattern)?;
+    let template = target.query.replacement(&rewrite)?;
     Wanted::begin(args, move |_| {
         Box::new(Rewrite {
-            prefilter: query.prefilter(),
-            query,
+            target,
             template,
-            lang,
             apply,
             preview,
             plan: Plan::default(),
@@ -91,10 +89,8 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
 }
 
 struct Rewrite {
-    query: Query,
-    template: TemplateFix,
-    prefilter: Prefilter,
-    lang: Lang,
+    target: Target,
+    template: Template,
     apply: bool,
     /// What the caller was shown before.
     preview: Option<Preview>,
@@ -107,24 +103,12 @@ struct Rewrite {
 }
 
 impl Task for Rewrite {
-    fn wants_language(&self, lang: Lang) -> bool {
-        lang == self.lang
-    }
-
-    fn wants(&self, bytes: &[u8]) -> bool {
-        self.prefilter.passes(bytes)
-    }
-
-    fn reads_as(&self, lang: Lang) -> Lang {
-        lang
-    }
-
-    fn refuses(&self, parsed: &Parsed) -> Option<ParseFault> {
-        (!self.query.admits(parsed.tree())).then_some(ParseFault::TooDeep)
+    fn target(&self) -> Option<&Target> {
+        Some(&self.target)
     }
 
     fn look(&mut self, syntax: &mut Syntax, path: &str, parsed: &Rc<Parsed>) -> bool {
-        let rewritten = replace(&self.query, &self.template, parsed);
+        let rewritten = replace(&self.target.query, &self.template, parsed);
         if rewritten.text == parsed.text() {
             return true;
         }
@@ -186,7 +170,7 @@ impl Task for Rewrite {
             0 => format!(
                 "Nothing to rewrite in {} of {}.\n",
                 count(looked.files, "file"),
-                self.lang.name()
+                self.target.lang.name()
             ),
             _ => format!(
                 "{summary} would change; nothing is written yet: call again with apply: true.\n\n{shown}"
@@ -222,7 +206,7 @@ impl Rewrite {
                 None => return Err("it was not in the preview".to_owned()),
             }
         }
-        if let Some(why) = syntax.breaks(path, self.lang, parsed.text(), &new.text) {
+        if let Some(why) = syntax.breaks(path, self.target.lang, parsed.text(), &new.text) {
             return Err(why);
         }
         parsed
@@ -245,7 +229,7 @@ impl Syntax {
         text: &str,
     ) -> Result<String, Fault> {
         let query = Query::compile(lang, pattern)?;
-        let template = query.replacement(lang, rewrite)?;
+        let template = query.replacement(rewrite)?;
         let parsed = self.trees.parsed("", lang, text.as_bytes())?;
         Ok(replace(&query, &template, &parsed).text)
     }
@@ -271,9 +255,8 @@ impl Syntax {
 }
 
 /// Replaces the matches of a file; of one inside another the outer.
-fn replace(query: &Query, template: &TemplateFix, parsed: &Parsed) -> Rewritten {
+fn replace(query: &Query, template: &Template, parsed: &Parsed) -> Rewritten {
     let before = parsed.text();
-    let is_crlf = has_crlf(before);
     let mut after = String::with_capacity(before.len());
     let (mut copied, mut replaced, mut nested) = (0, 0, 0);
     find(query, parsed, |found| {
@@ -283,12 +266,7 @@ fn replace(query: &Query, template: &TemplateFix, parsed: &Parsed) -> Rewritten 
             return true;
         }
         after.push_str(before.get(copied..at).unwrap_or_default());
-        let new = String::from_utf8_lossy(&new);
-        if is_crlf && new.contains('\n') {
-            after.push_str(&new.replace("\r\n", "\n").replace('\n', "\r\n"));
-        } else {
-            after.push_str(&new);
-        }
+        after.push_str(&String::from_utf8_lossy(&new));
         copied = at + length;
         replaced += 1;
         true

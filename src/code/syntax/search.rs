@@ -4,7 +4,7 @@ use super::cache::Parsed;
 use super::job::{Begun, Wanted, language, required};
 use super::language::Lang;
 use super::limits::{MATCH_CHARS, MATCH_LINES, MATCHES, MAX_MATCHES};
-use super::matcher::{Match, Prefilter, Query};
+use super::matcher::{Match, Query, Target};
 use super::parse::ParseFault;
 use super::sources::count;
 use super::task::{Looked, Task};
@@ -27,13 +27,11 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
     if !lang.is_linked() {
         return Ok(Begun::Done(Answer::elsewhere(None)));
     }
-    let query = Query::compile(lang, &pattern)?;
+    let target = Target::new(lang, &pattern)?;
     Wanted::begin(args, move |_| {
         Box::new(Search {
-            prefilter: query.prefilter(),
             hint: hint(lang, &pattern),
-            query,
-            lang,
+            target,
             limit: limit.unwrap_or(MATCHES),
             shown: String::new(),
             matches: 0,
@@ -44,9 +42,7 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
 }
 
 struct Search {
-    query: Query,
-    prefilter: Prefilter,
-    lang: Lang,
+    target: Target,
     limit: usize,
     hint: &'static str,
     shown: String,
@@ -56,25 +52,13 @@ struct Search {
 }
 
 impl Task for Search {
-    fn wants_language(&self, lang: Lang) -> bool {
-        lang == self.lang
-    }
-
-    fn wants(&self, bytes: &[u8]) -> bool {
-        self.prefilter.passes(bytes)
-    }
-
-    fn reads_as(&self, lang: Lang) -> Lang {
-        lang
-    }
-
-    fn refuses(&self, parsed: &Parsed) -> Option<ParseFault> {
-        (!self.query.admits(parsed.tree())).then_some(ParseFault::TooDeep)
+    fn target(&self) -> Option<&Target> {
+        Some(&self.target)
     }
 
     fn look(&mut self, _: &mut Syntax, path: &str, parsed: &Rc<Parsed>) -> bool {
         let mut in_file = String::new();
-        find(&self.query, parsed, |found| {
+        find(&self.target.query, parsed, |found| {
             self.is_cut = self.matches == self.limit;
             if !self.is_cut {
                 self.matches += 1;
@@ -91,7 +75,7 @@ impl Task for Search {
 
     fn finish(&mut self, _: &mut Syntax, looked: &Looked) -> Result<Answer, Fault> {
         let (matches, files) = (count(self.matches, "match"), count(self.files, "file"));
-        let name = self.lang.name();
+        let name = self.target.lang.name();
         let mut text = if self.matches == 0 {
             format!(
                 "No match in {} of {name}.\n{}",
@@ -122,14 +106,14 @@ impl Syntax {
         pattern: &str,
         text: &str,
     ) -> Result<Vec<(usize, usize)>, Fault> {
-        let query = Query::compile(lang, pattern)?;
+        let target = Target::new(lang, pattern)?;
         let mut ranges = Vec::new();
-        if query.prefilter().passes(text.as_bytes()) {
+        if target.may_be_in(text.as_bytes()) {
             let parsed = self.trees.parsed("", lang, text.as_bytes())?;
-            if !query.admits(parsed.tree()) {
+            if !target.query.admits(parsed.tree()) {
                 return Err(ParseFault::TooDeep.into());
             }
-            find(&query, &parsed, |found| {
+            find(&target.query, &parsed, |found| {
                 ranges.push((found.range().start, found.range().end));
                 true
             });

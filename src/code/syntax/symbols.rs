@@ -149,6 +149,7 @@ fn query_text(lang: Lang) -> String {
         Lang::Python => with!("lang-python", "python", tree_sitter_python::TAGS_QUERY),
         Lang::Ruby => with!("lang-ruby", "ruby", tree_sitter_ruby::TAGS_QUERY),
         Lang::Rust => with!("lang-rust", "rust", tree_sitter_rust::TAGS_QUERY),
+        Lang::Swift => with!("lang-swift", "swift"),
         Lang::Toml => with!("lang-toml", "toml"),
         Lang::Tsx | Lang::TypeScript => with!(
             "lang-typescript",

@@ -3,6 +3,7 @@
 use super::cache::Parsed;
 use super::language::Lang;
 use super::limits::SLICE_MS;
+use super::matcher::Target;
 use super::parse::ParseFault;
 use super::sources::{Skipped, count, language_of, read};
 use super::{Answer, Fault, Syntax};
@@ -13,27 +14,19 @@ use std::rc::Rc;
 
 /// What a request does with each file, and in the end.
 pub trait Task {
+    /// The query whose matches are wanted, if it is about matches.
+    fn target(&self) -> Option<&Target> {
+        None
+    }
+
     /// Whether a file of this language concerns the request.
     fn wants_language(&self, lang: Lang) -> bool {
-        let _ = lang;
-        true
+        self.target().is_none_or(|target| target.lang == lang)
     }
 
     /// Whether a file with these bytes has to be parsed.
     fn wants(&self, bytes: &[u8]) -> bool {
-        let _ = bytes;
-        true
-    }
-
-    /// As which language a file is parsed.
-    fn reads_as(&self, lang: Lang) -> Lang {
-        lang.whole_file()
-    }
-
-    /// Why a parsed file is not looked at all the same.
-    fn refuses(&self, parsed: &Parsed) -> Option<ParseFault> {
-        let _ = parsed;
-        None
+        self.target().is_none_or(|target| target.may_be_in(bytes))
     }
 
     /// Looks at a parsed file. Gives whether to go on.
@@ -160,10 +153,15 @@ impl Run {
         if !is_utf16 && !self.task.wants(bytes) {
             return true;
         }
-        match syntax.trees.parsed(path, self.task.reads_as(lang), bytes) {
+        let target = self.task.target();
+        let reads_as = match target {
+            Some(_) => lang,
+            None => lang.whole_file(),
+        };
+        match syntax.trees.parsed(path, reads_as, bytes) {
             Ok(parsed) => {
-                if let Some(fault) = self.task.refuses(&parsed) {
-                    self.looked.skipped.note(path, &fault);
+                if target.is_some_and(|target| !target.query.admits(parsed.tree())) {
+                    self.looked.skipped.note(path, &ParseFault::TooDeep);
                     return true;
                 }
                 if parsed.tree().root_node().has_error() {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 const SETTINGS: Settings = Settings {
     workers: 1,
     memory_bytes: 256 << 20,
+    clock: || 0.0,
 };
 
 fn tree(files: &[(&str, &str)]) -> MemoryFiles {
@@ -278,6 +279,27 @@ fn a_rewrite_is_a_diff_first_and_keeps_line_ends() {
     assert!(
         text.starts_with("2 matches in 1 file would change; nothing is written yet"),
         "{text}"
+    );
+}
+
+#[test]
+fn a_capture_moves_with_its_line_but_not_inside_of_strings() {
+    let text = "{\n    f(() => {\n        a(`\n  x\n    ${\n            y}`);\n\n        b();\n    });\n}\n";
+    let mut syntax = super::Syntax::default();
+    let mut rewrite = |from: &str, to: &str| {
+        syntax
+            .rewrite_in(super::Lang::TypeScript, from, to, text)
+            .expect("rewritten")
+    };
+    assert_eq!(rewrite("f($A)", "f($A)"), text);
+    assert_eq!(rewrite("$F(() => $B)", "$F(() => $B)"), text);
+    assert_eq!(
+        rewrite("f($A)", "g(\n    $A,\n)"),
+        "{\n    g(\n        () => {\n            a(`\n  x\n    ${\n                y}`);\n\n            b();\n        },\n    );\n}\n"
+    );
+    assert_eq!(
+        rewrite("{ f($A) }", "f($A)"),
+        "f(() => {\n    a(`\n  x\n    ${\n        y}`);\n\n    b();\n})\n"
     );
 }
 

@@ -26,6 +26,11 @@ export async function library() {
   return Object.assign(of, { languages: [...byLanguage.keys()].sort() });
 }
 
+/** Numbers below `n`, the same in every run: a linear congruential generator, whose low bits are not random. */
+export function random(seed = 1) {
+  return (n) => ((seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0) >>> 8) % n;
+}
+
 /** A folder for a test's files. */
 export function scratch(name) {
   const dir = at("target/syntax-tests", name);
@@ -38,12 +43,19 @@ const PLACES = {
   ".rs": [join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "registry/src")],
   ".ts": [at("node_modules")],
   ".js": [at("node_modules"), join(homedir(), ".npm"), "/usr/share/nodejs", "/usr/lib/node_modules"],
+  ".c": [join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "registry/src")],
+  ".css": [join(process.env.RUSTUP_HOME ?? join(homedir(), ".rustup"), "toolchains"), at("node_modules")],
+  ".json": [at("node_modules"), "/usr/lib/node_modules"],
   ".py": ["/usr/lib/python3", "/usr/lib/python3.11", "/usr/lib/python3.12", "/usr/lib/python3.13"],
 };
 
 /** Up to `count` real files with the extension, between the sizes in bytes, spread over all there are. */
-export function sources(extension, count, { least = 200, most = 400_000, longest = Infinity } = {}) {
-  const found = PLACES[extension].flatMap((place) => below(place, extension)).sort();
+export function sources(
+  extension,
+  count,
+  { least = 200, most = 400_000, longest = Infinity, places = [] } = {},
+) {
+  const found = [...PLACES[extension], ...places].flatMap((place) => below(place, extension)).sort();
   const step = Math.max(1, Math.floor(found.length / (count * 2)));
   const texts = [];
   for (let i = 0; i < found.length && texts.length < count; i += step) {

@@ -1,0 +1,47 @@
+/* A grammar's lexer is one function, a loop around a switch of a thousand states. LLVM's pass for irreducible control flow
+ * takes time and memory with the square of a loop's blocks: half a minute for Bash, more than three and 2.8 GB for Swift.
+ * Here the same states are a function without a loop, called by one: seconds for both. Included before a parser.c. */
+#include <tree_sitter/parser.h>
+
+/* What a state gives: 0 to stop, else the next state's number + 1, with this bit when the character is layout. */
+#define LEXER_SKIP 0x10000
+
+/* These stand where the grammar defines `ts_lex(TSLexer *lexer, TSStateId state)`; as a value the name stays as it is. */
+#define ts_lex(lexer, state) LEXER(ts_lex)
+#define ts_lex_keywords(lexer, state) LEXER(ts_lex_keywords)
+#define LEXER(name)                                                             \
+  name(TSLexer *lexer, TSStateId state) {                                       \
+    bool accepted = false;                                                      \
+    for (int32_t next; (next = name##_state(lexer, state, &accepted)) != 0;) {  \
+      lexer->advance(lexer, (next & LEXER_SKIP) != 0);                          \
+      state = (TSStateId)((next & ~LEXER_SKIP) - 1);                            \
+    }                                                                           \
+    return accepted;                                                            \
+  }                                                                             \
+  static int32_t name##_state(TSLexer *lexer, TSStateId state, bool *accepted)
+static int32_t ts_lex_state(TSLexer *lexer, TSStateId state, bool *accepted);
+static int32_t ts_lex_keywords_state(TSLexer *lexer, TSStateId state, bool *accepted);
+
+#undef START_LEXER
+#undef ADVANCE
+#undef ADVANCE_MAP
+#undef SKIP
+#undef ACCEPT_TOKEN
+#undef END_STATE
+#define START_LEXER() \
+  UNUSED bool eof;    \
+  int32_t lookahead = lexer->lookahead;
+#define ADVANCE(value) return (value) + 1;
+#define ADVANCE_MAP(...)                                               \
+  {                                                                    \
+    static const uint16_t map[] = {__VA_ARGS__};                       \
+    for (uint32_t i = 0; i < sizeof(map) / sizeof(map[0]); i += 2) {   \
+      if (map[i] == lookahead) return map[i + 1] + 1;                  \
+    }                                                                  \
+  }
+#define SKIP(value) return ((value) + 1) | LEXER_SKIP;
+#define ACCEPT_TOKEN(symbol)     \
+  *accepted = true;              \
+  lexer->result_symbol = symbol; \
+  lexer->mark_end(lexer);
+#define END_STATE() return 0;
