@@ -86,7 +86,7 @@ fn the_best_of_many_is_shown_and_the_rest_is_told() {
     assert_eq!(answer.matches(": word").count(), 100);
     assert!(
         answer.ends_with(
-            "Shown: 100 lines in 50 files, of at least 101 matching lines in at least 51 files. Narrow the pattern, or pass path, globs or a limit."
+            "Shown: 100 lines in 50 files, of at least 402 matching lines in at least 201 files. Narrow the pattern, or pass path, globs or a limit."
         ),
         "{answer}"
     );
@@ -108,6 +108,82 @@ fn the_best_of_many_is_shown_and_the_rest_is_told() {
     );
     let answer = search(&mut tree, r#"{"pattern": "nowhere"}"#);
     assert_eq!(answer, "No match in 301 files. Skipped: 1 binary.");
+}
+
+#[test]
+fn the_most_useful_comes_first() {
+    let files = Rc::new(MemoryFiles::new());
+    files.write("a/README.md", "widget\n");
+    files.write("a/tests/widget.rs", "fn widget() {}\n");
+    files.write("b/main.rs", "widget();\n");
+    files.write("c/widget.rs", "// widget\npub fn widget() {}\n");
+    files.write("d/main.rs", "widget();\n".repeat(500));
+    let names = |args: &str| {
+        let answer = search(&mut open(&files), args);
+        let blocks = answer
+            .split("\n\n")
+            .map(|block| block.lines().next().unwrap_or_default());
+        let mut names: Vec<String> = blocks.map(str::to_owned).collect();
+        names.pop();
+        (names, answer)
+    };
+    let order = [
+        "c/widget.rs",
+        "a/tests/widget.rs",
+        "b/main.rs",
+        "d/main.rs",
+        "a/README.md",
+    ];
+    let (found, answer) = names(r#"{"pattern": "widget"}"#);
+    assert_eq!(found, order);
+    assert_eq!(
+        answer.matches("widget();").count(),
+        1 + 20,
+        "a file leaves room for others"
+    );
+    assert!(
+        answer.contains("\n20: widget();\n… more in this file\n"),
+        "{answer}"
+    );
+    let (found, answer) = names(r#"{"pattern": "widget", "limit": 1000}"#);
+    assert_eq!(found, order);
+    assert_eq!(
+        answer.matches("widget();").count(),
+        501,
+        "all that was asked for"
+    );
+    let answer = search(
+        &mut open(&files),
+        r#"{"pattern": "widget", "mode": "count"}"#,
+    );
+    assert!(
+        answer.starts_with("d/main.rs: 500\nc/widget.rs: 2\na/README.md: 1\n"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_long_file_is_indexed_in_pieces() {
+    let files = Rc::new(MemoryFiles::new());
+    // of 64 MB an instance reads files of up to 2 MB at once; the second match begins in one piece and ends in the next
+    let mut text = "some words of a long file\n".repeat(200_000).into_bytes();
+    text[1000..1006].copy_from_slice(b"needle");
+    text[(2 << 20) - 3..(2 << 20) + 3].copy_from_slice(b"Hidden");
+    files.write("long.txt", text);
+    (0..3).for_each(|_| files.wait());
+    let mut tree = open(&files);
+    search(&mut tree, r#"{"pattern": "nothing"}"#);
+    while tree.idle() {}
+    let before = files.reads();
+    search(&mut tree, r#"{"pattern": "not in it"}"#);
+    assert_eq!(files.reads(), before, "the index rules it out");
+    for pattern in ["needle", "hidden"] {
+        let args = format!(r#"{{"pattern": "{pattern}", "ignore_case": true}}"#);
+        assert!(
+            search(&mut tree, &args).contains("1 matching line in 1 file"),
+            "{pattern}"
+        );
+    }
 }
 
 #[test]
@@ -301,6 +377,46 @@ proptest! {
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+/// Decoded in pieces, with little room at a time, as the standard library decodes the whole.
+#[test]
+fn marked_texts_are_decoded() {
+    fn decode(bytes: &[u8], piece: usize, room: usize) -> String {
+        let (encoding, _) = encoding_rs::Encoding::for_bom(bytes).expect("a mark");
+        let mut decoder = encoding.new_decoder_with_bom_removal();
+        let mut text = Vec::new();
+        let mut pieces = bytes.chunks(piece).chain([&[][..]]).peekable();
+        while let Some(mut piece) = pieces.next() {
+            let is_last = pieces.peek().is_none();
+            loop {
+                let mut into = vec![0; room];
+                let (end, read, written, _) = decoder.decode_to_utf8(piece, &mut into, is_last);
+                text.extend(&into[..written]);
+                piece = &piece[read..];
+                if end == encoding_rs::CoderResult::InputEmpty {
+                    break;
+                }
+            }
+        }
+        String::from_utf8(text).expect("UTF-8")
+    }
+    let units: Vec<u16> = "\u{FEFF}aß€𝄞\u{FEFF}\0z".encode_utf16().collect();
+    let (broken, lone) = ([0xD800, 0x61, 0xDC00], [0xD83D]);
+    let all: Vec<u16> = [&units[..], &broken, &units[1..], &lone].concat();
+    let wanted = String::from_utf16_lossy(&all[1..]);
+    let little: Vec<u8> = all.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = all.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    let bytes =
+        b"\xEF\xBB\xBFa\xC3\x9F\xE2\x82\xAC\xF0\x9D\x84\x9E\xFF\xE2\x82a\xED\xA0\x80\xF4\x90\xC3";
+    let lossy = String::from_utf8_lossy(&bytes[3..]).into_owned();
+    for piece in 1..9 {
+        for room in [4, 5, 7, 100] {
+            assert_eq!(decode(&little, piece, room), wanted);
+            assert_eq!(decode(&big, piece, room), wanted);
+            assert_eq!(decode(bytes, piece, room), lossy);
         }
     }
 }

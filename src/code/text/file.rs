@@ -4,6 +4,7 @@
 use super::super::files::{FileError, Files};
 use super::super::limits::{CHARS_BEFORE_MATCH, LINE_CHARS};
 use super::pattern::Pattern;
+use super::rank::is_definition;
 use grep_matcher::Matcher;
 use grep_searcher::{Searcher, Sink, SinkContext, SinkError, SinkMatch};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub struct Matches {
     pub lines: Vec<Line>,
     /// Matching lines, shown or not.
     pub count: u64,
+    /// One of those to show looks like a definition.
+    pub defines: bool,
     /// It is a binary file, and was left at this.
     pub binary: bool,
     /// The search was stopped before the file's end: there may be more.
@@ -83,10 +86,12 @@ impl Sink for Collector<'_> {
             if self.kept < self.wanted.lines {
                 self.kept += 1;
                 let at = self.matcher.find(line).ok().flatten().map(|at| at.start());
+                let at = at.unwrap_or(0);
+                self.matches.defines |= is_definition(line, at);
                 self.matches.lines.push(Line {
                     number: first + i as u64,
                     context: false,
-                    text: shown(line, at.unwrap_or(0)),
+                    text: shown(line, at),
                 });
             }
         }

@@ -7,11 +7,13 @@
 //! | [`prefilter`] | what rules a text out before |
 //! | [`file`] | one file's matches |
 //! | [`search`] | the job: walk, read, match |
+//! | [`rank`] | the order of an answer |
 //! | [`report`] | the answer |
 
 pub mod file;
 pub mod pattern;
 pub mod prefilter;
 pub mod query;
+pub mod rank;
 pub mod report;
 pub mod search;
