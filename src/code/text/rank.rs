@@ -8,7 +8,7 @@
 
 use super::query::Mode;
 use super::report::FileResult;
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 
 /// As the walk goes: a folder's name before what is in it, whatever byte follows.
 #[must_use]
@@ -19,16 +19,16 @@ pub fn in_walk_order(a: &FileResult, b: &FileResult) -> Ordering {
 
 /// Puts the most useful first.
 pub fn rank(files: &mut [FileResult], mode: Mode) {
-    match mode {
-        Mode::Count => files.sort_by(|a, b| {
-            let by_count = Reverse(a.count).cmp(&Reverse(b.count));
-            by_count.then_with(|| in_walk_order(a, b))
-        }),
-        Mode::Lines | Mode::Files => {
-            files.sort_by(in_walk_order);
-            files.sort_by_key(|file| (!file.defines, role(&file.path)));
-        }
-    }
+    // the walk's order tells any two apart, so an unstable sort, which is less code, does
+    files.sort_unstable_by(|a, b| {
+        let first = match mode {
+            Mode::Count => b.count.cmp(&a.count),
+            Mode::Lines | Mode::Files => {
+                (!a.defines, role(&a.path)).cmp(&(!b.defines, role(&b.path)))
+            }
+        };
+        first.then_with(|| in_walk_order(a, b))
+    });
 }
 
 /// What a file is for.

@@ -68,7 +68,7 @@ impl Part {
             whole.skipped.long.join(part.skipped.long);
             whole.stopped |= part.stopped;
         }
-        whole.files.sort_by(rank::in_walk_order);
+        whole.files.sort_unstable_by(rank::in_walk_order);
         whole
     }
 }
