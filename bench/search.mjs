@@ -1,6 +1,7 @@
 // Searches with the package's library against ripgrep, paired: each round runs every contender once, one after another,
 // and what counts is the median of the rounds' ratios. Answers must agree.
 // Usage: node bench/search.mjs [--rounds 7] [--trees small,middle,large] [--workers n] [--only cold,warm,...] [--fff folder]
+// [--queries "rare literal,word"]
 // (--fff: a folder where `npm install @ff-labs/fff-node @ff-labs/fff-bun` was run)
 // In OpenCode's own runtime: BUN_BE_BUN=1 "$(node tools/opencode-bin.mjs)" bench/search.mjs …
 import { execFileSync, spawnSync } from "node:child_process";
@@ -32,6 +33,10 @@ const QUERIES = {
   "no literal": { pattern: "\\w{5}\\s+\\w{5}\\s+\\w{5}\\s+\\w{5}\\s+\\w{5}" },
   "multi-line": { pattern: "\\{\\n\\s+return", multiline: true },
 };
+
+for (const name of Object.keys(QUERIES)) {
+  if (!flag("queries", name).split(",").includes(name)) delete QUERIES[name];
+}
 
 function rgArgs({ pattern, word, ignore_case, multiline }) {
   // with -U, -c would count matches and not lines

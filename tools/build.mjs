@@ -119,14 +119,11 @@ function hashOf(inputs) {
   return hash.digest("hex");
 }
 
-// Most of the search module is seldom run, and all of it is shipped. The time goes into memchr and our own loops, and then
-// into the automata.
+// Most of the search module is seldom run, and all of it is shipped; memchr and our own loops are where the time goes.
 const SMALL = [
   'profile.release.opt-level="z"',
-  ...["memchr", "opencode-orchestrator"].map((name) => `profile.release.package.${name}.opt-level=3`),
-  ...["aho-corasick", "dlmalloc", "grep-searcher", "regex-automata"].map(
-    (name) => `profile.release.package.${name}.opt-level="s"`,
-  ),
+  "profile.release.package.memchr.opt-level=3",
+  "profile.release.package.opencode-orchestrator.opt-level=3",
 ];
 
 async function buildModule({ name, feature, env = {}, small }) {

@@ -50,7 +50,10 @@ test("peers 22: the model searches: matches by file, definitions first, and a la
       "3 matching lines in 2 files; 2 files searched.",
   );
   const cut = await call("code_search", { pattern: "parse_header", limit: 1 });
-  assert.match(cut, /^src\/parser\.rs\n1: pub fn .*\n\nShown: 1 line in 1 file, of 4 matching lines in 3 files\./);
+  assert.match(
+    cut,
+    /^src\/parser\.rs\n1: pub fn .*\n\nShown: 1 line in 1 file, of 4 matching lines in 3 files\./,
+  );
 });
 
 test("every way to write the arguments: empty ones count as none, unknown ones are named", async () => {
