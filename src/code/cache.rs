@@ -226,7 +226,7 @@ impl LongFile {
             path,
             stat,
             offset: 0,
-            distinct: Distinct::new(),
+            distinct: Distinct::default(),
         }
     }
 

@@ -34,12 +34,13 @@ fn each_trigram(text: &[u8], mut call: impl FnMut(u32)) {
 /// Collects the distinct trigrams of a text that comes in pieces.
 pub struct Distinct(Box<[u64]>);
 
-impl Distinct {
-    #[must_use]
-    pub fn new() -> Self {
+impl Default for Distinct {
+    fn default() -> Self {
         Self(vec![0; (1 << 24) / 64].into_boxed_slice())
     }
+}
 
+impl Distinct {
     /// Takes a piece in; the next has to begin with its last two bytes.
     pub fn add(&mut self, piece: &[u8]) {
         each_trigram(piece, |trigram| {
@@ -67,7 +68,7 @@ impl Grams {
     #[must_use]
     pub fn of(text: &[u8]) -> Self {
         if text.len() > COUNTED_TEXT_BYTES {
-            let mut distinct = Distinct::new();
+            let mut distinct = Distinct::default();
             distinct.add(text);
             return distinct.grams();
         }

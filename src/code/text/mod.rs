@@ -12,7 +12,7 @@
 //! | [`report`] | the answer |
 
 pub mod file;
-pub mod lanes;
+mod lanes;
 pub mod pattern;
 pub mod prefilter;
 pub mod query;

@@ -70,27 +70,26 @@ impl Search {
         let Some(facts) = facts else {
             return self.read(world, &path);
         };
+        let candidate = match &facts.text {
+            Text::Binary => false,
+            Text::Indexed(grams) => self.pattern.need.is_met(grams),
+            Text::Unknown => true,
+        };
+        if candidate && facts.contents.is_none() {
+            // what is read now is true whatever was known
+            world.tree.node(at.folder, at.place).facts = Some(facts);
+            return self.read(world, &path);
+        }
         if world.files.stat(&path) != Ok(facts.stat) {
             world.tree.cache.drop_facts(&facts);
             return self.read(world, &path);
         }
         let mut bytes = 0;
-        let candidate = match &facts.text {
-            Text::Binary => {
-                self.part.skipped.binary += 1;
-                false
-            }
-            Text::Indexed(grams) => self.pattern.need.is_met(grams),
-            Text::Unknown => true,
-        };
-        if candidate {
-            bytes = match &facts.contents {
-                Some(contents) => {
-                    self.search(world, &path, contents);
-                    contents.len()
-                }
-                None => self.read(world, &path),
-            };
+        if let Text::Binary = facts.text {
+            self.part.skipped.binary += 1;
+        } else if let Some(contents) = facts.contents.as_ref().filter(|_| candidate) {
+            self.search(world, &path, contents);
+            bytes = contents.len();
         }
         world.tree.node(at.folder, at.place).facts = Some(facts);
         bytes
