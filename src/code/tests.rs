@@ -163,6 +163,29 @@ fn the_most_useful_comes_first() {
 }
 
 #[test]
+fn the_count_of_workers_does_not_show() {
+    let files = Rc::new(MemoryFiles::new());
+    for i in 0..900 {
+        let text = "word\n".repeat(1 + i % 30);
+        files.write(format!("{}/{}/a/{i:03}.rs", i % 3, i % 11), text);
+    }
+    for args in [
+        r#"{"pattern": "word"}"#,
+        r#"{"pattern": "word", "mode": "files"}"#,
+        r#"{"pattern": "word", "mode": "count", "limit": 20}"#,
+    ] {
+        let shown = |answer: String| answer.rsplit_once('\n').map(|(shown, _)| shown.to_owned());
+        let whole = shown(search(&mut open(&files), args));
+        let parts = (0..3).map(|index| {
+            let of = Share { index, of: 3 };
+            share(&mut open(&files), "code_search", args, of).expect("a part")
+        });
+        let merged = merge("code_search", args, &parts.collect::<Vec<_>>());
+        assert_eq!(shown(merged.expect("an answer")), whole, "{args}");
+    }
+}
+
+#[test]
 fn a_long_file_is_indexed_in_pieces() {
     let files = Rc::new(MemoryFiles::new());
     // of 64 MB an instance reads files of up to 2 MB at once; the second match begins in one piece and ends in the next
@@ -377,46 +400,6 @@ proptest! {
                 }
                 _ => {}
             }
-        }
-    }
-}
-
-/// Decoded in pieces, with little room at a time, as the standard library decodes the whole.
-#[test]
-fn marked_texts_are_decoded() {
-    fn decode(bytes: &[u8], piece: usize, room: usize) -> String {
-        let (encoding, _) = encoding_rs::Encoding::for_bom(bytes).expect("a mark");
-        let mut decoder = encoding.new_decoder_with_bom_removal();
-        let mut text = Vec::new();
-        let mut pieces = bytes.chunks(piece).chain([&[][..]]).peekable();
-        while let Some(mut piece) = pieces.next() {
-            let is_last = pieces.peek().is_none();
-            loop {
-                let mut into = vec![0; room];
-                let (end, read, written, _) = decoder.decode_to_utf8(piece, &mut into, is_last);
-                text.extend(&into[..written]);
-                piece = &piece[read..];
-                if end == encoding_rs::CoderResult::InputEmpty {
-                    break;
-                }
-            }
-        }
-        String::from_utf8(text).expect("UTF-8")
-    }
-    let units: Vec<u16> = "\u{FEFF}aß€𝄞\u{FEFF}\0z".encode_utf16().collect();
-    let (broken, lone) = ([0xD800, 0x61, 0xDC00], [0xD83D]);
-    let all: Vec<u16> = [&units[..], &broken, &units[1..], &lone].concat();
-    let wanted = String::from_utf16_lossy(&all[1..]);
-    let little: Vec<u8> = all.iter().flat_map(|unit| unit.to_le_bytes()).collect();
-    let big: Vec<u8> = all.iter().flat_map(|unit| unit.to_be_bytes()).collect();
-    let bytes =
-        b"\xEF\xBB\xBFa\xC3\x9F\xE2\x82\xAC\xF0\x9D\x84\x9E\xFF\xE2\x82a\xED\xA0\x80\xF4\x90\xC3";
-    let lossy = String::from_utf8_lossy(&bytes[3..]).into_owned();
-    for piece in 1..9 {
-        for room in [4, 5, 7, 100] {
-            assert_eq!(decode(&little, piece, room), wanted);
-            assert_eq!(decode(&big, piece, room), wanted);
-            assert_eq!(decode(bytes, piece, room), lossy);
         }
     }
 }
