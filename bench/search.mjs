@@ -1,9 +1,11 @@
 // Searches with the package's library against ripgrep, paired: each round runs every contender once, one after another,
 // and what counts is the median of the rounds' ratios. Answers must agree.
-// Usage: node bench/search.mjs [--rounds 7] [--trees small,middle,large] [--workers n] [--only cold,warm,...]
+// Usage: node bench/search.mjs [--rounds 7] [--trees small,middle,large] [--workers n] [--only cold,warm,...] [--fff folder]
+// [--queries "rare literal,word"]
+// (--fff: a folder where `npm install @ff-labs/fff-node @ff-labs/fff-bun` was run)
 // In OpenCode's own runtime: BUN_BE_BUN=1 "$(node tools/opencode-bin.mjs)" bench/search.mjs …
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { openTree } from "../pkg/code.js";
@@ -16,7 +18,7 @@ const ROUNDS = Number(flag("rounds", 7));
 const WORKERS = Number(flag("workers", 0));
 const MEMORY_MB = Number(flag("memory", 256));
 const TREES = flag("trees", "small,middle,large").split(",");
-const ONLY = flag("only", "cold,warm,first,files").split(",");
+const ONLY = flag("only", "cold,warm,first,files,fff").split(",");
 
 const QUERIES = {
   "rare literal": { pattern: "PM_RESUME" },
@@ -32,9 +34,14 @@ const QUERIES = {
   "multi-line": { pattern: "\\{\\n\\s+return", multiline: true },
 };
 
+for (const name of Object.keys(QUERIES)) {
+  if (!flag("queries", name).split(",").includes(name)) delete QUERIES[name];
+}
+
 function rgArgs({ pattern, word, ignore_case, multiline }) {
-  const flags = [word && "-w", ignore_case && "-i", multiline && "-U"].filter(Boolean);
-  return ["--no-config", "--no-messages", "-c", ...flags, "-e", pattern, "."];
+  // with -U, -c would count matches and not lines
+  const flags = [word && "-w", ignore_case && "-i", ...(multiline ? ["-U", "-nH"] : ["-c"])];
+  return ["--no-config", "--no-messages", ...flags.filter(Boolean), "-e", pattern, "."];
 }
 
 function timed(work) {
@@ -54,10 +61,12 @@ const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length /
 const geometric = (list) => Math.exp(list.reduce((sum, x) => sum + Math.log(x), 0) / list.length);
 const totalOf = (text) =>
   Number(/([\d,]+) matching lines? in [\d,]+ files?; /.exec(text)?.[1].replaceAll(",", "") ?? 0);
-const rgTotal = (stdout) =>
-  String(stdout)
-    .split("\n")
-    .reduce((sum, line) => sum + Number(/:(\d+)$/.exec(line)?.[1] ?? 0), 0);
+function rgTotal(stdout, { multiline }) {
+  const lines = stdout.toString("latin1").split("\n").slice(0, -1);
+  return multiline
+    ? lines.length
+    : lines.reduce((sum, line) => sum + Number(/:(\d+)$/.exec(line)?.[1] ?? 0), 0);
+}
 
 /** A tree that was never asked, with its threads up. */
 async function coldTree(root) {
@@ -89,7 +98,7 @@ function trees() {
   };
 }
 
-async function compare(title, root, rows) {
+async function compare(title, root, rows, other = "rg") {
   console.log(`\n${title}`);
   const medians = [];
   for (const [name, ours, theirs] of rows) {
@@ -104,7 +113,7 @@ async function compare(title, root, rows) {
     }
     medians.push(median(ratios));
     console.log(
-      `  ${name.padEnd(20)} ${median(ratios).toFixed(2).padStart(6)}   ${median(us).toFixed(1).padStart(8)} ms   rg ${median(them).toFixed(1).padStart(8)} ms`,
+      `  ${name.padEnd(20)} ${median(ratios).toFixed(2).padStart(6)}   ${median(us).toFixed(1).padStart(8)} ms   ${other} ${median(them).toFixed(1).padStart(8)} ms`,
     );
   }
   console.log(
@@ -113,9 +122,37 @@ async function compare(title, root, rows) {
 }
 
 const counted = (query) => ({ ...query, mode: "count", limit: 1 });
-function checked(name, result, stdout) {
-  const [ours, theirs] = [totalOf(result.value), rgTotal(stdout)];
-  if (ours !== theirs) console.log(`  DIFFERS: ${name}: ${ours} lines, rg has ${theirs}`);
+const differing = new Set();
+function checked(name, query, result, stdout) {
+  const [ours, theirs] = [totalOf(result.value), rgTotal(stdout, query)];
+  if (ours === theirs || differing.has(name)) return;
+  differing.add(name);
+  console.log(`  DIFFERS: ${name}: ${ours} lines, rg has ${theirs}`);
+}
+
+/** fff's index of the same tree, when it is installed in the folder that --fff names. */
+async function fffOf(root) {
+  const folder = flag("fff");
+  if (!folder) return undefined;
+  const name = process.versions.bun ? "fff-bun" : "fff-node";
+  const path = join(folder, "node_modules/@ff-labs", name);
+  const { exports, main } = JSON.parse(readFileSync(join(path, "package.json"), "utf8"));
+  const entry = exports?.["."]?.import ?? exports?.["."]?.default ?? exports?.["."] ?? main;
+  const { FileFinder } = await import(join(path, typeof entry === "string" ? entry : entry.default));
+  const made = FileFinder.create({ basePath: root, aiMode: true });
+  if (!made.ok) throw new Error(made.error);
+  await made.value.waitForScan(120_000);
+  return made.value;
+}
+
+const LIMIT = 100;
+/** The same query for fff. */
+function fffSearch(fff, { pattern, word, ignore_case }) {
+  const regex = `${ignore_case ? "(?i)" : ""}${word ? `\\b(?:${pattern})\\b` : pattern}`;
+  const isPlain = regex === pattern && /^\w+$/.test(pattern);
+  const found = fff.grep(regex, { mode: isPlain ? "plain" : "regex", pageSize: LIMIT, smartCase: false });
+  if (!found.ok) throw new Error(found.error);
+  return found.value.items.length;
 }
 
 console.log(
@@ -135,7 +172,7 @@ for (const size of TREES) {
         const tree = await coldTree(root);
         const result = await timed(() => tree.search(counted(query)));
         await tree.close();
-        return { ...result, check: (stdout) => checked(name, result, stdout) };
+        return { ...result, check: (stdout) => checked(name, query, result, stdout) };
       },
       () => rg(root, ["-j1", ...rgArgs(query)]),
     ]);
@@ -152,7 +189,7 @@ for (const size of TREES) {
       name,
       async () => {
         const result = await timed(() => tree.search(counted(query)));
-        return { ...result, check: (stdout) => checked(name, result, stdout) };
+        return { ...result, check: (stdout) => checked(name, query, result, stdout) };
       },
       () => rg(root, rgArgs(query)),
     ]);
@@ -180,6 +217,18 @@ for (const size of TREES) {
       () => rg(root, ["--no-config", "--files", "-g", glob]),
     ]);
     await compare(`${count} files: find_files, warm ÷ rg --files -g`, root, rows);
+  }
+  const fff = ONLY.includes("fff") && (await fffOf(root));
+  if (fff) {
+    const rows = queries
+      .filter(([, query]) => !query.multiline)
+      .map(([name, query]) => [
+        name,
+        () => timed(() => tree.search({ ...query, limit: LIMIT })),
+        () => timed(() => fffSearch(fff, query)),
+      ]);
+    await compare(`${count} files: first ${LIMIT} matches, warm, validated by stat ÷ fff`, root, rows, "fff");
+    fff.destroy();
   }
   console.log(`memory ${(tree.memoryBytes / 1e6).toFixed(0)} MB`);
   await tree.close();

@@ -27,7 +27,7 @@ export const CODE_ENV = {
 };
 // How the code is optimised, by crate. Most of the search module is seldom run, and all of it is shipped; memchr and our own
 // loops are where the time goes.
-const SMALL = { default: "s", memchr: 3, "opencode-orchestrator": 3 };
+const SMALL = { default: "z", memchr: 3, "opencode-orchestrator": 3 };
 // All of a module's code is compiled before its first call, at 7 ms a megabyte in OpenCode's runtime: nine tenths of this
 // one are YAML, regular expressions and rules. Parsing and matching are where the time goes.
 export const SMALLEST = {

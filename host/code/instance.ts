@@ -40,6 +40,15 @@ export interface Answer {
   text: string;
 }
 
+/** A function that uses a vector instruction. */
+const VECTORS = Uint8Array.of(
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0],
+  ...[10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11],
+);
+const NO_VECTORS =
+  "The code tools need WebAssembly's vector instructions (simd128), which this runtime does not have on this processor; " +
+  "other tools such as grep work.";
+
 const modules = new Map<Artefact, WebAssembly.Module>();
 
 /** Shipped packed: large, and loaded only when a file needs it. As in tools/build.mjs. */
@@ -53,6 +62,8 @@ function bytesOf(artefact: Artefact): Uint8Array<ArrayBuffer> {
 function load(artefact: Artefact) {
   let module = modules.get(artefact);
   if (!module) {
+    // Node, Bun and browsers have them since years; but not on x86 processors from before 2011
+    if (!WebAssembly.validate(VECTORS)) throw new Error(NO_VECTORS);
     module = new WebAssembly.Module(bytesOf(artefact));
     modules.set(artefact, module);
   }
@@ -70,6 +81,8 @@ interface FileRead {
 const UNREADABLE = -4;
 /** Instances that one request may cost. */
 const MAX_LOST = 3;
+const gaveUp = (attempts: number, reason: string) =>
+  `The code module failed ${attempts} times at this request (${reason}) and was started anew. Others are not affected: ask for less of the tree, or with another pattern.`;
 
 export class Instance {
   private loaded: ReturnType<typeof load> & { code: Code };
@@ -131,7 +144,7 @@ export class Instance {
         const last = this.lastRead as FileRead | undefined; // set meanwhile by `read`
         if (last) this.fatal.set(last.path, this.stateOf(last.path, last.latin1));
         if (attempt >= MAX_LOST || (attempt > 0 && !last))
-          return { ok: false, text: `The search failed: ${messageOf(error)}.` };
+          return { ok: false, text: gaveUp(attempt + 1, messageOf(error)) };
       }
     }
   }

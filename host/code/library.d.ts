@@ -62,7 +62,8 @@ export interface OpenTreeOptions {
 /** A folder that can be searched. What is known of it from one query to the next is checked before it is used. */
 export interface Tree {
   /**
-   * The lines that match, by file, and a last line that says what was left out.
+   * The lines that match, by file, and a last line that says what was left out. Files that define what is searched for
+   * come first, then sources, tests, and the rest; with `mode: "count"` those with most matches.
    * Rejects with the reason when the arguments are wrong, and at once when `signal` aborts.
    */
   search(args: SearchArgs, signal?: AbortSignal): Promise<string>;

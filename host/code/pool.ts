@@ -12,6 +12,13 @@ export type PoolSettings = Omit<InstanceSettings, "cores">;
 /** In place of a worker a slice lasts so long before others get their turn. Milliseconds. */
 const SLICE_MS = 8;
 
+/**
+ * Processors for workers. Bun stops every thread while it puts compiled WebAssembly in place, and with all processors busy
+ * that took OpenCode's own thread up to half a second; so half of them are left to it.
+ */
+const cores = () =>
+  process.versions["bun"] === undefined ? availableParallelism() : Math.ceil(availableParallelism() / 2);
+
 /** Somebody who serves requests. */
 interface Server {
   /** How many the options want for one tree. */
@@ -73,10 +80,7 @@ export class Pool {
   }
 
   private server(index: number): Server {
-    return (this.servers[index] ??= new Threaded(
-      { ...this.settings, cores: availableParallelism() },
-      this.start,
-    ));
+    return (this.servers[index] ??= new Threaded({ ...this.settings, cores: cores() }, this.start));
   }
 }
 

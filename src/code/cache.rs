@@ -6,7 +6,7 @@ pub mod grams;
 use super::files::{Files, Stat, read_whole};
 use super::limits::{BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory};
 use super::walk::tree::{FolderId, Tree, is_settled};
-use grams::Grams;
+use grams::{Distinct, Grams};
 
 /// What was found in a file when its stat was this.
 pub struct Facts {
@@ -21,7 +21,7 @@ pub enum Text {
     Binary,
     /// Its trigrams.
     Indexed(Grams),
-    /// One that has to be read: too long, in UTF-16, or with letters that fold to ASCII.
+    /// One that has to be read: see [`must_be_read`].
     Unknown,
 }
 
@@ -121,10 +121,11 @@ impl Cache {
 }
 
 /// Puts the tree into the index, folder by folder, between two queries.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Default)]
 pub struct Indexer {
     folder: usize,
     place: usize,
+    long: Option<LongFile>,
 }
 
 impl Indexer {
@@ -137,6 +138,11 @@ impl Indexer {
         (mut count, mut bytes): (usize, usize),
     ) -> bool {
         while count > 0 && bytes > 0 {
+            if let Some(long) = self.long.take() {
+                bytes = bytes.saturating_sub(tree.cache.memory.whole_file);
+                self.long = long.step(tree, files, buffer);
+                continue;
+            }
             if self.folder >= tree.folder_count() {
                 return false;
             }
@@ -156,66 +162,121 @@ impl Indexer {
                 continue;
             }
             count -= 1;
-            bytes = bytes.saturating_sub(index_file(tree, files, buffer, id, place));
+            let (read, long) = index_file(tree, files, buffer, id, place);
+            bytes = bytes.saturating_sub(read);
+            self.long = long;
         }
         true
     }
 }
 
-/// Reads one file for the index. How many bytes that were.
+/// Reads one file for the index. How many bytes that were, and what is left to be done when it is too long for one read.
 fn index_file(
     tree: &mut Tree,
     files: &impl Files,
     buffer: &mut Vec<u8>,
     folder: FolderId,
     place: usize,
-) -> usize {
+) -> (usize, Option<LongFile>) {
     let path = tree.path_of(folder, place);
     let Ok(stat) = files.stat(&path) else {
-        return 0;
+        return (0, None);
     };
     if !is_settled(&stat, files.now()) {
-        return 0;
+        return (0, None);
     }
     let limit = tree.cache.memory.whole_file;
-    let Ok(length) = read_whole(files, &path, buffer, limit) else {
-        return 0;
+    if stat.size > limit as u64 {
+        let long = LongFile::new(folder, place, path, stat);
+        return (0, Some(long));
+    }
+    let Ok(Some(length)) = read_whole(files, &path, buffer, limit) else {
+        return (0, None);
     };
-    let facts = match length {
-        None => Facts {
-            stat,
-            text: Text::Unknown,
-            contents: None,
-        },
-        Some(length) => {
-            let bytes = &buffer[..length];
-            let text = text_of(bytes);
-            let contents = match text {
-                Text::Binary => None,
-                Text::Indexed(_) | Text::Unknown => Some(bytes.into()),
-            };
-            Facts {
-                stat,
-                text,
-                contents,
-            }
-        }
+    let bytes = &buffer[..length];
+    let text = text_of(bytes);
+    let contents = match text {
+        Text::Binary => None,
+        Text::Indexed(_) | Text::Unknown => Some(bytes.into()),
+    };
+    let facts = Facts {
+        stat,
+        text,
+        contents,
     };
     tree.node(folder, place).facts = tree.cache.admit(facts);
-    length.unwrap_or(limit)
+    (length, None)
+}
+
+/// A file that is read for the index piece by piece.
+struct LongFile {
+    folder: FolderId,
+    place: usize,
+    path: Vec<u8>,
+    stat: Stat,
+    offset: u64,
+    distinct: Distinct,
+}
+
+impl LongFile {
+    fn new(folder: FolderId, place: usize, path: Vec<u8>, stat: Stat) -> Self {
+        Self {
+            folder,
+            place,
+            path,
+            stat,
+            offset: 0,
+            distinct: Distinct::default(),
+        }
+    }
+
+    /// Reads the next piece. What is left, if anything.
+    fn step(mut self, tree: &mut Tree, files: &impl Files, buffer: &mut Vec<u8>) -> Option<Self> {
+        let length = tree.cache.memory.whole_file;
+        if buffer.len() < length {
+            buffer.resize(length, 0);
+        }
+        let buffer = &mut buffer[..length];
+        let count = files.read(&self.path, self.offset, buffer).ok()?;
+        let piece = &buffer[..count];
+        let text = match self.offset {
+            0 if !has_wide_bom(piece) && is_binary(piece) => Some(Text::Binary),
+            0 if self.stat.size > INDEXED_FILE_BYTES => Some(Text::Unknown),
+            _ if must_be_read(piece) => Some(Text::Unknown),
+            _ => {
+                self.distinct.add(piece);
+                (count < length).then(|| Text::Indexed(self.distinct.grams()))
+            }
+        };
+        let Some(text) = text else {
+            // a trigram may begin in a piece and end in the next
+            self.offset += count as u64 - 2;
+            return Some(self);
+        };
+        let facts = Facts {
+            stat: self.stat,
+            text,
+            contents: None,
+        };
+        tree.node(self.folder, self.place).facts = tree.cache.admit(facts);
+        None
+    }
 }
 
 fn text_of(bytes: &[u8]) -> Text {
-    if has_wide_bom(bytes) {
-        return Text::Unknown;
+    if !has_wide_bom(bytes) && is_binary(bytes) {
+        Text::Binary
+    } else if must_be_read(bytes) {
+        Text::Unknown
+    } else {
+        Text::Indexed(Grams::of(bytes))
     }
-    if is_binary(bytes) {
-        return Text::Binary;
-    }
-    if bytes.len() > INDEXED_FILE_BYTES || grams::has_folding_letters(bytes) {
-        return Text::Unknown;
-    }
-    Text::Indexed(Grams::of(bytes))
+}
+
+/// Whether trigrams don't say what there is to be found: in UTF-16, with letters that fold to ASCII, or with a NUL, at
+/// which a search may stop.
+fn must_be_read(bytes: &[u8]) -> bool {
+    has_wide_bom(bytes) || grams::has_folding_letters(bytes) || memchr::memchr(0, bytes).is_some()
 }
 
 /// The text is UTF-16: a NUL in it says nothing.

@@ -2,6 +2,10 @@
 
 /// Matching lines, files or paths shown when the model doesn't say: some 5,000 tokens.
 pub const DEFAULT_LIMIT: usize = 100;
+/// The best are shown of so many times as much: a search ends there, far before it has seen a large tree.
+pub const RANKED: usize = 4;
+/// Of a file so many lines, where not all can be shown: one file doesn't take the place of all others.
+pub const LINES_OF_A_FILE: usize = 20;
 /// The most that may be asked for. Results are held in memory until they are shown.
 pub const MAX_LIMIT: usize = 1_000_000;
 /// Lines of context around a match that may be asked for.
@@ -74,9 +78,19 @@ pub const RACY_MS: f64 = 2_000.0;
 /// Index of a file: bits for each byte of text. A source file has a distinct trigram for every four bytes, so a quarter of the
 /// bits are set, and a pattern of eight characters passes one file in a thousand that doesn't have it.
 pub const INDEX_BITS_PER_BYTE: f64 = 0.8;
-/// Files longer than this are not indexed: they are few, and each would match most trigrams. Bytes.
-pub const INDEXED_FILE_BYTES: usize = 2 << 20;
+/// In a longer text most trigrams are there many times: its distinct ones are counted first. Bytes.
+pub const COUNTED_TEXT_BYTES: usize = 256 << 10;
+/// Bits for each distinct trigram of such a text: as above, a quarter of them are set.
+pub const INDEX_BITS_PER_GRAM: usize = 4;
+/// Files longer than this are not indexed. Bytes.
+pub const INDEXED_FILE_BYTES: u64 = 256 << 20;
 /// What a file or folder in the tree takes beside its name. Bytes.
 pub const NODE_BYTES: usize = 64;
-/// Workers where the user says nothing and the machine has the processors.
-pub const AUTO_WORKERS: u32 = 1;
+/// Workers where the user says nothing and the machine has the processors. More were not measured; each takes its part of
+/// the memory.
+pub const AUTO_WORKERS: u32 = 2;
+/// With less than this each they would have no room for an index. MB.
+pub const WORKER_MB: u32 = 48;
+/// Folders so deep, and all that is below each, are one worker's: deep enough for there to be many, and not so deep that
+/// the folders above, which every worker walks, are.
+pub const SHARED_DEPTH: usize = 3;

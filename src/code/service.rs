@@ -8,7 +8,7 @@
 use super::cache::{Cache, Indexer};
 use super::files::Files;
 use super::find;
-use super::limits::{AUTO_WORKERS, Memory, STEP_BYTES, STEP_FILES};
+use super::limits::{AUTO_WORKERS, Memory, STEP_BYTES, STEP_FILES, WORKER_MB};
 #[cfg(feature = "syntax-base")]
 use super::syntax::job as syntax;
 use super::text::query::Query;
@@ -50,7 +50,9 @@ impl Settings {
         let workers = match options.workers {
             // a parsing request is one instance's: its answer is not made of parts
             _ if !cfg!(feature = "search") => 1,
-            0 => cores.clamp(1, AUTO_WORKERS),
+            0 => cores
+                .min(options.memory_mb / WORKER_MB)
+                .clamp(1, AUTO_WORKERS),
             some => some,
         };
         Self {

@@ -87,7 +87,7 @@ fn the_best_of_many_is_shown_and_the_rest_is_told() {
     assert_eq!(answer.matches(": word").count(), 100);
     assert!(
         answer.ends_with(
-            "Shown: 100 lines in 50 files, of at least 101 matching lines in at least 51 files. Narrow the pattern, or pass path, globs or a limit."
+            "Shown: 100 lines in 50 files, of at least 402 matching lines in at least 201 files. Narrow the pattern, or pass path, globs or a limit."
         ),
         "{answer}"
     );
@@ -109,6 +109,105 @@ fn the_best_of_many_is_shown_and_the_rest_is_told() {
     );
     let answer = search(&mut tree, r#"{"pattern": "nowhere"}"#);
     assert_eq!(answer, "No match in 301 files. Skipped: 1 binary.");
+}
+
+#[test]
+fn the_most_useful_comes_first() {
+    let files = Rc::new(MemoryFiles::new());
+    files.write("a/README.md", "widget\n");
+    files.write("a/tests/widget.rs", "fn widget() {}\n");
+    files.write("b/main.rs", "widget();\n");
+    files.write("c/widget.rs", "// widget\npub fn widget() {}\n");
+    files.write("d/main.rs", "widget();\n".repeat(500));
+    let names = |args: &str| {
+        let answer = search(&mut open(&files), args);
+        let blocks = answer
+            .split("\n\n")
+            .map(|block| block.lines().next().unwrap_or_default());
+        let mut names: Vec<String> = blocks.map(str::to_owned).collect();
+        names.pop();
+        (names, answer)
+    };
+    let order = [
+        "c/widget.rs",
+        "a/tests/widget.rs",
+        "b/main.rs",
+        "d/main.rs",
+        "a/README.md",
+    ];
+    let (found, answer) = names(r#"{"pattern": "widget"}"#);
+    assert_eq!(found, order);
+    assert_eq!(
+        answer.matches("widget();").count(),
+        1 + 20,
+        "a file leaves room for others"
+    );
+    assert!(
+        answer.contains("\n20: widget();\n… more in this file\n"),
+        "{answer}"
+    );
+    let (found, answer) = names(r#"{"pattern": "widget", "limit": 1000}"#);
+    assert_eq!(found, order);
+    assert_eq!(
+        answer.matches("widget();").count(),
+        501,
+        "all that was asked for"
+    );
+    let answer = search(
+        &mut open(&files),
+        r#"{"pattern": "widget", "mode": "count"}"#,
+    );
+    assert!(
+        answer.starts_with("d/main.rs: 500\nc/widget.rs: 2\na/README.md: 1\n"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn the_count_of_workers_does_not_show() {
+    let files = Rc::new(MemoryFiles::new());
+    for i in 0..900 {
+        let text = "word\n".repeat(1 + i % 30);
+        files.write(format!("{}/{}/a/{i:03}.rs", i % 3, i % 11), text);
+    }
+    for args in [
+        r#"{"pattern": "word"}"#,
+        r#"{"pattern": "word", "mode": "files"}"#,
+        r#"{"pattern": "word", "mode": "count", "limit": 20}"#,
+    ] {
+        let shown = |answer: String| answer.rsplit_once('\n').map(|(shown, _)| shown.to_owned());
+        let whole = shown(search(&mut open(&files), args));
+        let parts = (0..3).map(|index| {
+            let of = Share { index, of: 3 };
+            share(&mut open(&files), "code_search", args, of).expect("a part")
+        });
+        let merged = merge("code_search", args, &parts.collect::<Vec<_>>());
+        assert_eq!(shown(merged.expect("an answer")), whole, "{args}");
+    }
+}
+
+#[test]
+fn a_long_file_is_indexed_in_pieces() {
+    let files = Rc::new(MemoryFiles::new());
+    // of 64 MB an instance reads files of up to 2 MB at once; the second match begins in one piece and ends in the next
+    let mut text = "some words of a long file\n".repeat(200_000).into_bytes();
+    text[1000..1006].copy_from_slice(b"needle");
+    text[(2 << 20) - 3..(2 << 20) + 3].copy_from_slice(b"Hidden");
+    files.write("long.txt", text);
+    (0..3).for_each(|_| files.wait());
+    let mut tree = open(&files);
+    search(&mut tree, r#"{"pattern": "nothing"}"#);
+    while tree.idle() {}
+    let before = files.reads();
+    search(&mut tree, r#"{"pattern": "not in it"}"#);
+    assert_eq!(files.reads(), before, "the index rules it out");
+    for pattern in ["needle", "hidden"] {
+        let args = format!(r#"{{"pattern": "{pattern}", "ignore_case": true}}"#);
+        assert!(
+            search(&mut tree, &args).contains("1 matching line in 1 file"),
+            "{pattern}"
+        );
+    }
 }
 
 #[test]

@@ -42,15 +42,18 @@ async function call(name, args) {
   return answer.replace(/^RETURNED /, "");
 }
 
-test("peers 22: the model searches: matches by file, and a last line that says all", async () => {
+test("peers 22: the model searches: matches by file, definitions first, and a last line that says all", async () => {
   const answer = await call("code_search", { pattern: "parse_header", options: { globs: ["*.rs"] } });
   assert.equal(
     answer,
-    "src/main.rs\n2:     parse_header();\n\nsrc/parser.rs\n1: pub fn parse_header() {}\n2: // parse_header again\n\n" +
+    "src/parser.rs\n1: pub fn parse_header() {}\n2: // parse_header again\n\nsrc/main.rs\n2:     parse_header();\n\n" +
       "3 matching lines in 2 files; 2 files searched.",
   );
   const cut = await call("code_search", { pattern: "parse_header", limit: 1 });
-  assert.match(cut, /^src\/Parser\.test\.ts\n1: parse_header\n\nShown: 1 line in 1 file, of at least /);
+  assert.match(
+    cut,
+    /^src\/parser\.rs\n1: pub fn .*\n\nShown: 1 line in 1 file, of 4 matching lines in 3 files\./,
+  );
 });
 
 test("every way to write the arguments: empty ones count as none, unknown ones are named", async () => {
@@ -64,7 +67,7 @@ test("every way to write the arguments: empty ones count as none, unknown ones a
   });
   assert.match(
     counted,
-    /^src\/Parser\.test\.ts: 1\nsrc\/main\.rs: 1\nsrc\/parser\.rs: 2\n4 matching lines in 3 files;/,
+    /^src\/parser\.rs: 2\nsrc\/Parser\.test\.ts: 1\nsrc\/main\.rs: 1\n4 matching lines in 3 files;/,
   );
   assert.match(await call("code_search", { pattern: "x", colour: "red" }), /Unknown: `colour`/);
   assert.match(

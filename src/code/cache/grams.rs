@@ -1,8 +1,8 @@
 //! The trigram index of one file, and what a pattern needs of it (R. Cox, "Regular Expression Matching with a Trigram
-//! Index", 2012). A file's trigrams, ASCII letters in lower case, are a Bloom filter with one hash; its size is that of
-//! the text times [`INDEX_BITS_PER_BYTE`].
+//! Index", 2012). A file's trigrams, ASCII letters in lower case, are a Bloom filter with one hash. Its size is that of
+//! the text times [`INDEX_BITS_PER_BYTE`], or of a long text the count of distinct trigrams times [`INDEX_BITS_PER_GRAM`].
 
-use super::super::limits::INDEX_BITS_PER_BYTE;
+use super::super::limits::{COUNTED_TEXT_BYTES, INDEX_BITS_PER_BYTE, INDEX_BITS_PER_GRAM};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// A file's trigrams.
@@ -12,24 +12,69 @@ pub struct Grams(Box<[u64]>);
 pub type Gram = u32;
 
 fn gram(a: u8, b: u8, c: u8) -> Gram {
+    hashed(u32::from(a) << 16 | u32::from(b) << 8 | u32::from(c))
+}
+
+fn hashed(trigram: u32) -> Gram {
     // 2^32 divided by the golden ratio (Knuth's multiplicative hash)
-    (u32::from(a) << 16 | u32::from(b) << 8 | u32::from(c)).wrapping_mul(0x9e37_79b1)
+    trigram.wrapping_mul(0x9e37_79b1)
+}
+
+/// Calls with each trigram, letters in lower case, as a number of 24 bits.
+fn each_trigram(text: &[u8], mut call: impl FnMut(u32)) {
+    let mut trigram = 0;
+    for (i, byte) in text.iter().enumerate() {
+        trigram = (trigram << 8 | u32::from(byte.to_ascii_lowercase())) & 0xFF_FFFF;
+        if i >= 2 {
+            call(trigram);
+        }
+    }
+}
+
+/// Collects the distinct trigrams of a text that comes in pieces.
+pub struct Distinct(Box<[u64]>);
+
+impl Default for Distinct {
+    fn default() -> Self {
+        Self(vec![0; (1 << 24) / 64].into_boxed_slice())
+    }
+}
+
+impl Distinct {
+    /// Takes a piece in; the next has to begin with its last two bytes.
+    pub fn add(&mut self, piece: &[u8]) {
+        each_trigram(piece, |trigram| {
+            self.0[trigram as usize / 64] |= 1 << (trigram % 64);
+        });
+    }
+
+    #[must_use]
+    pub fn grams(&self) -> Grams {
+        let count: usize = self.0.iter().map(|word| word.count_ones() as usize).sum();
+        let mut bits = vec![0; count * INDEX_BITS_PER_GRAM / 64 + 1].into_boxed_slice();
+        for (at, word) in self.0.iter().enumerate() {
+            let mut left = *word;
+            while left != 0 {
+                let trigram = at as u32 * 64 + left.trailing_zeros();
+                set(&mut bits, hashed(trigram));
+                left &= left - 1;
+            }
+        }
+        Grams(bits)
+    }
 }
 
 impl Grams {
     #[must_use]
     pub fn of(text: &[u8]) -> Self {
-        let words = (text.len() as f64 * INDEX_BITS_PER_BYTE / 64.0) as usize + 1;
-        let mut bits = vec![0_u64; words].into_boxed_slice();
-        let [mut a, mut b] = [0_u8; 2];
-        for (i, byte) in text.iter().enumerate() {
-            let c = byte.to_ascii_lowercase();
-            if i >= 2 {
-                let (word, bit) = place(words, gram(a, b, c));
-                bits[word] |= bit;
-            }
-            (a, b) = (b, c);
+        if text.len() > COUNTED_TEXT_BYTES {
+            let mut distinct = Distinct::default();
+            distinct.add(text);
+            return distinct.grams();
         }
+        let words = (text.len() as f64 * INDEX_BITS_PER_BYTE / 64.0) as usize + 1;
+        let mut bits = vec![0; words].into_boxed_slice();
+        each_trigram(text, |trigram| set(&mut bits, hashed(trigram)));
         Self(bits)
     }
 
@@ -42,6 +87,11 @@ impl Grams {
     pub fn bytes(&self) -> usize {
         self.0.len() * 8
     }
+}
+
+fn set(bits: &mut [u64], gram: Gram) {
+    let (word, bit) = place(bits.len(), gram);
+    bits[word] |= bit;
 }
 
 fn place(words: usize, gram: Gram) -> (usize, u64) {

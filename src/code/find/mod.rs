@@ -120,7 +120,7 @@ impl Find {
 }
 
 fn best(files: &mut Vec<FoundFile>, limit: usize) {
-    files.sort_by(|a, b| {
+    files.sort_unstable_by(|a, b| {
         b.rank.total_cmp(&a.rank).then_with(|| {
             a.path
                 .split(|&c| c == b'/')

@@ -4,6 +4,7 @@
 use super::super::files::{FileError, Files};
 use super::super::limits::{CHARS_BEFORE_MATCH, LINE_CHARS};
 use super::pattern::Pattern;
+use super::rank::is_definition;
 use grep_matcher::Matcher;
 use grep_searcher::{Searcher, Sink, SinkContext, SinkError, SinkMatch};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub struct Matches {
     pub lines: Vec<Line>,
     /// Matching lines, shown or not.
     pub count: u64,
+    /// One of those to show looks like a definition.
+    pub defines: bool,
     /// It is a binary file, and was left at this.
     pub binary: bool,
     /// The search was stopped before the file's end: there may be more.
@@ -83,10 +86,12 @@ impl Sink for Collector<'_> {
             if self.kept < self.wanted.lines {
                 self.kept += 1;
                 let at = self.matcher.find(line).ok().flatten().map(|at| at.start());
+                let at = at.unwrap_or(0);
+                self.matches.defines |= is_definition(line, at);
                 self.matches.lines.push(Line {
                     number: first + i as u64,
                     context: false,
-                    text: shown(line, at.unwrap_or(0)),
+                    text: shown(line, at),
                 });
             }
         }
@@ -182,7 +187,7 @@ impl<F: Files + ?Sized> io::Read for Stream<'_, F> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
 
@@ -200,5 +205,45 @@ mod tests {
         assert!(!shown(wide.as_bytes(), 4000).contains(char::REPLACEMENT_CHARACTER));
         assert_eq!(shown(b"a\x1b[2Jb\xFF\tc", 0), "a\u{FFFD}[2Jb\u{FFFD}\tc");
         assert_eq!(shown(b"", 0), "");
+    }
+
+    /// Decoded in pieces, with little room at a time, as the standard library decodes the whole.
+    #[test]
+    fn marked_texts_are_decoded() {
+        fn decode(bytes: &[u8], piece: usize, room: usize) -> String {
+            let (encoding, _) = encoding_rs::Encoding::for_bom(bytes).expect("a mark");
+            let mut decoder = encoding.new_decoder_with_bom_removal();
+            let mut text = Vec::new();
+            let mut pieces = bytes.chunks(piece).chain([&[][..]]).peekable();
+            while let Some(mut piece) = pieces.next() {
+                let is_last = pieces.peek().is_none();
+                loop {
+                    let mut into = vec![0; room];
+                    let (end, read, written, _) = decoder.decode_to_utf8(piece, &mut into, is_last);
+                    text.extend(&into[..written]);
+                    piece = &piece[read..];
+                    if end == encoding_rs::CoderResult::InputEmpty {
+                        break;
+                    }
+                }
+            }
+            String::from_utf8(text).expect("UTF-8")
+        }
+        let units: Vec<u16> = "\u{FEFF}aß€𝄞\u{FEFF}\0z".encode_utf16().collect();
+        let (broken, lone) = ([0xD800, 0x61, 0xDC00], [0xD83D]);
+        let all: Vec<u16> = [&units[..], &broken, &units[1..], &lone].concat();
+        let wanted = String::from_utf16_lossy(&all[1..]);
+        let little: Vec<u8> = all.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big: Vec<u8> = all.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        let bytes =
+            b"\xEF\xBB\xBFa\xC3\x9F\xE2\x82\xAC\xF0\x9D\x84\x9E\xFF\xE2\x82a\xED\xA0\x80\xF4\x90\xC3";
+        let lossy = String::from_utf8_lossy(&bytes[3..]).into_owned();
+        for piece in 1..9 {
+            for room in [4, 5, 7, 100] {
+                assert_eq!(decode(&little, piece, room), wanted);
+                assert_eq!(decode(&big, piece, room), wanted);
+                assert_eq!(decode(bytes, piece, room), lossy);
+            }
+        }
     }
 }

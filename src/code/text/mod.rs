@@ -5,13 +5,17 @@
 //! | [`query`] | the arguments |
 //! | [`pattern`] | the pattern, compiled; what to write instead of one that is none |
 //! | [`prefilter`] | what rules a text out before |
+//! | [`lanes`] | vector instructions for it |
 //! | [`file`] | one file's matches |
 //! | [`search`] | the job: walk, read, match |
+//! | [`rank`] | the order of an answer |
 //! | [`report`] | the answer |
 
 pub mod file;
+mod lanes;
 pub mod pattern;
 pub mod prefilter;
 pub mod query;
+pub mod rank;
 pub mod report;
 pub mod search;

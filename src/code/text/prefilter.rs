@@ -1,10 +1,12 @@
 //! Finds where a match may be before the pattern's automaton looks, for alternatives and where case is ignored: the regex
 //! engine's vector search for those does not exist for WebAssembly, and its automaton is several times slower.
 //!
-//! This is Teddy (G. Langdale; as in `aho-corasick`'s `packed` module, which has it for x86 and ARM): three bytes of each text
-//! that must be there are its fingerprint; two tables of sixteen bytes for each of the three say by a byte's halves which
-//! texts it may belong to, and one instruction looks sixteen bytes up at a time.
+//! Several texts are found by Teddy (G. Langdale; as in `aho-corasick`'s `packed` module, which has it for x86 and ARM):
+//! three bytes of each text that must be there are its fingerprint; two tables of sixteen bytes for each of the three say
+//! by a byte's halves which texts it may belong to, and one instruction looks sixteen bytes up at a time. One text is
+//! found by the two of its bytes that are rarest (as in `memchr`'s `packedpair`), in both cases.
 
+use super::lanes::{LANES, Lanes};
 use memchr::arch::all::packedpair::Pair;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -12,24 +14,47 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 const MAX_NEEDLES: usize = 16;
 /// The bytes of a fingerprint; a shorter text has none.
 const PRINT: usize = 3;
-/// Bytes of a vector.
-const LANES: usize = 16;
+/// Vectors that are looked at together.
+const TOGETHER: usize = 4;
 
 /// Texts of which one is in every match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefilter {
     needles: Vec<Needle>,
+    by: By,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum By {
+    Pair([Rare; 2]),
     /// For each byte of a fingerprint: the buckets by its lower half, and by its upper half. A needle is in the bucket of
     /// its number, modulo 8.
-    low: [[u8; LANES]; PRINT],
-    high: [[u8; LANES]; PRINT],
+    Prints([[[u8; LANES]; 2]; PRINT]),
+}
+
+/// A byte of the only text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rare {
+    offset: usize,
+    byte: u8,
+    /// What makes a letter a small one.
+    case: u8,
+}
+
+impl Rare {
+    fn new(text: &[u8], offset: u8) -> Self {
+        let offset = usize::from(offset);
+        let byte = text[offset];
+        let case = if byte.is_ascii_lowercase() { 0x20 } else { 0 };
+        Self { offset, byte, case }
+    }
 }
 
 /// A text in lower case, to be found without regard to the case of ASCII letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Needle {
     text: Vec<u8>,
-    /// Where its fingerprint is.
+    /// Where its fingerprint is; 0 for the only one.
     offset: usize,
 }
 
@@ -62,31 +87,80 @@ impl Prefilter {
             .into_iter()
             .map(Needle::new)
             .collect::<Option<Vec<_>>>()?;
-        let [mut low, mut high] = [[[0; LANES]; PRINT]; 2];
-        for (number, needle) in needles.iter().enumerate() {
-            let bucket = 1 << (number % 8);
-            for (at, byte) in needle.text[needle.offset..].iter().take(PRINT).enumerate() {
-                for byte in [*byte, byte.to_ascii_uppercase()] {
-                    low[at][usize::from(byte & 15)] |= bucket;
-                    high[at][usize::from(byte >> 4)] |= bucket;
+        Some(match <[Needle; 1]>::try_from(needles) {
+            Ok([Needle { text, .. }]) => {
+                let pair = Pair::new(&text)?;
+                let by = [pair.index1(), pair.index2()].map(|index| Rare::new(&text, index));
+                Self {
+                    needles: vec![Needle { text, offset: 0 }],
+                    by: By::Pair(by),
                 }
             }
-        }
-        Some(Self { needles, low, high })
+            Err(needles) => Self {
+                by: By::Prints(prints(&needles)),
+                needles,
+            },
+        })
     }
 
     /// Where the first of the texts is, more or less: on the line of the first match, or before.
     #[must_use]
     pub fn find(&self, text: &[u8]) -> Option<usize> {
+        match &self.by {
+            By::Pair([one, two]) => {
+                let [a, b] = [one, two].map(|rare| (Lanes::all(rare.case), Lanes::all(rare.byte)));
+                self.scan(text, one.offset.max(two.offset), |at| {
+                    let one = Lanes::of(text, at + one.offset).or(a.0).equal(a.1);
+                    let two = Lanes::of(text, at + two.offset).or(b.0).equal(b.1);
+                    one.and(two)
+                })
+            }
+            By::Prints(tables) => {
+                let tables = tables.map(|halves| halves.map(|table| Lanes::of(&table, 0)));
+                self.scan(text, PRINT - 1, |at| {
+                    let looked_up = |i: usize| {
+                        let bytes = Lanes::of(text, at + i);
+                        let [low, high] = tables[i];
+                        low.at(bytes.low_halves()).and(high.at(bytes.high_halves()))
+                    };
+                    looked_up(0).and(looked_up(1)).and(looked_up(2))
+                })
+            }
+        }
+    }
+
+    /// The first place with one of the texts. `buckets` gives those of the fingerprints at sixteen places, and looks
+    /// `reach` bytes further.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the vectors stay in registers")]
+    fn scan(&self, text: &[u8], reach: usize, buckets: impl Fn(usize) -> Lanes) -> Option<usize> {
+        let is_room = |at: usize, vectors: usize| at + vectors * LANES + reach <= text.len();
+        let first_of = |at: usize, found: Lanes| {
+            let buckets = found.bytes().into_iter().enumerate();
+            buckets
+                .filter(|&(lane, buckets)| buckets != 0 && self.is_one_at(text, at + lane, buckets))
+                .map(|(lane, _)| at + lane)
+                .next()
+        };
         let mut at = 0;
-        while let Some(chunk) = text[at..].first_chunk::<{ LANES + PRINT - 1 }>() {
-            let buckets = self.buckets(chunk);
-            if let Some(buckets) = buckets {
-                for (lane, buckets) in buckets.into_iter().enumerate() {
-                    if buckets != 0 && self.is_one_at(text, at + lane, buckets) {
-                        return Some(at + lane);
-                    }
+        while is_room(at, TOGETHER) {
+            let found: [Lanes; TOGETHER] = std::array::from_fn(|i| buckets(at + i * LANES));
+            let [a, b, c, d] = found;
+            if a.or(b).or(c.or(d)).any() {
+                let mut places = found.into_iter().enumerate();
+                let place = places.find_map(|(i, found)| first_of(at + i * LANES, found));
+                if place.is_some() {
+                    return place;
                 }
+            }
+            at += TOGETHER * LANES;
+        }
+        while is_room(at, 1) {
+            let found = buckets(at);
+            if found.any()
+                && let Some(place) = first_of(at, found)
+            {
+                return Some(place);
             }
             at += LANES;
         }
@@ -99,50 +173,21 @@ impl Prefilter {
             buckets & (1 << (number % 8)) != 0 && needle.has_print_at(text, at)
         })
     }
+}
 
-    /// The buckets of the fingerprints at the first sixteen places; none when there is no bucket at all.
-    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-    fn buckets(&self, chunk: &[u8; LANES + PRINT - 1]) -> Option<[u8; LANES]> {
-        let mut buckets = [u8::MAX; LANES];
-        for (lane, buckets) in buckets.iter_mut().enumerate() {
-            for at in 0..PRINT {
-                let byte = usize::from(chunk[lane + at]);
-                *buckets &= self.low[at][byte & 15] & self.high[at][byte >> 4];
+fn prints(needles: &[Needle]) -> [[[u8; LANES]; 2]; PRINT] {
+    let mut tables = [[[0; LANES]; 2]; PRINT];
+    for (number, needle) in needles.iter().enumerate() {
+        let bucket = 1 << (number % 8);
+        let print = &needle.text[needle.offset..];
+        for ([low, high], byte) in tables.iter_mut().zip(print) {
+            for byte in [*byte, byte.to_ascii_uppercase()] {
+                low[usize::from(byte & 15)] |= bucket;
+                high[usize::from(byte >> 4)] |= bucket;
             }
         }
-        (buckets != [0; LANES]).then_some(buckets)
     }
-
-    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "the tables stay in registers")]
-    fn buckets(&self, chunk: &[u8; LANES + PRINT - 1]) -> Option<[u8; LANES]> {
-        use std::arch::wasm32::{
-            u8x16_shr, u8x16_splat, u8x16_swizzle, v128, v128_and, v128_any_true, v128_load,
-            v128_store,
-        };
-        #[allow(unsafe_code, reason = "the slice has the sixteen bytes")]
-        fn load(bytes: &[u8]) -> v128 {
-            assert!(bytes.len() >= LANES);
-            unsafe { v128_load(bytes.as_ptr().cast()) }
-        }
-        let looked_up = |at: usize| {
-            let bytes = load(&chunk[at..at + LANES]);
-            let low = u8x16_swizzle(load(&self.low[at]), v128_and(bytes, u8x16_splat(15)));
-            let high = u8x16_swizzle(load(&self.high[at]), u8x16_shr(bytes, 4));
-            v128_and(low, high)
-        };
-        let found = v128_and(v128_and(looked_up(0), looked_up(1)), looked_up(2));
-        if !v128_any_true(found) {
-            return None;
-        }
-        let mut buckets = [0; LANES];
-        #[allow(unsafe_code, reason = "the array has sixteen bytes")]
-        unsafe {
-            v128_store(buckets.as_mut_ptr().cast(), found);
-        }
-        Some(buckets)
-    }
+    tables
 }
 
 /// The texts, in lower case, of which each match has one.
@@ -255,7 +300,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_that_matches_is_ruled_out(
-            text in "[a-eA-E kK\u{212A}\n]{0,200}",
+            text in "[a-eA-E kK\u{212A}\n]{0,400}",
             pattern in "([a-dk]{2,4}|\\(abc\\|cdk\\|eab\\)|\\(abc\\)\\+|a\\?|\\.){1,4}",
             fold in any::<bool>(),
         ) {

@@ -1,10 +1,11 @@
 //! The answer of a search: parts from one or more workers, put together and written for the model.
 
-use super::super::limits::{MAX_OUTPUT_BYTES, OUTPUT_BYTES};
+use super::super::limits::{LINES_OF_A_FILE, MAX_OUTPUT_BYTES, OUTPUT_BYTES, RANKED};
 use super::super::show::{count, path};
 use super::super::walk::Unreadable;
 use super::file::Line;
 use super::query::{Mode, Query};
+use super::rank;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
@@ -13,6 +14,9 @@ use std::fmt::Write as _;
 pub struct FileResult {
     pub path: Vec<u8>,
     pub count: u64,
+    /// One of the lines looks like the definition of what was searched for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub defines: bool,
     pub lines: Vec<Line>,
 }
 
@@ -64,12 +68,7 @@ impl Part {
             whole.skipped.long.join(part.skipped.long);
             whole.stopped |= part.stopped;
         }
-        // as the walk goes: a folder's name before what is in it, whatever byte follows
-        whole.files.sort_by(|a, b| {
-            a.path
-                .split(|&c| c == b'/')
-                .cmp(b.path.split(|&c| c == b'/'))
-        });
+        whole.files.sort_unstable_by(rank::in_walk_order);
         whole
     }
 }
@@ -77,7 +76,12 @@ impl Part {
 /// The answer.
 #[must_use]
 pub fn show(query: &Query, parts: Vec<Part>) -> String {
-    let found = Part::of(parts);
+    let mut found = Part::of(parts);
+    if query.mode != Mode::Count {
+        keep_reached(&mut found.files, query);
+    }
+    rank::rank(&mut found.files, query.mode);
+    let is_long = query.mode == Mode::Lines && (found.stopped || found.lines > query.limit as u64);
     let room = if query.limit_is_given {
         MAX_OUTPUT_BYTES
     } else {
@@ -109,9 +113,14 @@ pub fn show(query: &Query, parts: Vec<Part>) -> String {
                 }
                 text.push_str(&name);
                 text.push('\n');
-                let mut last = 0;
+                let (mut last, mut own) = (0, 0);
                 for line in &file.lines {
                     if !line.context {
+                        if is_long && own >= LINES_OF_A_FILE {
+                            text.push_str("… more in this file\n");
+                            break;
+                        }
+                        own += 1;
                         if shown >= query.limit as u64 || text.len() >= room {
                             is_cut = true;
                             break 'files;
@@ -138,6 +147,25 @@ pub fn show(query: &Query, parts: Vec<Part>) -> String {
     is_cut |= shown < total || found.stopped;
     text.push_str(&last_line(query, &found, (shown, files), is_cut));
     text
+}
+
+/// How many lines, or files, are looked for before the best of them are shown.
+#[must_use]
+pub fn reach(query: &Query) -> usize {
+    query.limit.saturating_mul(RANKED)
+}
+
+/// Keeps the first of the files in the order of the walk, so that it doesn't show how many workers there are.
+fn keep_reached(files: &mut Vec<FileResult>, query: &Query) {
+    let mut left = reach(query) as u64;
+    files.retain(|file| {
+        let kept = left > 0;
+        left = left.saturating_sub(match query.mode {
+            Mode::Lines => file.count,
+            Mode::Files | Mode::Count => 1,
+        });
+        kept
+    });
 }
 
 fn last_line(query: &Query, found: &Part, (shown, files): (u64, u64), is_cut: bool) -> String {

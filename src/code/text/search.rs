@@ -2,7 +2,7 @@
 
 use super::super::cache::{Text, has_wide_bom, is_binary};
 use super::super::files::{FileError, Files, Kind, read_whole};
-use super::super::limits::{STEP_BYTES, STEP_FILES};
+use super::super::limits::{LINES_OF_A_FILE, STEP_BYTES, STEP_FILES};
 use super::super::service::{Job, Step, World};
 use super::super::walk::globs::Globs;
 use super::super::walk::path::resolve;
@@ -10,7 +10,8 @@ use super::super::walk::{Found, Share, Unreadable, Walk};
 use super::file::{Collector, Matches, Stream, Wanted};
 use super::pattern::Pattern;
 use super::query::{Mode, Query};
-use super::report::{FileResult, Part};
+use super::rank::rank;
+use super::report::{FileResult, Part, reach};
 use grep_searcher::{BinaryDetection, MmapChoice, Searcher, SearcherBuilder};
 use std::rc::Rc;
 
@@ -69,27 +70,26 @@ impl Search {
         let Some(facts) = facts else {
             return self.read(world, &path);
         };
+        let candidate = match &facts.text {
+            Text::Binary => false,
+            Text::Indexed(grams) => self.pattern.need.is_met(grams),
+            Text::Unknown => true,
+        };
+        if candidate && facts.contents.is_none() {
+            // what is read now is true whatever was known
+            world.tree.node(at.folder, at.place).facts = Some(facts);
+            return self.read(world, &path);
+        }
         if world.files.stat(&path) != Ok(facts.stat) {
             world.tree.cache.drop_facts(&facts);
             return self.read(world, &path);
         }
         let mut bytes = 0;
-        let candidate = match &facts.text {
-            Text::Binary => {
-                self.part.skipped.binary += 1;
-                false
-            }
-            Text::Indexed(grams) => self.pattern.need.is_met(grams),
-            Text::Unknown => true,
-        };
-        if candidate {
-            bytes = match &facts.contents {
-                Some(contents) => {
-                    self.search(world, &path, contents);
-                    contents.len()
-                }
-                None => self.read(world, &path),
-            };
+        if let Text::Binary = facts.text {
+            self.part.skipped.binary += 1;
+        } else if let Some(contents) = facts.contents.as_ref().filter(|_| candidate) {
+            self.search(world, &path, contents);
+            bytes = contents.len();
         }
         world.tree.node(at.folder, at.place).facts = Some(facts);
         bytes
@@ -155,7 +155,10 @@ impl Search {
     }
 
     fn wanted(&self) -> Wanted {
-        let left = self.query.limit.saturating_sub(self.shown);
+        // whatever is shown of a file is found, also at the end of the reach
+        let left = reach(&self.query)
+            .saturating_sub(self.shown)
+            .max(LINES_OF_A_FILE);
         match self.query.mode {
             // one more than is shown: that there are more is known then
             Mode::Lines => Wanted {
@@ -189,17 +192,21 @@ impl Search {
             Mode::Lines => matches.count as usize,
             Mode::Files | Mode::Count => 1,
         };
-        if self.part.files.len() < self.query.limit {
-            self.part.files.push(FileResult {
-                path: path.to_vec(),
-                count: matches.count,
-                lines: matches.lines,
-            });
+        self.part.files.push(FileResult {
+            path: path.to_vec(),
+            count: matches.count,
+            defines: matches.defines,
+            lines: matches.lines,
+        });
+        if self.query.mode == Mode::Count && self.part.files.len() >= 2 * self.query.limit.max(512)
+        {
+            rank(&mut self.part.files, Mode::Count);
+            self.part.files.truncate(self.query.limit);
         }
     }
 
     fn is_full(&self) -> bool {
-        self.query.mode != Mode::Count && self.shown > self.query.limit
+        self.query.mode != Mode::Count && self.shown > reach(&self.query)
     }
 }
 

@@ -13,13 +13,15 @@ pub mod rules;
 pub mod tree;
 
 use super::files::{Files, Kind};
+use super::limits::SHARED_DEPTH;
 use globs::Globs;
 use path::Place;
 use rules::Rules;
 use std::rc::Rc;
 use tree::{FolderId, Tree, Verdict};
 
-/// The part of a tree that one of several workers has: the files of every `of`th folder or so.
+/// The part of a tree that one of several workers has: of the folders at [`SHARED_DEPTH`] every `of`th or so, with all
+/// that is below them, and of the files above that depth every `of`th. Only the few folders above are walked by all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Share {
     pub index: u32,
@@ -29,13 +31,32 @@ pub struct Share {
 impl Share {
     pub const ALL: Self = Self { index: 0, of: 1 };
 
-    /// Whether the folder's files are this worker's.
+    /// Whether this worker looks into the folder.
     #[must_use]
-    pub fn has(self, folder: &[u8]) -> bool {
+    pub fn enters(self, folder: &[u8]) -> bool {
+        match depth(folder) {
+            above if above < SHARED_DEPTH => true,
+            SHARED_DEPTH => self.has(folder, b""),
+            _ => {
+                let slashes = folder.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+                let end = slashes.map(|(at, _)| at).nth(SHARED_DEPTH - 1);
+                self.has(&folder[..end.unwrap_or(folder.len())], b"")
+            }
+        }
+    }
+
+    /// Whether the file is this worker's, in a folder that it looks into.
+    #[must_use]
+    pub fn has_file(self, folder: &[u8], name: &[u8]) -> bool {
+        depth(folder) >= SHARED_DEPTH || self.has(folder, name)
+    }
+
+    fn has(self, folder: &[u8], name: &[u8]) -> bool {
         // FNV-1a: the same in each worker
         self.of <= 1
             || folder
                 .iter()
+                .chain(name)
                 .fold(0x811c_9dc5_u32, |hash, &byte| {
                     (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
                 })
@@ -43,6 +64,13 @@ impl Share {
                 % self.of
                 == self.index
     }
+}
+
+fn depth(folder: &[u8]) -> usize {
+    if folder.is_empty() {
+        return 0;
+    }
+    folder.split(|&byte| byte == b'/').count()
 }
 
 /// A file that the walk came to: the folder and the name's place in it. Good until the tree is used for something else.
@@ -73,7 +101,8 @@ struct Frame {
     folder: FolderId,
     next: usize,
     rules: Rc<Rules>,
-    own: bool,
+    /// Others look into it, too: not all that is in it is this worker's.
+    is_shared: bool,
 }
 
 /// A walk under way. Nothing else uses the tree until it is over: the service does one job at a time.
@@ -143,7 +172,7 @@ impl Walk {
                     None => walk.unreadable.add(name),
                 }
             }
-        } else {
+        } else if share.enters(folder) {
             walk.enter(tree, files, id, &rules);
         }
         walk
@@ -151,8 +180,8 @@ impl Walk {
 
     fn enter(&mut self, tree: &mut Tree, files: &impl Files, folder: FolderId, outer: &Rc<Rules>) {
         if tree.refresh(files, folder).is_err() {
-            if self.share.index == 0 {
-                let path = tree.folder(folder).path.clone();
+            let path = tree.folder(folder).path.clone();
+            if self.share.index == 0 || depth(&path) >= SHARED_DEPTH {
                 self.unreadable.add(&path);
             }
             return;
@@ -164,7 +193,7 @@ impl Walk {
         self.stack.push(Frame {
             folder,
             next: 0,
-            own: self.share.has(&known.path),
+            is_shared: self.share.of > 1 && depth(&known.path) < SHARED_DEPTH,
             rules,
         });
     }
@@ -184,7 +213,10 @@ impl Walk {
             let place = frame.next;
             frame.next += 1;
             let is_folder = node.kind == Kind::Folder;
-            if !is_folder && (node.kind != Kind::File || !frame.own) {
+            if !is_folder
+                && (node.kind != Kind::File
+                    || (frame.is_shared && !self.share.has_file(&folder.path, &node.name)))
+            {
                 continue;
             }
             let counts = match self.globs.verdict(&folder.path, &node.name, is_folder) {
@@ -196,6 +228,9 @@ impl Walk {
             }
             let id = frame.folder;
             if is_folder {
+                if frame.is_shared && !self.share.enters(&tree.path_of(id, place)) {
+                    continue;
+                }
                 let rules = Rc::clone(&frame.rules);
                 if let Some(below) = tree.below(id, place) {
                     self.enter(tree, files, below, &rules);

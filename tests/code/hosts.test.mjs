@@ -1,0 +1,162 @@
+// Hosts that have less than Node, and what happens when the module fails or memory is short.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { after, test } from "node:test";
+import { Instance } from "../../pkg/code-worker.js";
+import { openTree } from "../../pkg/code.js";
+import { freshFolder, write } from "./trees.mjs";
+
+const root = freshFolder("hosts");
+after(() => rmSync(root, { recursive: true, force: true }));
+write(
+  root,
+  Array.from({ length: 300 }, (_, i) => [
+    `src/${i % 7}/${i}.txt`,
+    `a line\nneedle ${i}\n${"filler ".repeat(2000)}\n`,
+  ]),
+);
+const LIBRARY = new URL("../../pkg/code.js", import.meta.url).href;
+
+/** What a program prints that runs with Node's `options`; it is given `openTree` and `root`. */
+function run(options, program) {
+  const code = `const { openTree } = await import(${JSON.stringify(LIBRARY)}); const root = ${JSON.stringify(root)};\n${program}`;
+  const args = ["--no-warnings", ...options, "--input-type=module", "--eval", code];
+  return execFileSync(process.execPath, args, { encoding: "utf8", timeout: 120_000 });
+}
+
+/** Node's permissions without that for workers: starting one throws. */
+const NO_THREADS = [
+  process.allowedNodeEnvironmentFlags.has("--permission") ? "--permission" : "--experimental-permission",
+  "--allow-fs-read=*",
+];
+
+test("without worker threads the same answers come in place, others get their turn, and aborts are heard", async () => {
+  const tree = openTree(root);
+  const args = { pattern: "needle \\d*7", limit: 1000 };
+  const threaded = await tree.search(args);
+  await tree.close();
+  const printed = run(
+    NO_THREADS,
+    `
+    import { Worker } from "node:worker_threads";
+    let threads = "threads";
+    try { new Worker("", { eval: true }); } catch { threads = "no threads"; }
+    const tree = openTree(root);
+    const args = ${JSON.stringify(args)};
+    await tree.search(args);
+    let turns = 0, isDone = false;
+    const count = () => { turns++; if (!isDone) setImmediate(count); };
+    setImmediate(count);
+    const answers = await Promise.all([tree.search(args), tree.search(args), tree.search(args)]);
+    isDone = true;
+    const abort = new AbortController();
+    const aborted = tree.search({ pattern: "(\\\\w+ )+x" }, abort.signal).then(String, (error) => error.message);
+    setImmediate(() => abort.abort());
+    console.log(JSON.stringify({ threads, turns, answers, aborted: await aborted, after: await tree.search(args) }));
+    await tree.close();`,
+  );
+  const { threads, turns, answers, aborted, after } = JSON.parse(printed);
+  assert.equal(threads, "no threads");
+  assert.deepEqual([...answers, after], [threaded, threaded, threaded, threaded]);
+  assert.ok(turns > 1, `${turns} turns`);
+  assert.equal(aborted, "Aborted.");
+});
+
+test("without vector instructions a search says what it needs", () => {
+  const printed = run(
+    ["--no-enable-ssse3", "--no-enable-sse4-1"],
+    `
+    const tree = openTree(root);
+    console.log(await tree.search({ pattern: "needle" }).then(() => "an answer", (error) => error.message));
+    await tree.close();`,
+  );
+  assert.match(printed, process.arch === "x64" ? /need WebAssembly's vector instructions/ : /an answer/);
+});
+
+/** The answer to a request on an instance. */
+function ask(instance, args) {
+  const steps = instance.serve({ method: "code_search", args: JSON.stringify(args), index: 0, of: 1 });
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** Files in memory, all called by number; `failing` ones end the instance as a trap does: without a word to it. */
+function files(failing) {
+  const stat = { kind: 0, size: 7, modified: 1, changed: 1, inode: 1 };
+  return {
+    list: (path) => (path === "" ? "f1/f2/f3/" : "!-1"),
+    stat: (path, _, into) => (into.set(path === "" ? [1, 0, 1, 1, 1] : Object.values(stat)), 0),
+    read(path, _, offset, into) {
+      if (failing.has(path)) throw new WebAssembly.RuntimeError("unreachable");
+      const text = Buffer.from(`word ${path}\n`).subarray(offset);
+      into.set(text);
+      return text.length;
+    },
+    real: (path) => path,
+    linkedExclude: () => undefined,
+    surroundings: () => "{}",
+    root: () => "",
+    now: () => 10_000,
+  };
+}
+
+test("a trap ends one request with a clear line; the next ones are answered by a fresh instance", () => {
+  const failing = new Set();
+  const instance = new Instance({ artefact: "search", root: ".", options: null, cores: 1 }, files(failing));
+  const whole = ask(instance, { pattern: "word" });
+  assert.match(whole.text, /^1\n1: word 1\n\n2\n1: word 2\n\n3\n/);
+  failing.add("2");
+  const failed = ask(instance, { pattern: "word" });
+  assert.equal(failed.ok, false);
+  assert.match(
+    failed.text,
+    /^The code module failed twice at this request \(unreachable\) and was started anew\./,
+  );
+  assert.deepEqual(
+    ask(instance, { pattern: "word", path: "3" }).text,
+    "3\n1: word 3\n\n1 matching line in 1 file; 1 file searched.",
+  );
+  for (let i = 0; i < 50; i++) {
+    assert.equal(ask(instance, { pattern: "word" }).ok, false);
+    assert.doesNotThrow(() => instance.idle());
+  }
+  failing.clear();
+  assert.deepEqual(ask(instance, { pattern: "word" }), whole);
+});
+
+for (const memoryMb of [32, 128]) {
+  test(`${memoryMb} MB are all that is taken, whatever is asked of however much`, async () => {
+    const big = freshFolder(`memory-${memoryMb}`);
+    try {
+      const line = "words that differ from line to line: ";
+      const lines = (seed) =>
+        Array.from({ length: 20_000 }, (_, i) => `${line}${((i + seed) * 7919).toString(36)}`).join("\n");
+      write(
+        big,
+        Array.from({ length: 160 }, (_, i) => [`${i % 9}/${i}.txt`, lines(i)]),
+      );
+      write(big, [["one/line.txt", `${line.repeat(800_000)}needle`]]);
+      const tree = openTree(big, { memoryMb });
+      for (const query of [
+        { pattern: "differ" },
+        { pattern: "DIFFER", ignore_case: true, limit: 20_000 },
+        { pattern: "line\\n.*words", multiline: true },
+        { pattern: "[a-z]+7\\b|needle", mode: "count" },
+        { pattern: "\\pL{3} \\pL{4,9}" },
+      ]) {
+        await tree.search(query);
+        await tree.index();
+        assert.ok(
+          tree.memoryBytes > 0 && tree.memoryBytes <= memoryMb * 2 ** 20,
+          `${tree.memoryBytes} bytes`,
+        );
+      }
+      await tree.close();
+    } finally {
+      rmSync(big, { recursive: true, force: true });
+    }
+  });
+}
