@@ -16,7 +16,7 @@ const MODULES = [
   { name: "engine", feature: "engine" },
   { name: "search", feature: "search", env: CODE_ENV, small: true },
   { name: "syntax", feature: "syntax", env: CODE_ENV },
-  // shipped packed: large, and loaded only when a file needs it
+  // shipped packed, by what browsers can unpack too: large, and loaded only when a file needs it
   { name: "syntax-more", feature: "syntax-more", env: CODE_ENV, packed: true },
 ];
 // What is bundled: the plugin, and what of the code tools runs in threads of its own or in other programs.
@@ -25,11 +25,20 @@ const ENTRIES = {
   "code-worker": "host/code/worker.ts",
   code: "host/code/library.ts",
 };
+// The same for browsers: the library, and what it starts as a worker.
+const BROWSER_ENTRIES = {
+  "code-browser": "host/code/browser/library.ts",
+  "code-browser-worker": "host/code/browser/worker.ts",
+};
+const ALL_ENTRIES = { ...ENTRIES, ...BROWSER_ENTRIES };
+// What a package's users see of them.
+const DECLARATIONS = { "code.d.ts": "host/code/code.d.ts", "code-browser.d.ts": "host/code/browser.d.ts" };
+const FOR_BROWSERS = { platform: "browser", target: "es2022" };
 // The playground's, in no package.
 const THEATRE = { name: "theatre", feature: "theatre", small: true };
 const WWW_INPUTS = ["www/src", "www/index.html", "www/style.css", "package-lock.json"];
 const dirOf = (name) => `target/wasm/${name}`;
-const shippedAs = ({ name, packed }) => `${name}.wasm${packed ? ".br" : ""}`;
+const shippedAs = ({ name, packed }) => `${name}.wasm${packed ? ".gz" : ""}`;
 const BROTLI = {
   params: {
     [constants.BROTLI_PARAM_QUALITY]: 9,
@@ -206,17 +215,22 @@ async function writeGlue(name) {
 }
 
 async function buildPackage() {
-  for (const needed of [...Object.values(ENTRIES), SCHEMA, "README.md"]) {
+  for (const needed of [...Object.values(ALL_ENTRIES), ...Object.values(DECLARATIONS), SCHEMA, "README.md"]) {
     if (!existsSync(at(needed))) throw new Stop(`${needed} is missing`);
   }
   rmSync(at("pkg"), { recursive: true, force: true });
   mkdirSync(at("pkg"));
-  const { metafile } = await bundle({
-    entryPoints: Object.entries(ENTRIES).map(([out, path]) => ({ out, in: at(path) })),
+  const shared = {
     outdir: at("pkg"),
     // names stay, for stack traces
     minifyWhitespace: true,
     minifySyntax: true,
+  };
+  const browser = await bundle({ ...shared, ...FOR_BROWSERS, entryPoints: entryPoints(BROWSER_ENTRIES) });
+  checkBundle(browser.metafile);
+  const { metafile } = await bundle({
+    ...shared,
+    entryPoints: entryPoints(ENTRIES),
     // Bun, which is OpenCode's runtime, takes such a file as it is; else it transpiles it, at each start when it is
     // smaller than 50 kB: 3 ms
     banner: { js: "// @bun" },
@@ -224,14 +238,16 @@ async function buildPackage() {
   checkBundle(metafile);
   for (const module of MODULES) {
     const bytes = readFileSync(at(wasmOf(module.name)));
-    writeFileSync(at("pkg", shippedAs(module)), module.packed ? brotliCompressSync(bytes, BROTLI) : bytes);
+    writeFileSync(at("pkg", shippedAs(module)), module.packed ? gzipSync(bytes, { level: 9 }) : bytes);
   }
   copyFileSync(at(SCHEMA), at("pkg/options.schema.json"));
   for (const name of ["LICENSE", "README.md"]) copyFileSync(at(name), at("pkg", name));
   writeFileSync(at("pkg/index.d.ts"), TYPES);
-  copyFileSync(at("host/code/library.d.ts"), at("pkg/code.d.ts"));
+  for (const [name, path] of Object.entries(DECLARATIONS)) copyFileSync(at(path), at("pkg", name));
   writeFileSync(at("pkg/package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
 }
+
+const entryPoints = (entries) => Object.entries(entries).map(([out, path]) => ({ out, in: at(path) }));
 
 /** How everything in host/ is bundled: the package and its unit tests alike. */
 export async function bundle(options) {
@@ -281,12 +297,13 @@ function manifest() {
       ".": { types: "./index.d.ts", default: "./index.js" },
       "./server": "./index.js",
       "./code": { types: "./code.d.ts", default: "./code.js" },
+      "./code/browser": { types: "./code-browser.d.ts", default: "./code-browser.js" },
     },
     main: "./index.js",
     types: "./index.d.ts",
     files: [
-      ...Object.keys(ENTRIES).map((name) => `${name}.js`),
-      ...["index.d.ts", "code.d.ts", "options.schema.json"],
+      ...Object.keys(ALL_ENTRIES).map((name) => `${name}.js`),
+      ...["index.d.ts", ...Object.keys(DECLARATIONS), "options.schema.json"],
       ...MODULES.map(shippedAs),
     ],
     engines,

@@ -13,12 +13,12 @@ const TYPES = {
   ".wasm": "application/wasm",
 };
 
-/** Serves the built playground below `base` ("/", or "/some/path/"); gives its address and how to stop. */
-export function serve({ base = "/", port = 0 } = {}) {
+/** Serves the built playground below `base` ("/", or "/some/path/"); gives its address and how to stop. `folder`: another. */
+export function serve({ base = "/", port = 0, folder = "www/dist" } = {}) {
   const server = createServer(({ method, url }, response) => {
     const path = new URL(url, "http://localhost").pathname;
     const name = path === base ? "index.html" : path.slice(base.length);
-    const file = at("www/dist", name);
+    const file = at(folder, name);
     // a flat folder: a name with a slash is none of its files
     const found =
       path.startsWith(base) && /^[\w.-]+$/.test(name) && statSync(file, { throwIfNoEntry: false });

@@ -3,21 +3,32 @@
 import { instantiate as search } from "search-glue";
 import { instantiate as syntax } from "syntax-glue";
 import { instantiate as syntaxMore } from "syntax-more-glue";
-import { readFileSync } from "node:fs";
-import { brotliDecompressSync } from "node:zlib";
 import { messageOf } from "../fault";
-import { NodeFiles, type Files } from "./files";
 
 /** The artefacts with code tools. */
 const GLUES = { search, syntax, "syntax-more": syntaxMore };
 export type Artefact = keyof typeof GLUES;
+
+/** Shipped packed: large, and loaded only when a file needs it. As in tools/build.mjs. */
+export const PACKED: Artefact = "syntax-more";
+
 export type Code = InstanceType<ReturnType<typeof search>["Code"]>;
 
+/** What the module imports; see src/wasm/code.rs. */
+export interface Files {
+  list(path: string, latin1: boolean): string;
+  stat(path: string, latin1: boolean, into: Float64Array): number;
+  read(path: string, latin1: boolean, offset: number, into: Uint8Array): number;
+  real(path: string, latin1: boolean): string | undefined;
+  linkedExclude(path: string, latin1: boolean): string | undefined;
+  surroundings(): string;
+  root(): string;
+  now(): number;
+}
+
 /** What an instance is made for. */
-export interface InstanceSettings {
+export interface Settings {
   artefact: Artefact;
-  /** The folder that may be read. */
-  root: string;
   /** The plugin options as the user wrote them. */
   options: unknown;
   /** Processors of this machine. */
@@ -40,41 +51,22 @@ export interface Answer {
   text: string;
 }
 
-const modules = new Map<Artefact, WebAssembly.Module>();
-
-/** Shipped packed: large, and loaded only when a file needs it. As in tools/build.mjs. */
-const PACKED: Artefact = "syntax-more";
-
-function bytesOf(artefact: Artefact): Uint8Array<ArrayBuffer> {
-  const read = (name: string) => readFileSync(new URL(`./${name}`, import.meta.url));
-  return artefact === PACKED ? brotliDecompressSync(read(`${artefact}.wasm.br`)) : read(`${artefact}.wasm`);
-}
-
-function load(artefact: Artefact) {
-  let module = modules.get(artefact);
-  if (!module) {
-    module = new WebAssembly.Module(bytesOf(artefact));
-    modules.set(artefact, module);
-  }
-  const glue = GLUES[artefact](queueMicrotask);
-  const { memory } = glue.initSync({ module });
-  return { glue, memory };
-}
-
 export class Instance {
-  private loaded: ReturnType<typeof load> & { code: Code };
+  private loaded: ReturnType<Instance["make"]>;
   private next = 1;
 
   constructor(
-    private readonly settings: InstanceSettings,
-    private readonly files: Files = new NodeFiles(settings.root),
+    private readonly settings: Settings,
+    private readonly files: Files,
+    private readonly module: WebAssembly.Module,
   ) {
     this.loaded = this.make();
   }
 
   private make() {
     const { artefact, options, cores } = this.settings;
-    const { glue, memory } = load(artefact);
+    const glue = GLUES[artefact](queueMicrotask);
+    const { memory } = glue.initSync({ module: this.module });
     return { glue, memory, code: new glue.Code(this.files, JSON.stringify(options ?? null), cores) };
   }
 
