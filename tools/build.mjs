@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";
+import { basename } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { at, filesBelow, read, run, runAsProgram, seconds, Stop } from "./lib.mjs";
 
@@ -36,7 +37,11 @@ const DECLARATIONS = { "code.d.ts": "host/code/code.d.ts", "code-browser.d.ts": 
 const FOR_BROWSERS = { platform: "browser", target: "es2022" };
 // The playground's, in no package.
 const THEATRE = { name: "theatre", feature: "theatre", small: true };
-const WWW_INPUTS = ["www/src", "www/index.html", "www/style.css", "package-lock.json"];
+const PAGE_FILES = ["index.html", "style.css", "lab.css"];
+const WWW_INPUTS = ["www/src", ...PAGE_FILES.map((name) => `www/${name}`), "package-lock.json"];
+// What the code lab shows when no folder is open: sources of this project, and files that are broken on purpose.
+const SAMPLE = ["src/mission", "src/concurrency", "src/exec", "host", "www/sample"];
+const SAMPLE_FILES = /^(?!host\/generated).*\.(rs|ts|sh|py|json|toml|md|txt)$/;
 const dirOf = (name) => `target/wasm/${name}`;
 const shippedAs = ({ name, packed }) => `${name}.wasm${packed ? ".gz" : ""}`;
 const BROTLI = {
@@ -50,6 +55,7 @@ const WASM_INPUTS = [
   ...["Cargo.toml", "Cargo.lock", ".cargo", "build.rs", "src"],
   ...["tools/build.mjs", "tools/wasm-cc", "tools/wasm-libc"],
 ];
+const GLUES = Object.fromEntries(MODULES.map(({ name }) => [`${name}-glue`, at(dirOf(name), "glue.js")]));
 const SCHEMA = "host/generated/options.schema.json";
 const PKG_INPUTS = ["host", "package.json", "package-lock.json", "tsconfig.json", "README.md", "LICENSE"];
 
@@ -72,7 +78,8 @@ export async function build({ force = false } = {}) {
 export async function buildPlayground() {
   const outputs = [wasmOf(THEATRE.name)];
   await step(THEATRE.name, false, WASM_INPUTS, outputs, () => buildModule(THEATRE));
-  const inputs = [...WWW_INPUTS, dirOf(THEATRE.name), "tools/build.mjs"];
+  const lab = MODULES.filter(({ name }) => name !== "engine").map(({ name }) => dirOf(name));
+  const inputs = [...WWW_INPUTS, ...SAMPLE, ...lab, dirOf(THEATRE.name), "tools/build.mjs"];
   await step("playground", false, inputs, ["www/dist/index.html"], bundlePlayground);
   printSizes("www/dist");
 }
@@ -82,8 +89,12 @@ async function bundlePlayground() {
   const out = at("www/dist");
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out);
-  for (const name of ["index.html", "style.css"]) copyFileSync(at("www", name), `${out}/${name}`);
+  for (const name of PAGE_FILES) copyFileSync(at("www", name), `${out}/${name}`);
   copyFileSync(at(wasmOf(THEATRE.name)), `${out}/theatre.wasm`);
+  // the lab's modules: the page asks for them when it is first looked at
+  for (const module of MODULES.slice(1))
+    copyFileSync(at("pkg", shippedAs(module)), `${out}/${shippedAs(module)}`);
+  writeFileSync(`${out}/sample.json`, JSON.stringify(sampleFiles()));
   const options = {
     bundle: true,
     minify: true,
@@ -92,12 +103,42 @@ async function bundlePlayground() {
     legalComments: "none",
     logLevel: "warning",
     outdir: out,
-    alias: { "theatre-module": at(dirOf(THEATRE.name), `${THEATRE.name}.js`) },
+    absWorkingDir: at(),
+    alias: { ...GLUES, "theatre-module": at(dirOf(THEATRE.name), `${THEATRE.name}.js`) },
   };
-  await esbuild.build({ ...options, entryPoints: [at("www/src/app.ts")] });
+  const { metafile } = await esbuild.build({
+    ...options,
+    metafile: true,
+    splitting: true,
+    chunkNames: "[name]-[hash]",
+    entryPoints: [at("www/src/app.ts")],
+  });
+  await esbuild.build({
+    ...options,
+    entryPoints: entryPoints({ "code-browser-worker": BROWSER_ENTRIES["code-browser-worker"] }),
+  });
   // The worker that keeps the page for when there is no network: another version of the page is another cache.
-  const version = JSON.stringify(hashOf(filesBelow("www/dist")).slice(0, 12));
-  await esbuild.build({ ...options, entryPoints: [at("www/src/offline.ts")], define: { VERSION: version } });
+  const define = {
+    VERSION: JSON.stringify(hashOf(filesBelow("www/dist")).slice(0, 12)),
+    FILES: JSON.stringify(["./", ...firstLoad(metafile).map((name) => `./${name}`)]),
+  };
+  await esbuild.build({ ...options, entryPoints: [at("www/src/offline.ts")], define });
+}
+
+/** What the page loads to start; the lab's files come later. */
+function firstLoad({ outputs }) {
+  const scripts = new Set(["www/dist/app.js"]);
+  for (const path of scripts) {
+    const needed = outputs[path].imports.filter(({ kind }) => kind === "import-statement");
+    for (const { path } of needed) scripts.add(path);
+  }
+  return [...PAGE_FILES, "theatre.wasm", ...[...scripts].map((path) => basename(path))];
+}
+
+/** The sample's files by path; what is in www/sample is at its top. */
+function sampleFiles() {
+  const paths = SAMPLE.flatMap(filesBelow).filter((path) => SAMPLE_FILES.test(path));
+  return Object.fromEntries(paths.map((path) => [path.replace(/^www\/sample\//, ""), read(path)]));
 }
 
 /** Runs `make` unless the files in `inputs` have the contents they had when it last succeeded. */
@@ -259,7 +300,7 @@ export async function bundle(options) {
     platform: "node",
     target: "node20",
     legalComments: "none",
-    alias: Object.fromEntries(MODULES.map(({ name }) => [`${name}-glue`, at(dirOf(name), "glue.js")])),
+    alias: GLUES,
     logLevel: "warning",
     ...options,
   });

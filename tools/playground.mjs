@@ -3,7 +3,7 @@
 import { createReadStream, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname } from "node:path";
-import { buildPlayground } from "./build.mjs";
+import { build, buildPlayground } from "./build.mjs";
 import { at, runAsProgram, Stop } from "./lib.mjs";
 
 const TYPES = {
@@ -11,6 +11,7 @@ const TYPES = {
   ".css": "text/css; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
   ".wasm": "application/wasm",
+  ".json": "application/json",
 };
 
 /** Serves the built playground below `base` ("/", or "/some/path/"); gives its address and how to stop. `folder`: another. */
@@ -45,6 +46,7 @@ export function serve({ base = "/", port = 0, folder = "www/dist" } = {}) {
 await runAsProgram(import.meta, async (args) => {
   const port = args[0] === "--port" ? Number(args[1]) : args.length === 0 ? 0 : NaN;
   if (!Number.isInteger(port)) throw new Stop("usage: node tools/playground.mjs [--port n]");
+  await build(); // the code lab has the package's modules
   await buildPlayground();
   const { url } = await serve({ port });
   console.log(`\nThe playground: ${url}\nCtrl+C ends it.`);

@@ -1,6 +1,7 @@
 // The module's Files callbacks in a browser's worker: synchronous, as the module wants them, over files that were given as
-// bytes or blobs. A picked folder can be listed asynchronously only: what the module asks of one that was not listed yet
-// is answered with an error and noted, the worker has it listed and does the request again. So folders that ignore files
+// bytes or blobs. A picked folder can be listed asynchronously only, and many files are read several times faster
+// asynchronously: what the module asks of a folder that was not listed yet, or of a file that was not read yet, is
+// answered with an error and noted; the worker has it fetched and does the request again. So folders that ignore files
 // exclude are never looked into.
 import type { Files } from "../instance";
 import type { Opened } from "./messages";
@@ -9,6 +10,14 @@ const MISSING = -1;
 const DENIED = -2;
 const KIND = -3;
 const FAILED = -4;
+
+/** Contents that are kept here, beside the module's own cache; what is beyond is read synchronously each time. Bytes. */
+const KEPT_BYTES = 64 << 20;
+/** Files that are fetched before a request is done again: so many at first, then twice as many each time. */
+const FIRST_BATCH = 256;
+const LAST_BATCH = 4_096;
+/** A file that changed so shortly before it was listed may have changed again in the same instant. Milliseconds. */
+const RACY_MS = 2_000;
 
 interface Leaf {
   data: Uint8Array | Blob;
@@ -29,6 +38,12 @@ export class BrowserFiles implements Files {
   private readonly folders = new Map<string, Folder>();
   private readonly reader = new FileReaderSync();
   private wanted = new Set<string>();
+  private unread = new Set<Blob>();
+  private readonly kept = new Map<Blob, Uint8Array>();
+  private readonly failed = new WeakSet<Blob>();
+  /** Bytes of what is kept, and of what was asked for to be kept. */
+  private keptBytes = 0;
+  private batch = FIRST_BATCH;
   private inodes = 0;
 
   constructor(source: Opened) {
@@ -67,6 +82,9 @@ export class BrowserFiles implements Files {
   read(path: string, latin1: boolean, offset: number, into: Uint8Array): number {
     const leaf = latin1 ? MISSING : this.leaf(path);
     if (typeof leaf === "number") return leaf;
+    // ignore files decide where the walk goes: they are never missed
+    const isRule = nameOf(path).startsWith(".") || path.includes(".git/");
+    if (!isRule && leaf.data instanceof Blob && this.takesNote(leaf.data)) return FAILED;
     try {
       const bytes = this.piece(leaf.data, offset, offset + into.length);
       into.set(bytes);
@@ -99,12 +117,22 @@ export class BrowserFiles implements Files {
     return Date.now();
   }
 
-  /** Lists the folders that were asked for in vain. Gives whether there were any: the request has to be done again. */
-  async listWanted(): Promise<boolean> {
-    const { wanted } = this;
+  /** Enough was asked for in vain: to go on with the request is of no use. */
+  get isBehind(): boolean {
+    return this.unread.size >= this.batch;
+  }
+
+  /** Fetches what was asked for in vain. Gives whether there was anything: the request has to be done again. */
+  async fetch(): Promise<boolean> {
+    const { wanted, unread } = this;
     this.wanted = new Set();
-    await Promise.all([...wanted].map((path) => this.look(path)));
-    return wanted.size > 0;
+    this.unread = new Set();
+    this.batch = unread.size > 0 ? Math.min(LAST_BATCH, this.batch * 2) : FIRST_BATCH;
+    await Promise.all([
+      ...[...unread].map((data) => this.keep(data)),
+      ...[...wanted].map((path) => this.look(path)),
+    ]);
+    return wanted.size > 0 || unread.size > 0;
   }
 
   /** Lists anew all folders that were listed. */
@@ -114,8 +142,34 @@ export class BrowserFiles implements Files {
   }
 
   private piece(data: Uint8Array | Blob, from: number, to: number): Uint8Array {
-    if (!(data instanceof Blob)) return data.subarray(from, to);
-    return new Uint8Array(this.reader.readAsArrayBuffer(data.slice(from, to)));
+    const bytes = data instanceof Blob ? this.kept.get(data) : data;
+    if (bytes) return bytes.subarray(from, to);
+    return new Uint8Array(this.reader.readAsArrayBuffer((data as Blob).slice(from, to)));
+  }
+
+  /** Whether a file is to be fetched first. */
+  private takesNote(data: Blob): boolean {
+    if (this.unread.has(data)) return true;
+    if (this.kept.has(data) || this.failed.has(data) || this.keptBytes + data.size > KEPT_BYTES) return false;
+    this.keptBytes += data.size;
+    this.unread.add(data);
+    return true;
+  }
+
+  private async keep(data: Blob): Promise<void> {
+    try {
+      this.kept.set(data, new Uint8Array(await data.arrayBuffer()));
+    } catch {
+      // it has changed: reading it will say so
+      this.kept.delete(data);
+      this.keptBytes -= data.size;
+      this.failed.add(data);
+    }
+  }
+
+  private drop(entry: Leaf | "folder" | undefined): void {
+    if (!entry || entry === "folder" || !(entry.data instanceof Blob)) return;
+    if (this.kept.delete(entry.data)) this.keptBytes -= entry.data.size;
   }
 
   private leaf(path: string): Leaf | number {
@@ -173,10 +227,10 @@ export class BrowserFiles implements Files {
           }
           continue;
         }
-        const old = folder.entries.get(name);
-        const inode = old && old !== "folder" ? old.inode : ++this.inodes;
         // one that vanished meanwhile, or may not be read, is not there
-        const file = handle.getFile().then((data) => entries.set(name, { data, inode }));
+        const file = handle
+          .getFile()
+          .then((data) => entries.set(name, this.taken(data, folder.entries.get(name))));
         files.push(file.catch(() => undefined));
       }
       await Promise.all(files);
@@ -185,15 +239,28 @@ export class BrowserFiles implements Files {
       folder.state = "denied";
     }
     for (const [name, entry] of folder.entries) {
-      if (entry === "folder" && entries.get(name) !== "folder") this.forget(below(name));
+      if (entries.get(name) === entry) continue;
+      this.drop(entry);
+      if (entry === "folder") this.forget(below(name));
     }
     folder.entries = entries;
     folder.at = this.now();
   }
 
+  /** A file as it was listed, which is the one before when nothing of it has changed. */
+  private taken(data: File, old: Leaf | "folder" | undefined): Leaf {
+    if (!old || old === "folder" || !(old.data instanceof File)) return { data, inode: ++this.inodes };
+    const { size, lastModified } = old.data;
+    const isSettled = this.now() - lastModified > RACY_MS;
+    if (isSettled && size === data.size && lastModified === data.lastModified) return old;
+    return { data, inode: old.inode };
+  }
+
   private forget(path: string): void {
-    for (const known of this.folders.keys()) {
-      if (known === path || known.startsWith(`${path}/`)) this.folders.delete(known);
+    for (const [known, { entries }] of this.folders) {
+      if (known !== path && !known.startsWith(`${path}/`)) continue;
+      for (const entry of entries.values()) this.drop(entry);
+      this.folders.delete(known);
     }
   }
 }

@@ -67,8 +67,8 @@ async function serve({ id, artefact, method, args }: Ask): Promise<Answer | unde
   const instance = await instanceOf(artefact, tree);
   for (;;) {
     const steps = instance.serve({ method, args, index: 0, of: 1 });
-    const answer = await inSlices(steps, isGone, pause);
-    if (!answer || !(await tree.listWanted())) return answer;
+    const answer = await inSlices(steps, () => isGone() || tree.isBehind, pause);
+    if (isGone() || !(await tree.fetch())) return answer;
   }
 }
 
