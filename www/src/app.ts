@@ -10,7 +10,7 @@ import { hideDifferences, setUpRecorder } from "./recorder.js";
 import { setUpTheme } from "./theme.js";
 import { setUpTour } from "./tour.js";
 import { setUpTransport, showTransport } from "./transport.js";
-import type { Picture, Settings, Story } from "./types.js";
+import type { Picture, Settings, Story } from "./generated/theatre.js";
 import { openLab, openTheatre, setUpViews } from "./views.js";
 
 function start(stories: Story[]): void {

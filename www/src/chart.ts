@@ -1,6 +1,6 @@
 // The timeline and the plot, one below the other over the same axis: the run's events, each as wide as the next.
 import { spoken, svg } from "./dom.js";
-import type { From, Lane, Level, Mark, Overview } from "./types.js";
+import type { From, Lane, Level, Mark, Overview } from "./generated/theatre.js";
 
 const LABELS = 76;
 const RIGHT = 10;

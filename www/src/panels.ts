@@ -1,6 +1,6 @@
 // The panels below the timeline: roadmap and budget, the reason of the last decision, sessions and timers, the event.
 import { byId, h, spoken } from "./dom.js";
-import type { Overview, Picture, SessionPicture, Why } from "./types.js";
+import type { Overview, Picture, SessionPicture, Why } from "./generated/theatre.js";
 
 const MARKS = { completed: "✓", cancelled: "–", in_progress: "▸", pending: "" } as const;
 const WORDS = {
