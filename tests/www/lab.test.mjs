@@ -184,6 +184,7 @@ test("what is wrong is told in words, and the next question is answered", async 
 
 test("every language of the list is one that the modules parse", async () => {
   const page = await site.page("#view=lab&tool=ast_search&pattern=x");
+  await page.locator("#field-language").waitFor();
   const languages = await page.locator("#field-language option").allTextContents();
   for (const language of languages) {
     await page.locator("#field-language").selectOption(language);
@@ -319,7 +320,12 @@ test("its files are loaded when it is first looked at, and it opens again withou
       );
       return all.flat().map(({ url }) => new URL(url).pathname.slice(1));
     });
-  while (!(await kept()).includes("syntax.wasm")) await page.waitForTimeout(50);
+  const needed = [/^lab-.*\.js$/, /^chunk-/, /^sample/, /^code-browser-worker/, /^search/, /^syntax\.wasm$/];
+  const lacks = async (names) => needed.some((pattern) => !names.some((name) => pattern.test(name)));
+  for (let tries = 0; await lacks(await kept()); tries++) {
+    assert.ok(tries < 200, `kept are only ${await kept()}`);
+    await page.waitForTimeout(50);
+  }
   await page.context().setOffline(true);
   await page.reload();
   await answered(page);

@@ -210,17 +210,29 @@ function control({ name, label, kind, of, hint }: Field, value = ""): HTMLElemen
 
 const spent = (ms: number) => (ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`);
 
+/** What the lab loads, beside what the page had before. */
+const FILES = [
+  import.meta.url,
+  "./sample.json",
+  "./code-browser-worker.js",
+  "./search.wasm",
+  "./syntax.wasm",
+];
+
 /**
- * Opened before the page's service worker was there, what was loaded until then is asked for once more, for it to keep. So
- * the lab, too, opens again without a network.
+ * What was loaded before the page's service worker was there is asked for once more, for it to keep. So the lab, too, opens
+ * again without a network.
  */
 async function keep(): Promise<void> {
   const container = navigator.serviceWorker;
-  if (!container || container.controller) return;
-  await new Promise((done) => container.addEventListener("controllerchange", done, { once: true }));
-  const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-  for (const name of ["search.wasm", "syntax.wasm"]) loaded.push(new URL(`./${name}`, import.meta.url).href);
-  for (const url of new Set(loaded)) await fetch(url).catch(() => undefined);
+  if (!container) return;
+  if (!container.controller) {
+    await new Promise((done) => container.addEventListener("controllerchange", done, { once: true }));
+  }
+  for (const name of FILES) {
+    const url = new URL(name, import.meta.url);
+    if (!(await caches.match(url))) await fetch(url).catch(() => undefined);
+  }
 }
 
 /** As `Lab.show`, of the page's one lab. */
