@@ -219,19 +219,22 @@ const FILES = [
   "./syntax.wasm",
 ];
 
+/** Of the service worker's cache: see offline.ts. */
+const CACHE_PREFIX = "orchestrator-playground-";
+
 /**
- * What was loaded before the page's service worker was there is asked for once more, for it to keep. So the lab, too, opens
- * again without a network.
+ * What was loaded before the page's service worker was there is put into its cache from here. So the lab, too, opens again
+ * without a network.
  */
 async function keep(): Promise<void> {
-  const container = navigator.serviceWorker;
-  if (!container) return;
-  if (!container.controller) {
-    await new Promise((done) => container.addEventListener("controllerchange", done, { once: true }));
-  }
-  for (const name of FILES) {
-    const url = new URL(name, import.meta.url);
-    if (!(await caches.match(url))) await fetch(url).catch(() => undefined);
+  await navigator.serviceWorker?.ready;
+  const names = await caches.keys();
+  for (const name of names.filter((name) => name.startsWith(CACHE_PREFIX))) {
+    const cache = await caches.open(name);
+    for (const file of FILES) {
+      const url = new URL(file, import.meta.url);
+      if (!(await cache.match(url))) await cache.add(url);
+    }
   }
 }
 
@@ -241,4 +244,5 @@ export function show(params: URLSearchParams): Promise<void> {
 }
 
 let lab: Lab | undefined;
-void keep();
+// without it the lab only needs the network again
+keep().catch(() => undefined);
