@@ -1,26 +1,25 @@
 //! Generates the TypeScript types and the option schema from the Rust types, and fails when the files in
-//! `host/generated/` are not what they generate. `UPDATE_GOLDEN=1 cargo test contract` writes them.
+//! `host/generated/` are not what they generate. `UPDATE_GOLDEN=1 cargo test --features sim contract` writes them, and those
+//! of the playground (`src/sim/theatre/tests.rs`).
 
 use crate::{concurrency, effect, event, exec, fault, id, mission, policy, prompt, time, view};
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
-use ts_rs::TS;
 
-fn declarations() -> String {
-    let mut text = String::from(
-        "// Generated from the Rust types by `UPDATE_GOLDEN=1 cargo test contract`. Do not edit.\n",
-    );
-    macro_rules! export {
-        ($($ty:ty),+ $(,)?) => {
-            $(
-                text.push_str("\nexport ");
-                text.push_str(&<$ty as TS>::decl());
-                text.push('\n');
-            )+
-        };
-    }
-    export!(
+/// The TypeScript declarations of types.
+macro_rules! declarations {
+    ($($ty:ty),+ $(,)?) => {
+        [$(format!("\nexport {}\n", <$ty as ts_rs::TS>::decl())),+].concat()
+    };
+}
+pub(crate) use declarations;
+
+pub(crate) const HEAD: &str = "// Generated from the Rust types by `UPDATE_GOLDEN=1 cargo test --features sim contract`. Do not edit.\n";
+
+fn types() -> String {
+    let mut text = HEAD.to_owned();
+    text += &declarations!(
         time::Instant,
         id::SessionId,
         id::MessageId,
@@ -98,10 +97,9 @@ fn options_type() -> String {
     text
 }
 
-fn golden(name: &str, text: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("host/generated")
-        .join(name);
+/// Fails when the file is not this text; writes it when told to.
+pub(crate) fn golden(path: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(path.parent().expect("folder")).expect("create folder");
         fs::write(&path, text).expect("write golden file");
@@ -109,14 +107,14 @@ fn golden(name: &str, text: &str) {
     let found = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == text,
-        "{} is stale: run UPDATE_GOLDEN=1 cargo test contract",
+        "{} is stale: run UPDATE_GOLDEN=1 cargo test --features sim contract",
         path.display()
     );
 }
 
 #[test]
 fn contract_types_are_the_generated_ones() {
-    golden("contract.ts", &declarations());
+    golden("host/generated/contract.ts", &types());
 }
 
 /// The agents' texts are in the plugin itself: OpenCode asks for them at each start, the module is loaded at its first use.
@@ -124,14 +122,14 @@ fn contract_types_are_the_generated_ones() {
 fn contract_agents_are_the_generated_ones() {
     let agents = serde_json::to_string_pretty(&prompt::AGENTS).expect("json");
     let text = format!(
-        "// Generated from src/prompt by `UPDATE_GOLDEN=1 cargo test contract`. Do not edit.\nexport const AGENTS = {agents};\n"
+        "// Generated from src/prompt by `UPDATE_GOLDEN=1 cargo test --features sim contract`. Do not edit.\nexport const AGENTS = {agents};\n"
     );
-    golden("agents.ts", &text);
+    golden("host/generated/agents.ts", &text);
 }
 
 #[test]
 fn contract_options_schema_is_the_generated_one() {
     let mut text = serde_json::to_string_pretty(&policy::options::json_schema()).expect("json");
     text.push('\n');
-    golden("options.schema.json", &text);
+    golden("host/generated/options.schema.json", &text);
 }

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { builtinModules } from "node:module";
+import { basename } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { at, filesBelow, read, run, runAsProgram, seconds, Stop } from "./lib.mjs";
 
@@ -47,7 +48,7 @@ const MODULES = [
   { name: "engine", feature: "engine" },
   { name: "search", feature: "search", env: CODE_ENV, optLevels: SMALL },
   { name: "syntax", feature: "syntax", ...PARSING },
-  // shipped packed: large, and loaded only when a file needs it
+  // shipped packed, by what browsers can unpack too: large, and loaded only when a file needs it
   { name: "syntax-more", feature: "syntax-more", ...PARSING, packed: true },
 ];
 // What is bundled: the plugin, and what of the code tools runs in threads of its own or in other programs.
@@ -56,11 +57,24 @@ const ENTRIES = {
   "code-worker": "host/code/worker.ts",
   code: "host/code/library.ts",
 };
+// The same for browsers: the library, and what it starts as a worker.
+const BROWSER_ENTRIES = {
+  "code-browser": "host/code/browser/library.ts",
+  "code-browser-worker": "host/code/browser/worker.ts",
+};
+const ALL_ENTRIES = { ...ENTRIES, ...BROWSER_ENTRIES };
+// What a package's users see of them.
+const DECLARATIONS = { "code.d.ts": "host/code/code.d.ts", "code-browser.d.ts": "host/code/browser.d.ts" };
+const FOR_BROWSERS = { platform: "browser", target: "es2022" };
 // The playground's, in no package.
 const THEATRE = { name: "theatre", feature: "theatre", optLevels: SMALL };
-const WWW_INPUTS = ["www/src", "www/index.html", "www/style.css", "package-lock.json"];
+const PAGE_FILES = ["index.html", "style.css", "lab.css"];
+const WWW_INPUTS = ["www/src", ...PAGE_FILES.map((name) => `www/${name}`), "package-lock.json"];
+// What the code lab shows when no folder is open: sources of this project, and files that are broken on purpose.
+const SAMPLE = ["src/mission", "src/concurrency", "src/exec", "host", "www/sample"];
+const SAMPLE_FILES = /^(?!host\/generated).*\.(rs|ts|sh|py|json|toml|md|txt)$/;
 const dirOf = (name) => `target/wasm/${name}`;
-const shippedAs = ({ name, packed }) => `${name}.wasm${packed ? ".br" : ""}`;
+const shippedAs = ({ name, packed }) => `${name}.wasm${packed ? ".gz" : ""}`;
 const BROTLI = {
   params: {
     [constants.BROTLI_PARAM_QUALITY]: 9,
@@ -72,6 +86,7 @@ const WASM_INPUTS = [
   ...["Cargo.toml", "Cargo.lock", ".cargo", "build.rs", "src"],
   ...["tools/build.mjs", "tools/wasm-cc", "tools/wasm-libc"],
 ];
+const GLUES = Object.fromEntries(MODULES.map(({ name }) => [`${name}-glue`, at(dirOf(name), "glue.js")]));
 const SCHEMA = "host/generated/options.schema.json";
 const PKG_INPUTS = ["host", "package.json", "package-lock.json", "tsconfig.json", "README.md", "LICENSE"];
 
@@ -95,7 +110,8 @@ export async function build({ force = false } = {}) {
 export async function buildPlayground() {
   const outputs = [wasmOf(THEATRE.name)];
   await step(THEATRE.name, false, WASM_INPUTS, outputs, () => buildModule(THEATRE));
-  const inputs = [...WWW_INPUTS, dirOf(THEATRE.name), "tools/build.mjs"];
+  const lab = MODULES.filter(({ name }) => name !== "engine").map(({ name }) => dirOf(name));
+  const inputs = [...WWW_INPUTS, ...SAMPLE, ...lab, dirOf(THEATRE.name), "tools/build.mjs"];
   await step("playground", false, inputs, ["www/dist/index.html"], bundlePlayground);
   printSizes("www/dist");
 }
@@ -105,8 +121,12 @@ async function bundlePlayground() {
   const out = at("www/dist");
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out);
-  for (const name of ["index.html", "style.css"]) copyFileSync(at("www", name), `${out}/${name}`);
+  for (const name of PAGE_FILES) copyFileSync(at("www", name), `${out}/${name}`);
   copyFileSync(at(wasmOf(THEATRE.name)), `${out}/theatre.wasm`);
+  // the lab's modules: the page asks for them when it is first looked at
+  for (const module of MODULES.slice(1))
+    copyFileSync(at("pkg", shippedAs(module)), `${out}/${shippedAs(module)}`);
+  writeFileSync(`${out}/sample.json`, JSON.stringify(sampleFiles()));
   const options = {
     bundle: true,
     minify: true,
@@ -115,12 +135,42 @@ async function bundlePlayground() {
     legalComments: "none",
     logLevel: "warning",
     outdir: out,
-    alias: { "theatre-module": at(dirOf(THEATRE.name), `${THEATRE.name}.js`) },
+    absWorkingDir: at(),
+    alias: { ...GLUES, "theatre-module": at(dirOf(THEATRE.name), `${THEATRE.name}.js`) },
   };
-  await esbuild.build({ ...options, entryPoints: [at("www/src/app.ts")] });
+  const { metafile } = await esbuild.build({
+    ...options,
+    metafile: true,
+    splitting: true,
+    chunkNames: "[name]-[hash]",
+    entryPoints: [at("www/src/app.ts")],
+  });
+  await esbuild.build({
+    ...options,
+    entryPoints: entryPoints({ "code-browser-worker": BROWSER_ENTRIES["code-browser-worker"] }),
+  });
   // The worker that keeps the page for when there is no network: another version of the page is another cache.
-  const version = JSON.stringify(hashOf(filesBelow("www/dist")).slice(0, 12));
-  await esbuild.build({ ...options, entryPoints: [at("www/src/offline.ts")], define: { VERSION: version } });
+  const define = {
+    VERSION: JSON.stringify(hashOf(filesBelow("www/dist")).slice(0, 12)),
+    FILES: JSON.stringify(["./", ...firstLoad(metafile).map((name) => `./${name}`)]),
+  };
+  await esbuild.build({ ...options, entryPoints: [at("www/src/offline.ts")], define });
+}
+
+/** What the page loads to start; the lab's files come later. */
+function firstLoad({ outputs }) {
+  const scripts = new Set(["www/dist/app.js"]);
+  for (const path of scripts) {
+    const needed = outputs[path].imports.filter(({ kind }) => kind === "import-statement");
+    for (const { path } of needed) scripts.add(path);
+  }
+  return [...PAGE_FILES, "theatre.wasm", ...[...scripts].map((path) => basename(path))];
+}
+
+/** The sample's files by path; what is in www/sample is at its top. */
+function sampleFiles() {
+  const paths = SAMPLE.flatMap(filesBelow).filter((path) => SAMPLE_FILES.test(path));
+  return Object.fromEntries(paths.map((path) => [path.replace(/^www\/sample\//, ""), read(path)]));
 }
 
 /** Runs `make` unless the files in `inputs` have the contents they had when it last succeeded. */
@@ -266,17 +316,22 @@ async function writeGlue(name) {
 }
 
 async function buildPackage() {
-  for (const needed of [...Object.values(ENTRIES), SCHEMA, "README.md"]) {
+  for (const needed of [...Object.values(ALL_ENTRIES), ...Object.values(DECLARATIONS), SCHEMA, "README.md"]) {
     if (!existsSync(at(needed))) throw new Stop(`${needed} is missing`);
   }
   rmSync(at("pkg"), { recursive: true, force: true });
   mkdirSync(at("pkg"));
-  const { metafile } = await bundle({
-    entryPoints: Object.entries(ENTRIES).map(([out, path]) => ({ out, in: at(path) })),
+  const shared = {
     outdir: at("pkg"),
     // names stay, for stack traces
     minifyWhitespace: true,
     minifySyntax: true,
+  };
+  const browser = await bundle({ ...shared, ...FOR_BROWSERS, entryPoints: entryPoints(BROWSER_ENTRIES) });
+  checkBundle(browser.metafile);
+  const { metafile } = await bundle({
+    ...shared,
+    entryPoints: entryPoints(ENTRIES),
     // Bun, which is OpenCode's runtime, takes such a file as it is; else it transpiles it, at each start when it is
     // smaller than 50 kB: 3 ms
     banner: { js: "// @bun" },
@@ -284,14 +339,16 @@ async function buildPackage() {
   checkBundle(metafile);
   for (const module of MODULES) {
     const bytes = readFileSync(at(wasmOf(module.name)));
-    writeFileSync(at("pkg", shippedAs(module)), module.packed ? brotliCompressSync(bytes, BROTLI) : bytes);
+    writeFileSync(at("pkg", shippedAs(module)), module.packed ? gzipSync(bytes, { level: 9 }) : bytes);
   }
   copyFileSync(at(SCHEMA), at("pkg/options.schema.json"));
   for (const name of ["LICENSE", "README.md"]) copyFileSync(at(name), at("pkg", name));
   writeFileSync(at("pkg/index.d.ts"), TYPES);
-  copyFileSync(at("host/code/library.d.ts"), at("pkg/code.d.ts"));
+  for (const [name, path] of Object.entries(DECLARATIONS)) copyFileSync(at(path), at("pkg", name));
   writeFileSync(at("pkg/package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
 }
+
+const entryPoints = (entries) => Object.entries(entries).map(([out, path]) => ({ out, in: at(path) }));
 
 /** How everything in host/ is bundled: the package and its unit tests alike. */
 export async function bundle(options) {
@@ -303,7 +360,7 @@ export async function bundle(options) {
     platform: "node",
     target: "node20",
     legalComments: "none",
-    alias: Object.fromEntries(MODULES.map(({ name }) => [`${name}-glue`, at(dirOf(name), "glue.js")])),
+    alias: GLUES,
     logLevel: "warning",
     ...options,
   });
@@ -341,12 +398,13 @@ function manifest() {
       ".": { types: "./index.d.ts", default: "./index.js" },
       "./server": "./index.js",
       "./code": { types: "./code.d.ts", default: "./code.js" },
+      "./code/browser": { types: "./code-browser.d.ts", default: "./code-browser.js" },
     },
     main: "./index.js",
     types: "./index.d.ts",
     files: [
-      ...Object.keys(ENTRIES).map((name) => `${name}.js`),
-      ...["index.d.ts", "code.d.ts", "options.schema.json"],
+      ...Object.keys(ALL_ENTRIES).map((name) => `${name}.js`),
+      ...["index.d.ts", ...Object.keys(DECLARATIONS), "options.schema.json"],
       ...MODULES.map(shippedAs),
     ],
     engines,

@@ -3,7 +3,7 @@
 import { createReadStream, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname } from "node:path";
-import { buildPlayground } from "./build.mjs";
+import { build, buildPlayground } from "./build.mjs";
 import { at, runAsProgram, Stop } from "./lib.mjs";
 
 const TYPES = {
@@ -11,14 +11,15 @@ const TYPES = {
   ".css": "text/css; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
   ".wasm": "application/wasm",
+  ".json": "application/json",
 };
 
-/** Serves the built playground below `base` ("/", or "/some/path/"); gives its address and how to stop. */
-export function serve({ base = "/", port = 0 } = {}) {
+/** Serves the built playground below `base` ("/", or "/some/path/"); gives its address and how to stop. `folder`: another. */
+export function serve({ base = "/", port = 0, folder = "www/dist" } = {}) {
   const server = createServer(({ method, url }, response) => {
     const path = new URL(url, "http://localhost").pathname;
     const name = path === base ? "index.html" : path.slice(base.length);
-    const file = at("www/dist", name);
+    const file = at(folder, name);
     // a flat folder: a name with a slash is none of its files
     const found =
       path.startsWith(base) && /^[\w.-]+$/.test(name) && statSync(file, { throwIfNoEntry: false });
@@ -45,6 +46,7 @@ export function serve({ base = "/", port = 0 } = {}) {
 await runAsProgram(import.meta, async (args) => {
   const port = args[0] === "--port" ? Number(args[1]) : args.length === 0 ? 0 : NaN;
   if (!Number.isInteger(port)) throw new Stop("usage: node tools/playground.mjs [--port n]");
+  await build(); // the code lab has the package's modules
   await buildPlayground();
   const { url } = await serve({ port });
   console.log(`\nThe playground: ${url}\nCtrl+C ends it.`);

@@ -54,6 +54,7 @@ const COUNTED = ["native", "host", "code", "wasm-node", "wasm-chrome", "www", "e
 
 /** The playground's tests, in Chromium; they compare with what the same stories are natively. */
 async function playgroundTests() {
+  await build();
   await buildPlayground();
   await run("cargo", ["build", "--quiet", "--features", "sim", "--example", "stories"]);
   return nodeTest(testFiles("tests/www"));
@@ -61,9 +62,9 @@ async function playgroundTests() {
 
 /** What prettier checks: written by people, so not what Rust generates. */
 const formatted = () =>
-  ["host", "tests", "tools", "bench", "www/src", "www/index.html", "www/style.css"]
+  ["host", "tests", "tools", "bench", "www/src", "www/index.html", "www/style.css", "www/lab.css"]
     .flatMap(filesBelow)
-    .filter((path) => /\.(ts|mjs|js|html|css)$/.test(path) && !path.startsWith("host/generated/"));
+    .filter((path) => /\.(ts|mjs|js|html|css)$/.test(path) && !path.includes("/generated/"));
 
 /** The host's unit tests: Node 20 can't run TypeScript, so each is bundled first, as the package is. */
 async function hostTests() {

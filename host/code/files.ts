@@ -15,18 +15,7 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
-
-/** What the module imports; see src/wasm/code.rs. */
-export interface Files {
-  list(path: string, latin1: boolean): string;
-  stat(path: string, latin1: boolean, into: Float64Array): number;
-  read(path: string, latin1: boolean, offset: number, into: Uint8Array): number;
-  real(path: string, latin1: boolean): string | undefined;
-  linkedExclude(path: string, latin1: boolean): string | undefined;
-  surroundings(): string;
-  root(): string;
-  now(): number;
-}
+import type { Files } from "./instance";
 
 const ERRORS: Record<string, number> = {
   ENOENT: -1,

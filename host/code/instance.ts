@@ -3,21 +3,33 @@
 import { instantiate as search } from "search-glue";
 import { instantiate as syntax } from "syntax-glue";
 import { instantiate as syntaxMore } from "syntax-more-glue";
-import { readFileSync } from "node:fs";
-import { brotliDecompressSync } from "node:zlib";
 import { messageOf } from "../fault";
-import { NodeFiles, type Files } from "./files";
+import { GuardedFiles } from "./guarded";
 
 /** The artefacts with code tools. */
 const GLUES = { search, syntax, "syntax-more": syntaxMore };
 export type Artefact = keyof typeof GLUES;
+
+/** Shipped packed: large, and loaded only when a file needs it. As in tools/build.mjs. */
+export const PACKED: Artefact = "syntax-more";
+
 export type Code = InstanceType<ReturnType<typeof search>["Code"]>;
 
+/** What the module imports; see src/wasm/code.rs. */
+export interface Files {
+  list(path: string, latin1: boolean): string;
+  stat(path: string, latin1: boolean, into: Float64Array): number;
+  read(path: string, latin1: boolean, offset: number, into: Uint8Array): number;
+  real(path: string, latin1: boolean): string | undefined;
+  linkedExclude(path: string, latin1: boolean): string | undefined;
+  surroundings(): string;
+  root(): string;
+  now(): number;
+}
+
 /** What an instance is made for. */
-export interface InstanceSettings {
+export interface Settings {
   artefact: Artefact;
-  /** The folder that may be read. */
-  root: string;
   /** The plugin options as the user wrote them. */
   options: unknown;
   /** Processors of this machine. */
@@ -49,73 +61,34 @@ const NO_VECTORS =
   "The code tools need WebAssembly's vector instructions (simd128), which this runtime does not have on this processor; " +
   "other tools such as grep work.";
 
-const modules = new Map<Artefact, WebAssembly.Module>();
-
-/** Shipped packed: large, and loaded only when a file needs it. As in tools/build.mjs. */
-const PACKED: Artefact = "syntax-more";
-
-function bytesOf(artefact: Artefact): Uint8Array<ArrayBuffer> {
-  const read = (name: string) => readFileSync(new URL(`./${name}`, import.meta.url));
-  return artefact === PACKED ? brotliDecompressSync(read(`${artefact}.wasm.br`)) : read(`${artefact}.wasm`);
+/** Node, Bun and browsers have what the modules need since years; but not on x86 processors from before 2011. */
+export function checkRuntime(): void {
+  if (!WebAssembly.validate(VECTORS)) throw new Error(NO_VECTORS);
 }
 
-function load(artefact: Artefact) {
-  let module = modules.get(artefact);
-  if (!module) {
-    // Node, Bun and browsers have them since years; but not on x86 processors from before 2011
-    if (!WebAssembly.validate(VECTORS)) throw new Error(NO_VECTORS);
-    module = new WebAssembly.Module(bytesOf(artefact));
-    modules.set(artefact, module);
-  }
-  const glue = GLUES[artefact](queueMicrotask);
-  const { memory } = glue.initSync({ module });
-  return { glue, memory };
-}
-
-interface FileRead {
-  path: string;
-  latin1: boolean;
-}
-
-/** As src/wasm/code.rs reads it: the file is there and can't be read. */
-const UNREADABLE = -4;
 /** Instances that one request may cost. */
 const MAX_LOST = 3;
 const gaveUp = (attempts: number, reason: string) =>
   `The code module failed ${attempts} times at this request (${reason}) and was started anew. Others are not affected: ask for less of the tree, or with another pattern.`;
 
 export class Instance {
-  private loaded: ReturnType<typeof load> & { code: Code };
+  private loaded: ReturnType<Instance["make"]>;
   private next = 1;
-
-  /** The files: those at which an instance was lost can't be read until they change. */
-  private readonly files: Files;
-  /** Those, as they were. */
-  private readonly fatal = new Map<string, string>();
-  private lastRead: FileRead | undefined;
-  private readonly stateOf: (path: string, latin1: boolean) => string;
+  private readonly files: GuardedFiles;
 
   constructor(
-    private readonly settings: InstanceSettings,
-    files: Files = new NodeFiles(settings.root),
+    private readonly settings: Settings,
+    files: Files,
+    private readonly module: WebAssembly.Module,
   ) {
-    this.stateOf = (path, latin1) => {
-      const state = new Float64Array(5);
-      return files.stat(path, latin1, state) < 0 ? "" : state.join();
-    };
-    const read: Files["read"] = (path, latin1, offset, into) => {
-      const lost = this.fatal.get(path);
-      if (lost !== undefined && lost === this.stateOf(path, latin1)) return UNREADABLE;
-      this.lastRead = { path, latin1 };
-      return files.read(path, latin1, offset, into);
-    };
-    this.files = Object.assign(Object.create(files) as Files, { read });
+    this.files = new GuardedFiles(files);
     this.loaded = this.make();
   }
 
   private make() {
     const { artefact, options, cores } = this.settings;
-    const { glue, memory } = load(artefact);
+    const glue = GLUES[artefact](queueMicrotask);
+    const { memory } = glue.initSync({ module: this.module });
     return { glue, memory, code: new glue.Code(this.files, JSON.stringify(options ?? null), cores) };
   }
 
@@ -135,15 +108,14 @@ export class Instance {
    */
   *serve(request: Request): Generator<undefined, Answer> {
     for (let attempt = 0; ; attempt++) {
-      this.lastRead = undefined;
+      this.files.begin();
       try {
         return yield* this.attempt(request);
       } catch (error) {
         this.loaded = this.make();
-        // a file that the parser can't bear is left out of the request, which goes on without it
-        const last = this.lastRead as FileRead | undefined; // set meanwhile by `read`
-        if (last) this.fatal.set(last.path, this.stateOf(last.path, last.latin1));
-        if (attempt >= MAX_LOST || (attempt > 0 && !last))
+        // a file that the module can't bear is left out of the request, which goes on without it
+        const isBlamed = this.files.blame();
+        if (attempt >= MAX_LOST || (attempt > 0 && !isBlamed))
           return { ok: false, text: gaveUp(attempt + 1, messageOf(error)) };
       }
     }

@@ -3,14 +3,13 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { messageOf } from "../fault";
-import type { Answer, Instance, InstanceSettings, Request } from "./instance";
+import type { Answer, Artefact, Instance, Request } from "./instance";
+import type { InstanceSettings } from "./local";
+import { Aborted, inSlices } from "./slices";
 import type * as WorkerFile from "./worker";
 import type { Order, Told } from "./worker";
 
 export type PoolSettings = Omit<InstanceSettings, "cores">;
-
-/** In place of a worker a slice lasts so long before others get their turn. Milliseconds. */
-const SLICE_MS = 8;
 
 /**
  * Processors for workers. Bun stops every thread while it puts compiled WebAssembly in place, and with all processors busy
@@ -26,12 +25,6 @@ interface Server {
   request(request: Request, signal?: AbortSignal): Promise<Answer>;
   readonly memoryBytes: number;
   close(): Promise<void>;
-}
-
-export class Aborted extends Error {
-  constructor() {
-    super("Aborted.");
-  }
 }
 
 /** How a worker is made; throws where there are none. */
@@ -81,6 +74,27 @@ export class Pool {
 
   private server(index: number): Server {
     return (this.servers[index] ??= new Threaded({ ...this.settings, cores: cores() }, this.start));
+  }
+}
+
+/** A pool for each artefact, made when it is first asked. */
+export class Pools {
+  private readonly pools = new Map<Artefact, Pool>();
+
+  constructor(private readonly settings: Omit<PoolSettings, "artefact">) {}
+
+  ask(artefact: Artefact, method: string, args: unknown, signal?: AbortSignal): Promise<Answer> {
+    let pool = this.pools.get(artefact);
+    if (!pool) this.pools.set(artefact, (pool = new Pool({ ...this.settings, artefact })));
+    return pool.request(method, args, signal);
+  }
+
+  get memoryBytes(): number {
+    return [...this.pools.values()].reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.pools.values()].map((pool) => pool.close()));
   }
 }
 
@@ -244,24 +258,18 @@ class InPlace {
 
   private async slices(request: Request, isGone: () => boolean): Promise<Answer> {
     const instance = (this.instance ??= await this.load());
-    const steps = instance.serve(request);
-    let began = performance.now();
-    for (;;) {
-      if (isGone() || this.isClosed) {
-        steps.return({ ok: false, text: "" });
-        throw new Aborted();
-      }
-      const step = steps.next();
-      if (step.done) return step.value;
-      if (performance.now() - began < SLICE_MS) continue;
-      await new Promise((resume) => setImmediate(resume));
-      began = performance.now();
-    }
+    const answer = await inSlices(
+      instance.serve(request),
+      () => isGone() || this.isClosed,
+      () => new Promise((resume) => setImmediate(resume)),
+    );
+    if (!answer) throw new Aborted();
+    return answer;
   }
 
   private async load(): Promise<Instance> {
     const file = (await import(workerFile.href)) as typeof WorkerFile;
-    return new file.Instance({ ...this.settings, cores: 1 });
+    return new file.LocalInstance({ ...this.settings, cores: 1 });
   }
 
   close(): void {

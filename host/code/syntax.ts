@@ -15,8 +15,8 @@ import { chmodSync, writeSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 import { isObject, messageOf } from "../fault";
 import type { ToolContext, ToolDefinition } from "../opencode";
-import type { Artefact } from "./instance";
-import { Pool, type PoolSettings } from "./pool";
+import { askHalves, type SyntaxAnswer } from "./halves";
+import { Pools, type PoolSettings } from "./pool";
 
 const text = (description?: string) => ({ type: "string", ...(description && { description }) });
 const path = text("File or folder");
@@ -56,13 +56,6 @@ const TOOLS: Record<string, { description: string; args: Record<string, unknown>
 /** Previews that are remembered for the call that applies them. */
 const MAX_PREVIEWS = 32;
 
-/** What the module answers. */
-interface SyntaxAnswer {
-  text: string;
-  elsewhere?: unknown;
-  data?: unknown;
-}
-
 /** What is to be written, from src/code/syntax/rewrite.rs. */
 interface Plan {
   files: { path: string; before: string; after: string }[];
@@ -70,11 +63,13 @@ interface Plan {
 }
 
 export class SyntaxTools {
-  private readonly pools = new Map<Artefact, Pool>();
+  private readonly pools: Pools;
   /** What previews were made from, by the arguments. */
   private readonly previews = new Map<string, unknown>();
 
-  constructor(private readonly settings: Omit<PoolSettings, "artefact">) {}
+  constructor(private readonly settings: Omit<PoolSettings, "artefact">) {
+    this.pools = new Pools(settings);
+  }
 
   tools(): Record<string, ToolDefinition> {
     const execute = (name: string) => async (args: unknown, context: ToolContext) => {
@@ -87,23 +82,13 @@ export class SyntaxTools {
     );
   }
 
-  /** Asks the module of the common languages, and where it says so the other. Throws what is wrong, in words. */
-  async request(method: string, args: Record<string, unknown>, signal?: AbortSignal): Promise<SyntaxAnswer> {
-    const first = await this.ask("syntax", method, args, signal);
-    if (first.elsewhere === undefined) return first;
-    return this.ask("syntax-more", method, { ...args, partial: first.elsewhere }, signal);
+  /** Asks the modules. Throws what is wrong, in words. */
+  request(method: string, args: Record<string, unknown>, signal?: AbortSignal): Promise<SyntaxAnswer> {
+    return askHalves(this.pools.ask.bind(this.pools), method, args, signal);
   }
 
-  async close(): Promise<void> {
-    await Promise.all([...this.pools.values()].map((pool) => pool.close()));
-  }
-
-  private async ask(artefact: Artefact, method: string, args: unknown, signal?: AbortSignal) {
-    let pool = this.pools.get(artefact);
-    if (!pool) this.pools.set(artefact, (pool = new Pool({ ...this.settings, artefact })));
-    const { ok, text } = await pool.request(method, args, signal);
-    if (!ok) throw new Error(text);
-    return JSON.parse(text) as SyntaxAnswer;
+  close(): Promise<void> {
+    return this.pools.close();
   }
 
   private async rewrite(args: Record<string, unknown>, context: ToolContext): Promise<string> {

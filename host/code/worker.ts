@@ -1,7 +1,8 @@
 // A worker thread: serves the requests of one instance, one after another, and works on its index in between.
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { isObject, messageOf } from "../fault";
-import { Instance, type Answer, type InstanceSettings, type Request } from "./instance";
+import type { Answer, Instance, Request } from "./instance";
+import { LocalInstance, type InstanceSettings } from "./local";
 
 /** What a worker is told. `flag` is set when nobody waits for the answer any more. */
 export interface Order {
@@ -15,9 +16,9 @@ export type Told =
   { ready: true; workers: number } | { id: number; answer: Answer | undefined; memoryBytes: number };
 
 /** For hosts without threads: the same file is loaded in place then. */
-export { Instance };
+export { LocalInstance };
 
-if (parentPort && isSettings(workerData)) work(parentPort, new Instance(workerData));
+if (parentPort && isSettings(workerData)) work(parentPort, new LocalInstance(workerData));
 
 function isSettings(data: unknown): data is InstanceSettings {
   return isObject(data) && "artefact" in data && "root" in data;

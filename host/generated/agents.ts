@@ -1,4 +1,4 @@
-// Generated from src/prompt by `UPDATE_GOLDEN=1 cargo test contract`. Do not edit.
+// Generated from src/prompt by `UPDATE_GOLDEN=1 cargo test --features sim contract`. Do not edit.
 export const AGENTS = [
   {
     "name": "commander",

@@ -1,4 +1,4 @@
-// Generated from the Rust types by `UPDATE_GOLDEN=1 cargo test contract`. Do not edit.
+// Generated from the Rust types by `UPDATE_GOLDEN=1 cargo test --features sim contract`. Do not edit.
 
 export type Instant = number;
 

@@ -39,6 +39,9 @@ async function pack() {
   assert.deepEqual(files.map((f) => f.path).sort(), [
     "LICENSE",
     "README.md",
+    "code-browser-worker.js",
+    "code-browser.d.ts",
+    "code-browser.js",
     "code-worker.js",
     "code.d.ts",
     "code.js",
@@ -48,7 +51,7 @@ async function pack() {
     "options.schema.json",
     "package.json",
     "search.wasm",
-    "syntax-more.wasm.br",
+    "syntax-more.wasm.gz",
     "syntax.wasm",
   ]);
   await exec("tar", ["xzf", filename], { cwd: box.dir });

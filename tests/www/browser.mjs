@@ -9,38 +9,60 @@ const { args } = JSON.parse(read("webdriver.json"))["goog:chromeOptions"];
 const AXE = readFileSync(at("node_modules/axe-core/axe.min.js"), "utf8");
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
+/** What only the code lab needs, in www/dist. */
+export const LAB_FILES = /^(lab-.*|code-browser-worker\.js|sample\.json|(search|syntax.*)\.wasm(\.gz)?)$/;
+
 /** Starts the browser and the server; `close` ends both. */
-export async function open({ base = "/" } = {}) {
-  const site = await serve({ base });
+export async function open({ base = "/", folder } = {}) {
+  const site = await serve({ base, folder });
   const executablePath = ["chromium", "chromium-browser", "google-chrome"].map(which).find(Boolean);
   const browser = await chromium.launch({
     executablePath,
     args: args.filter((arg) => !arg.startsWith("--headless")),
   });
   const pages = [];
+  /** Every error and every foreign request in a page is kept. */
+  async function watched({ width = 1440, height = 900, ...options } = {}) {
+    const context = await browser.newContext({ viewport: { width, height }, ...options });
+    const page = await context.newPage();
+    const seen = { page, errors: [] };
+    pages.push(seen);
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) seen.errors.push(message.text());
+    });
+    page.on("pageerror", (error) => seen.errors.push(String(error)));
+    page.on("request", (request) => {
+      if (!request.url().startsWith(site.url)) seen.errors.push(`asks for ${request.url()}`);
+    });
+    return page;
+  }
   return {
     url: site.url,
     browser,
-    /** A page that has started, at `hash`. Every error and every foreign request in it is kept. */
-    async page(hash = "", { width = 1440, height = 900, ...options } = {}) {
-      const context = await browser.newContext({ viewport: { width, height }, ...options });
-      const page = await context.newPage();
-      const seen = { page, errors: [] };
-      pages.push(seen);
-      page.on("console", (message) => {
-        if (["error", "warning"].includes(message.type())) seen.errors.push(message.text());
-      });
-      page.on("pageerror", (error) => seen.errors.push(String(error)));
-      page.on("request", (request) => {
-        if (!request.url().startsWith(site.url)) seen.errors.push(`asks for ${request.url()}`);
-      });
+    /** A page that has started, at `hash`. */
+    async page(hash = "", options = {}) {
+      const page = await watched(options);
       await page.goto(site.url + hash);
       await started(page);
       return page;
     },
-    /** Fails when a page had an error. */
-    checkQuiet() {
-      for (const { errors } of pages) assert.deepEqual(errors, []);
+    /** A page without anything in it, of the same origin. */
+    async bare() {
+      const page = await watched();
+      await page.route(`${site.url}empty.html`, (route) =>
+        route.fulfill({ contentType: "text/html", body: "<!doctype html><title>empty</title>" }),
+      );
+      await page.goto(`${site.url}empty.html`);
+      return page;
+    },
+    /** Fails when a page had an error, beside those that were provoked. */
+    checkQuiet(provoked = []) {
+      for (const { errors } of pages) {
+        assert.deepEqual(
+          errors.filter((error) => !provoked.some((pattern) => pattern.test(error))),
+          [],
+        );
+      }
     },
     async close() {
       await browser.close();

@@ -10,7 +10,8 @@ import { hideDifferences, setUpRecorder } from "./recorder.js";
 import { setUpTheme } from "./theme.js";
 import { setUpTour } from "./tour.js";
 import { setUpTransport, showTransport } from "./transport.js";
-import type { Picture, Settings, Story } from "./types.js";
+import type { Picture, Settings, Story } from "./generated/theatre.js";
+import { openLab, openTheatre, setUpViews } from "./views.js";
 
 function start(stories: Story[]): void {
   let place = readLink(location.hash);
@@ -65,7 +66,7 @@ function start(stories: Story[]): void {
     showEvent(picture);
     if (player.playing) return;
     say(picture);
-    if (recorded) return;
+    if (recorded || byId("layout").hidden) return;
     place.at = player.moment;
     history.replaceState(null, "", writeLink(place));
   }
@@ -75,7 +76,11 @@ function start(stories: Story[]): void {
   makeSettings((name, value) => settings({ [name]: value }));
   byId("reset").addEventListener("click", () => open({ settings: { story: place.settings.story } }));
   byId("copy").addEventListener("click", () => void copyLink());
-  addEventListener("hashchange", () => open(readLink(location.hash)));
+  setUpViews({
+    theatre: () => open(readLink(location.hash)),
+    leave: () => player.seek(player.moment),
+    fail: complain,
+  });
   setUpTransport(player);
   setUpRecorder({
     open: openRecording,
@@ -83,9 +88,10 @@ function start(stories: Story[]): void {
     seek: (moment) => player.seek(moment),
   });
   setUpTour((story, share) => {
+    openTheatre();
     open({ settings: { story } });
     player.seek(Math.round(run.overview.total * share));
-  });
+  }, openLab);
   // for tests: the text that the module gave
   Object.assign(globalThis, {
     theatre: { text: (moment: number) => run.text(moment), overview: () => run.overview },

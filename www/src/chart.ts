@@ -1,6 +1,6 @@
 // The timeline and the plot, one below the other over the same axis: the run's events, each as wide as the next.
-import { spoken, svg } from "./dom.js";
-import type { From, Lane, Level, Mark, Overview } from "./types.js";
+import { h, spoken, svg } from "./dom.js";
+import type { From, Lane, Level, Mark, Overview } from "./generated/theatre.js";
 
 const LABELS = 76;
 const RIGHT = 10;
@@ -21,7 +21,8 @@ const HEIGHT = TOP + PLOT + AXIS;
 /** Draws a run once; afterwards only the cursor moves. */
 export class Chart {
   private overview: Overview | undefined;
-  private cursor = svg("g", {});
+  /** Not of the drawing, which would be painted anew wherever it moves. */
+  private readonly cursor = h("div", { class: "cursor", style: `block-size: ${TOP + PLOT}px` });
   private width = 0;
   private moment = 0;
 
@@ -44,7 +45,7 @@ export class Chart {
 
   moveTo(moment: number): void {
     this.moment = moment;
-    this.cursor.setAttribute("transform", `translate(${this.x(moment).toFixed(1)} 0)`);
+    this.cursor.style.transform = `translateX(${this.x(moment).toFixed(1)}px)`;
   }
 
   private drag(event: PointerEvent): void {
@@ -87,13 +88,7 @@ export class Chart {
     });
     this.plot(drawing, overview);
     this.axis(drawing, overview);
-    this.cursor = svg("g", { class: "cursor" });
-    this.cursor.append(
-      svg("line", { x1: 0, x2: 0, y1: 0, y2: TOP + PLOT }),
-      svg("circle", { cx: 0, cy: TOP + PLOT, r: 4 }),
-    );
-    drawing.append(this.cursor);
-    this.holder.replaceChildren(drawing);
+    this.holder.replaceChildren(drawing, this.cursor);
     this.moveTo(this.moment);
   }
 

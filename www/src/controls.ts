@@ -1,7 +1,7 @@
 // The stories and the sliders.
 import { byId, h } from "./dom.js";
 import { NUMBERS, type NumberName } from "./link.js";
-import type { Settings, Story } from "./types.js";
+import type { Settings, Story } from "./generated/theatre.js";
 
 const SLIDERS: Record<NumberName, { name: string; from: number; to: number; unit?: string }> = {
   seed: { name: "Seed", from: 0, to: 4_294_967_295 },

@@ -28,6 +28,16 @@ export function svg<K extends keyof SVGElementTagNameMap>(
   return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
+const drawn = new Map<HTMLElement, string>();
+
+/** Puts what `make` gives into the element, unless it was made of the same `data` at the last time: a frame is short. */
+export function redraw(element: HTMLElement, data: unknown, make: () => Node[]): void {
+  const text = JSON.stringify(data);
+  if (drawn.get(element) === text) return;
+  drawn.set(element, text);
+  element.replaceChildren(...make());
+}
+
 function filled<E extends Element>(element: E, attributes: Attributes, children: Child[]): E {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === false) continue;

@@ -1,5 +1,5 @@
 // The address bar: a link holds the settings and the moment, so that a link is a bug report.
-import type { Settings } from "./types.js";
+import type { Settings } from "./generated/theatre.js";
 
 export const NUMBERS = [
   "seed",

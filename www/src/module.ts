@@ -1,6 +1,6 @@
 // The wasm module: the engine, the simulated world and the recorder. Everything that the page shows comes from here.
 import init, { Recording, Theatre } from "theatre-module";
-import type { Difference, Overview, Picture, Settings, Story } from "./types.js";
+import type { Difference, Overview, Picture, Settings, Story } from "./generated/theatre.js";
 
 /** A run, or a recording, that can be looked at from any moment. */
 export interface Run {

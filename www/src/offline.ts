@@ -1,13 +1,14 @@
-// The service worker: keeps the page's five files, so that it opens without a network after its first load.
+// The service worker: keeps the page's files, so that it opens without a network after its first load. What the lab loads is
+// kept when it was loaded once.
 export {}; // a module: its names are its own
 
 declare const self: ServiceWorkerGlobalScope;
-/** Of the page's files, written in by the build. */
+/** Of the page's files, written in by the build; and those of them that it needs to start. */
 declare const VERSION: string;
+declare const FILES: string[];
 
 const PREFIX = "orchestrator-playground-";
 const CACHE = PREFIX + VERSION;
-const FILES = ["./", "./index.html", "./style.css", "./app.js", "./theatre.wasm"];
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
@@ -32,9 +33,16 @@ self.addEventListener("activate", (event) => {
 self.addEventListener("fetch", (event) => {
   if (event.request.method !== "GET" || !event.request.url.startsWith(self.registration.scope)) return;
   event.respondWith(
-    fetch(event.request).catch(async () => {
-      const kept = await (await caches.open(CACHE)).match(event.request, { ignoreSearch: true });
-      return kept ?? Response.error();
-    }),
+    fetch(event.request).then(
+      (response) => {
+        const copy = response.clone();
+        if (response.ok) event.waitUntil(caches.open(CACHE).then((cache) => cache.put(event.request, copy)));
+        return response;
+      },
+      async () => {
+        const kept = await (await caches.open(CACHE)).match(event.request, { ignoreSearch: true });
+        return kept ?? Response.error();
+      },
+    ),
   );
 });

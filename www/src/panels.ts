@@ -1,6 +1,6 @@
 // The panels below the timeline: roadmap and budget, the reason of the last decision, sessions and timers, the event.
-import { byId, h, spoken } from "./dom.js";
-import type { Overview, Picture, SessionPicture, Why } from "./types.js";
+import { byId, h, redraw, spoken } from "./dom.js";
+import type { Overview, Picture, SessionPicture, Why } from "./generated/theatre.js";
 
 const MARKS = { completed: "✓", cancelled: "–", in_progress: "▸", pending: "" } as const;
 const WORDS = {
@@ -14,8 +14,8 @@ export function showRoadmap({ mission, ceilings }: Picture): void {
   const todos = mission?.todos ?? [];
   const done = todos.filter(({ status }) => status === "completed" || status === "cancelled").length;
   byId("done").textContent = todos.length > 0 ? `${done} of ${todos.length}` : "";
-  byId("todos").replaceChildren(
-    ...(todos.length === 0
+  redraw(byId("todos"), todos, () =>
+    todos.length === 0
       ? [h("li", { class: "empty" }, "No todo list yet: the agent writes one in its first turn.")]
       : todos.map(({ content, status }) =>
           h(
@@ -25,14 +25,14 @@ export function showRoadmap({ mission, ceilings }: Picture): void {
             h("span", { class: "what" }, content),
             h("span", { class: "state" }, WORDS[status]),
           ),
-        )),
+        ),
   );
-  const minutes = (mission?.activeMs ?? 0) / 60_000;
-  byId("budget").replaceChildren(
-    meter("Continuations", mission?.iteration ?? 0, ceilings.iterations),
-    meter("Active minutes", minutes, ceilings.minutes),
-    meter("Tokens", mission?.tokens ?? 0, ceilings.tokens),
-  );
+  const { iteration = 0, activeMs = 0, tokens = 0 } = mission ?? {};
+  redraw(byId("budget"), [iteration, activeMs, tokens, ceilings], () => [
+    meter("Continuations", iteration, ceilings.iterations),
+    meter("Active minutes", activeMs / 60_000, ceilings.minutes),
+    meter("Tokens", tokens, ceilings.tokens),
+  ]);
 }
 
 function meter(name: string, value: number, most: number): HTMLElement {
@@ -66,9 +66,10 @@ export function showSessions(picture: Picture, overview: Overview): void {
       below.length > 0 && h("ul", {}, ...below.map(branch)),
     );
   };
-  byId("sessions").replaceChildren(...children(null).map(branch));
-  byId("timers").replaceChildren(
-    ...(timers.length === 0
+  const owners = tasks.map(({ id, session }) => [id, session]);
+  redraw(byId("sessions"), [sessions, owners], () => children(null).map(branch));
+  redraw(byId("timers"), timers, () =>
+    timers.length === 0
       ? [h("li", { class: "empty" }, "No timer is armed.")]
       : timers.map((timer) =>
           h(
@@ -77,7 +78,7 @@ export function showSessions(picture: Picture, overview: Overview): void {
             h("span", {}, `${timer.owner}: ${timer.purpose}`),
             h("span", { class: "state" }, timer.leaked ? "leaked" : `in ${spoken(timer.due)}`),
           ),
-        )),
+        ),
   );
   const open = tasks.filter(({ state }) => !ENDED.has(state)).length;
   byId("tasks").textContent =
@@ -105,14 +106,14 @@ const STATES = { open: "open", paused: "paused", breaker: "breaker open", probin
 /** The decisions up to now, newest first; `seek` goes to the moment of one. */
 export function showWhy({ why, n: moment }: Picture, seek: (moment: number) => void): void {
   const [last, ...earlier] = why.newest;
-  byId("why-now").replaceChildren(
+  redraw(byId("why-now"), [last, last?.n === moment], () => [
     last
       ? reason(last, moment)
       : h("p", { class: "empty" }, "Nothing was decided yet. Press play, or step forward."),
-  );
+  ]);
   byId("why-count").textContent = `${why.past} of ${why.of}`;
-  byId("why-list").replaceChildren(
-    ...earlier.map(({ n, rule, text, at }) => {
+  redraw(byId("why-list"), earlier, () =>
+    earlier.map(({ n, rule, text, at }) => {
       const button = h(
         "button",
         { type: "button" },
@@ -156,21 +157,22 @@ export function showEvent(picture: Picture): void {
       h("span", { class: "arrow", "aria-hidden": "true" }, arrow),
       h("span", {}, h("b", {}, name), " ", h("code", {}, text)),
     );
-  byId("event").replaceChildren(
-    ...notes.map((note) => line("!", "world", note)),
-    ...happened.flatMap(({ event, effects }) => [
-      line("→", event.name, event.text),
-      ...effects.map(({ name, text }) => line("←", name, text)),
-    ]),
+  redraw(byId("event"), [notes, happened], () =>
+    happened.length === 0 && notes.length === 0
+      ? [h("li", { class: "empty" }, "Before the first event.")]
+      : [
+          ...notes.map((note) => line("!", "world", note)),
+          ...happened.flatMap(({ event, effects }) => [
+            line("→", event.name, event.text),
+            ...effects.map(({ name, text }) => line("←", name, text)),
+          ]),
+        ],
   );
-  if (happened.length === 0 && notes.length === 0) {
-    byId("event").append(h("li", { class: "empty" }, "Before the first event."));
-  }
-  byId("notices").replaceChildren(
-    ...(notices.length === 0
+  redraw(byId("notices"), notices, () =>
+    notices.length === 0
       ? [h("li", { class: "empty" }, "Nothing yet.")]
       : notices.map(({ at, text }) =>
           h("li", { class: "node" }, h("span", {}, text), h("span", { class: "state" }, spoken(at))),
-        )),
+        ),
   );
 }

@@ -43,6 +43,7 @@ export function setUpRecorder(host: Host): void {
   document.addEventListener("dragleave", (event) => over(event, false));
   document.addEventListener("drop", (event) => {
     over(event, false);
+    if (byId("layout").hidden) return; // the lab takes folders
     const file = event.dataTransfer?.files[0];
     if (file) void read(file);
   });

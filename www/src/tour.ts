@@ -1,14 +1,17 @@
-// A minute for a newcomer: six stops, each a place in a story and the panel to look at.
+// A minute for a newcomer: seven stops, each a place in a story, or in the lab, and the panel to look at.
 import { byId } from "./dom.js";
 
-interface Stop {
-  title: string;
-  text: string;
-  panel: string;
-  story: string;
-  /** How far into the story, from 0 to 1. */
-  at: number;
-}
+type Stop = { title: string; text: string; panel: string } & (
+  | {
+      story: string;
+      /** How far into the story, from 0 to 1. */
+      at: number;
+    }
+  | {
+      /** What is typed in the lab. */
+      lab: Record<string, string>;
+    }
+);
 
 const STOPS: Stop[] = [
   {
@@ -47,6 +50,12 @@ const STOPS: Stop[] = [
     at: 0.6,
   },
   {
+    title: "The tools that agents get",
+    text: "Search, syntax patterns, outlines and diagnostics, live, over a folder of yours or this sample. Type a pattern: what it matches is lit in the file and in its syntax tree.",
+    panel: "lab-panels",
+    lab: { tool: "ast_search", pattern: "Some($A)" },
+  },
+  {
     title: "Your turn",
     text: "Choose a story, move a slider, change the seed. The address bar keeps all of it: send the link, and others see the same run to the last event.",
     panel: "settings-panel",
@@ -55,8 +64,11 @@ const STOPS: Stop[] = [
   },
 ];
 
-/** Sets the tour up; `go` opens a story at a share of its length. */
-export function setUpTour(go: (story: string, share: number) => void): void {
+/** Sets the tour up; `go` opens a story at a share of its length, `goToLab` the lab. */
+export function setUpTour(
+  go: (story: string, share: number) => void,
+  goToLab: (settings: Record<string, string>) => Promise<void>,
+): void {
   let step = -1;
   const dialog = byId("tour");
 
@@ -74,11 +86,19 @@ export function setUpTour(go: (story: string, share: number) => void): void {
     byId("tour-text").textContent = stop.text;
     byId("tour-step").textContent = `${next + 1} of ${STOPS.length}`;
     byId("tour-next").textContent = next + 1 === STOPS.length ? "Done" : "Next";
-    go(stop.story, stop.at);
-    const panel = byId(stop.panel);
-    panel.classList.add("toured");
-    panel.scrollIntoView({ block: "nearest" });
+    if ("lab" in stop) void goToLab(stop.lab).then(() => step === next && point(stop.panel));
+    else {
+      go(stop.story, stop.at);
+      point(stop.panel);
+    }
     byId("tour-title").focus({ preventScroll: true });
+  }
+
+  function point(id: string): void {
+    // the lab may have failed to load
+    const panel = document.getElementById(id);
+    panel?.classList.add("toured");
+    panel?.scrollIntoView({ block: "nearest" });
   }
 
   byId("tour-start").addEventListener("click", () => show(0));

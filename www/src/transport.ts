@@ -19,7 +19,7 @@ export function setUpTransport(player: Player): void {
   );
   speed.addEventListener("change", () => (player.speed = Number(speed.value)));
   document.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey || isOccupied(event)) return;
+    if (byId("layout").hidden || event.altKey || event.ctrlKey || event.metaKey || isOccupied(event)) return;
     const step = event.shiftKey ? 10 : 1;
     const keys: Record<string, () => void> = {
       " ": () => player.toggle(),

@@ -3,7 +3,7 @@
 
 use super::language::Lang;
 use super::task::{Run, Task};
-use super::{Answer, Fault, check, outline, rewrite, search};
+use super::{Answer, Fault, check, nodes, outline, rewrite, search};
 use crate::code::args::Args;
 use crate::code::files::Files;
 use crate::code::limits::STEP_FILES;
@@ -15,12 +15,13 @@ use crate::code::walk::{Share, Walk};
 use std::rc::Rc;
 
 /// The methods that are served here.
-pub const SERVES: [&str; 5] = [
+pub const SERVES: [&str; 6] = [
     "ast_search",
     "ast_rewrite",
     "code_outline",
     "code_diagnostics",
     "new_errors",
+    "syntax_tree",
 ];
 
 /// What a call asks for.
@@ -96,6 +97,7 @@ pub fn start<F: Files + 'static>(
         "ast_rewrite" => rewrite::begin(parsed),
         "code_outline" => outline::begin(parsed),
         "code_diagnostics" => check::begin(parsed),
+        "syntax_tree" => nodes::begin(parsed),
         _ => world.syntax.new_errors(parsed).map(Begun::Done),
     };
     let stage = match begun.map_err(|fault| fault.to_string())? {

@@ -64,6 +64,9 @@ pub const OUTLINE_SYMBOLS: usize = 400;
 /// References shown of a name.
 pub const REFERENCES: usize = 100;
 
+/// Nodes of a file's tree that are given to be shown; matches are given beyond it.
+pub const NODES: usize = 3_000;
+
 /// Files that one rewrite may touch, and characters of its diff that are shown.
 pub const REWRITE_FILES: usize = 200;
 pub const DIFF_CHARS: usize = 24_000;

@@ -11,6 +11,7 @@
 //! | [`parse`], [`cache`], [`text`] | trees in bounded time and memory |
 //! | [`matcher`], [`search`], [`rewrite`], [`template`] | patterns, rules, matches, edits |
 //! | [`symbols`], [`outline`] | definitions and references |
+//! | [`nodes`] | a file's tree, to be looked at |
 //! | [`diagnose`], [`check`] | what is broken |
 //! | [`job`], [`task`], [`sources`] | requests: arguments, slices, files |
 //! | [`limits`] | every tuning number |
@@ -22,6 +23,7 @@ pub mod job;
 pub mod language;
 pub mod limits;
 pub mod matcher;
+pub mod nodes;
 pub mod outline;
 pub mod parse;
 pub mod rewrite;

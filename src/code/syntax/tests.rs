@@ -388,3 +388,39 @@ fn what_is_too_much_is_a_line_and_never_a_trap() {
     );
     assert!(text.contains("it is not valid UTF-8"), "{text}");
 }
+
+#[test]
+fn a_tree_is_shown_with_its_matches_and_errors() {
+    let files: &[(&str, &str)] = &[
+        ("a.ts", "let é = foo(1);\nfoo(;\n"),
+        ("b.sh", "ls\n"),
+        ("c", ""),
+    ];
+    let tree = |args: &Value| answer(files, "syntax_tree", args)["data"].clone();
+    let data = tree(&json!({ "path": "a.ts", "pattern": "foo($A)" }));
+    assert_eq!(data["language"], "typescript");
+    assert_eq!((&data["matches"], &data["more"]), (&json!(1), &json!(0)));
+    let nodes = data["nodes"].as_array().expect("nodes");
+    assert_eq!(
+        nodes.iter().find(|node| node["match"] == true),
+        Some(
+            &json!({ "kind": "call_expression", "field": "value", "depth": 3, "start": 8, "end": 14, "match": true })
+        )
+    );
+    assert!(nodes.iter().any(|node| node["wrong"] == true));
+    assert_eq!(nodes[0]["depth"], 0);
+    let said = |args: &Value| call(files, "syntax_tree", args);
+    assert_eq!(
+        said(&json!({ "path": "" })),
+        "fault: `path` must name a file."
+    );
+    assert_eq!(
+        said(&json!({ "path": "c" })),
+        "fault: There is no grammar for this file."
+    );
+    assert!(said(&json!({ "path": "a.ts", "pattern": "foo(" })).starts_with("fault: pattern: "));
+    assert_eq!(
+        answer(files, "syntax_tree", &json!({ "path": "b.sh" }))["elsewhere"],
+        json!({})
+    );
+}

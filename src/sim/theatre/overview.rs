@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 /// A value that holds from a moment on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct From<T> {
     pub n: usize,
     pub value: T,
@@ -19,6 +20,7 @@ pub struct From<T> {
 
 /// A line of the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Lane {
     /// What the plugin sends to the session.
@@ -33,6 +35,7 @@ pub enum Lane {
 
 /// Something at one moment of the timeline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct Mark {
     pub n: usize,
     pub lane: Lane,
@@ -42,6 +45,7 @@ pub struct Mark {
 
 /// A point of the plot. It holds until the next.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Level {
     pub limit: u32,
@@ -55,14 +59,20 @@ pub struct Level {
 
 /// A run, or a recording, from its first moment to its last. A long one is thinned to what a timeline can show.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Overview {
     /// With nothing absent; as a story has none, of a recording.
     pub settings: Settings,
     pub total: usize,
     /// When it began, in ms since 1970.
+    #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number"))]
     pub epoch: u64,
     /// In ms since the start.
+    #[cfg_attr(
+        all(test, not(target_arch = "wasm32")),
+        ts(type = "Array<From<number>>")
+    )]
     pub at: Vec<From<u64>>,
     pub phases: Vec<From<Phase>>,
     pub turns: Vec<From<&'static str>>,
@@ -73,6 +83,7 @@ pub struct Overview {
 
 /// How it ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct Outcome {
     pub text: String,
     pub success: bool,

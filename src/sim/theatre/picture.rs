@@ -18,10 +18,12 @@ use serde_json::Value;
 
 /// The state after a moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Picture {
     pub n: usize,
     /// In ms since the start.
+    #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number"))]
     pub at: u64,
     /// The program runs: it does not between a crash and the restart.
     pub alive: bool,
@@ -47,6 +49,7 @@ pub struct Picture {
 
 /// An event with its effects.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct Happened {
     pub event: Line,
     pub effects: Vec<Line>,
@@ -54,6 +57,7 @@ pub struct Happened {
 
 /// A name and what it carries, clipped.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct Line {
     pub name: &'static str,
     pub text: String,
@@ -61,24 +65,29 @@ pub struct Line {
 
 /// Something the person was told.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct Notice {
     /// In ms since the start.
+    #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number"))]
     pub at: u64,
     pub text: String,
 }
 
 /// What the budget may not exceed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Ceilings {
     pub iterations: u32,
     pub without_progress: u32,
     pub minutes: u32,
+    #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number"))]
     pub tokens: u64,
 }
 
 /// A session of the host.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct SessionPicture {
     pub id: String,
     pub parent: Option<String>,
@@ -90,10 +99,12 @@ pub struct SessionPicture {
 
 /// An armed timer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct TimerPicture {
     pub owner: String,
     pub purpose: String,
     /// From now, in ms.
+    #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number"))]
     pub due: u64,
     pub leaked: bool,
 }

@@ -33,9 +33,11 @@ pub enum RecordingError {
 
 /// A decision that the journal tells of and today's rules did not make, or the other way round.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct Difference {
     pub n: usize,
     /// In ms since the start.
+    #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number"))]
     pub at: u64,
     /// What the journal says; nothing when today's rules decided something more.
     pub recorded: Option<String>,

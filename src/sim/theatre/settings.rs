@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A scenario that shows one thing.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct Story {
     pub id: &'static str,
     pub title: &'static str,
@@ -17,6 +18,11 @@ pub struct Story {
 
 /// Which story, and what is different in it. What is absent is as the story has it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
+#[cfg_attr(
+    all(test, not(target_arch = "wasm32")),
+    ts(optional_fields = nullable)
+)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Settings {
     pub story: String,

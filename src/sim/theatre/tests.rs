@@ -175,3 +175,36 @@ fn a_decision_that_the_rules_would_not_make_today_is_told() {
     assert!(recorded.ends_with("something else"));
     assert!(differences[1].today.is_some());
 }
+
+/// What the page takes from here, as TypeScript.
+#[test]
+fn contract_types_of_the_page_are_the_generated_ones() {
+    use super::{overview, picture, recording, settings, why};
+    use crate::contract::{HEAD, declarations, golden};
+    let imports = "import type { KeyView, LimiterState, MissionView, Phase, TaskView } from \"../../../host/generated/contract.js\";\n";
+    let types = declarations!(
+        settings::Story,
+        settings::Settings,
+        overview::From<()>,
+        overview::Lane,
+        overview::Mark,
+        overview::Level,
+        overview::Outcome,
+        overview::Overview,
+        picture::Line,
+        picture::Happened,
+        picture::Notice,
+        picture::Ceilings,
+        picture::SessionPicture,
+        picture::TimerPicture,
+        picture::Picture,
+        why::Fact,
+        why::Why,
+        why::Reasons,
+        recording::Difference,
+    );
+    golden(
+        "www/src/generated/theatre.ts",
+        &[HEAD, imports, &types].concat(),
+    );
+}

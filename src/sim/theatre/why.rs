@@ -9,9 +9,11 @@ use serde::Serialize;
 
 /// A decision with its reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct Why {
     pub n: usize,
     /// In ms since the start.
+    #[cfg_attr(all(test, not(target_arch = "wasm32")), ts(type = "number"))]
     pub at: u64,
     /// `mission`, or `limit` for those of the concurrency controller.
     pub by: &'static str,
@@ -25,6 +27,7 @@ pub struct Why {
 
 /// Something that the rule saw.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct Fact {
     pub name: &'static str,
     pub value: String,
@@ -32,6 +35,7 @@ pub struct Fact {
 
 /// The decisions up to a moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 pub struct Reasons {
     pub past: usize,
     pub of: usize,

@@ -45,6 +45,44 @@ export interface AstSearchArgs extends ScopeArgs {
   limit?: number;
 }
 
+export interface RewriteArgs extends ScopeArgs {
+  pattern: string;
+  /** What takes the matches' place, with the pattern's variables. */
+  rewrite: string;
+  language: string;
+}
+
+export interface SyntaxTreeArgs {
+  path: string;
+  /** Marks its matches, as `astSearch` finds them. */
+  pattern?: string;
+}
+
+/** A part of a file's tree. Places are indexes into `text`. */
+export interface SyntaxNode {
+  kind: string;
+  /** What it is to the node that it is in, where the grammar says so. */
+  field?: string;
+  /** Nodes that it is in. */
+  depth: number;
+  start: number;
+  end: number;
+  /** An error of syntax, or something that is missing. */
+  wrong?: true;
+  /** The pattern matches here. */
+  match?: true;
+}
+
+export interface SyntaxTree {
+  language: string;
+  text: string;
+  /** The named nodes and those that are wrong, in the order of the text, a node before those in it. */
+  nodes: SyntaxNode[];
+  /** There are so many more nodes, which were left out. */
+  more: number;
+  matches: number;
+}
+
 export interface OutlineArgs extends ScopeArgs {
   /** Nesting shown; 3 if not given. */
   depth?: number;
@@ -76,6 +114,10 @@ export interface Tree {
   index(signal?: AbortSignal): Promise<number>;
   /** The matches of a pattern, by file. Rejects as `search` does. */
   astSearch(args: AstSearchArgs, signal?: AbortSignal): Promise<string>;
+  /** What a rewrite of all matches would change, as a unified diff. Nothing is written. Rejects as `search` does. */
+  rewrite(args: RewriteArgs, signal?: AbortSignal): Promise<string>;
+  /** The syntax tree of a file. Rejects as `search` does. */
+  syntaxTree(args: SyntaxTreeArgs, signal?: AbortSignal): Promise<SyntaxTree>;
   /** The symbols of a file, or a map of a folder. Rejects as `search` does. */
   outline(args: OutlineArgs, signal?: AbortSignal): Promise<string>;
   /** Syntax errors, merge conflicts, broken data. Rejects as `search` does. */

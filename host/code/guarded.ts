@@ -1,0 +1,66 @@
+// Files without those at which an instance was lost: they can't be read until they change.
+import type { Files } from "./instance";
+
+/** As src/wasm/code.rs reads it: the file is there and can't be read. */
+const UNREADABLE = -4;
+
+export class GuardedFiles implements Files {
+  /** The files that cost an instance, by path, as they were. */
+  private readonly fatal = new Map<string, string>();
+  private lastRead: { path: string; latin1: boolean } | undefined;
+
+  constructor(private readonly files: Files) {}
+
+  /** An instance begins its work anew. */
+  begin(): void {
+    this.lastRead = undefined;
+  }
+
+  /** The instance was lost: the file that it read last is left out from now on. Whether there is one. */
+  blame(): boolean {
+    if (!this.lastRead) return false;
+    const { path, latin1 } = this.lastRead;
+    this.fatal.set(path, this.stateOf(path, latin1));
+    return true;
+  }
+
+  read(path: string, latin1: boolean, offset: number, into: Uint8Array): number {
+    const lost = this.fatal.size > 0 ? this.fatal.get(path) : undefined;
+    if (lost !== undefined && lost === this.stateOf(path, latin1)) return UNREADABLE;
+    this.lastRead = { path, latin1 };
+    return this.files.read(path, latin1, offset, into);
+  }
+
+  private stateOf(path: string, latin1: boolean): string {
+    const state = new Float64Array(5);
+    return this.files.stat(path, latin1, state) < 0 ? "" : state.join();
+  }
+
+  list(path: string, latin1: boolean): string {
+    return this.files.list(path, latin1);
+  }
+
+  stat(path: string, latin1: boolean, into: Float64Array): number {
+    return this.files.stat(path, latin1, into);
+  }
+
+  real(path: string, latin1: boolean): string | undefined {
+    return this.files.real(path, latin1);
+  }
+
+  linkedExclude(path: string, latin1: boolean): string | undefined {
+    return this.files.linkedExclude(path, latin1);
+  }
+
+  surroundings(): string {
+    return this.files.surroundings();
+  }
+
+  root(): string {
+    return this.files.root();
+  }
+
+  now(): number {
+    return this.files.now();
+  }
+}

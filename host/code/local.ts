@@ -1,0 +1,33 @@
+// An instance over a folder of this machine, in Node or Bun.
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { NodeFiles } from "./files";
+import { checkRuntime, Instance, PACKED, type Artefact, type Files, type Settings } from "./instance";
+
+/** What an instance is made for. */
+export interface InstanceSettings extends Settings {
+  /** The folder that may be read. */
+  root: string;
+}
+
+const modules = new Map<Artefact, WebAssembly.Module>();
+
+export class LocalInstance extends Instance {
+  constructor(settings: InstanceSettings, files: Files = new NodeFiles(settings.root)) {
+    super(settings, files, moduleOf(settings.artefact));
+  }
+}
+
+function moduleOf(artefact: Artefact): WebAssembly.Module {
+  let module = modules.get(artefact);
+  if (!module) {
+    checkRuntime();
+    modules.set(artefact, (module = new WebAssembly.Module(bytesOf(artefact))));
+  }
+  return module;
+}
+
+function bytesOf(artefact: Artefact): Uint8Array<ArrayBuffer> {
+  const read = (name: string) => readFileSync(new URL(`./${name}`, import.meta.url));
+  return artefact === PACKED ? gunzipSync(read(`${artefact}.wasm.gz`)) : read(`${artefact}.wasm`);
+}
