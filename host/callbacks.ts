@@ -69,6 +69,8 @@ export class Callbacks implements EngineHost {
   /** The completion commands that run, by their request. */
   private readonly checks = new Map<number, AbortController>();
   private aborts: Promise<unknown> = Promise.resolve();
+  /** Aborts under way, by session. */
+  private readonly aborting = new Map<string, Promise<unknown>>();
   /** Prompts asked for so far. */
   prompts = 0;
   private alarm: ReturnType<typeof setTimeout> | undefined;
@@ -91,7 +93,7 @@ export class Callbacks implements EngineHost {
     return isHeadless && this.beginDrain !== undefined && ends;
   }
 
-  private async promptNow({
+  private promptNow({
     session,
     agent,
     model,
@@ -99,46 +101,57 @@ export class Callbacks implements EngineHost {
     redrive,
   }: Parameters<EngineHost["prompt"]>[0]): Promise<unknown> {
     this.prompts += 1;
-    const before = redrive ? (this.handed.get(session)?.id ?? (await this.unanswered(session))) : undefined;
-    const messageID = before ?? newMessageId();
-    const handed = { id: messageID, at: Date.now(), coming: true };
+    const known = redrive ? this.handed.get(session)?.id : undefined;
+    const handed: Handed = { id: known ?? newMessageId(), at: Date.now(), coming: true };
     this.handed.set(session, handed);
-    const parts: PromptBody["parts"] = [
-      { type: "text", text, synthetic: true, metadata: { [OUR_MARK]: true } },
-    ];
-    const body: PromptBody = {
-      messageID,
-      ...(agent ? { agent } : {}),
-      ...(model ? { model: { providerID: model.provider, modelID: model.model } } : {}),
-      parts,
+    const send = async () => {
+      // a stored message without an answer is answered when it is sent again with its id and no parts
+      const isStored = redrive && (await this.isStored(session, handed, known !== undefined));
+      const part: PromptBody["parts"][0] = {
+        type: "text",
+        text,
+        synthetic: true,
+        metadata: { [OUR_MARK]: true },
+      };
+      return this.handOver(session, {
+        messageID: handed.id,
+        ...(agent ? { agent } : {}),
+        ...(model ? { model: { providerID: model.provider, modelID: model.model } } : {}),
+        parts: isStored ? [] : [part],
+      });
     };
-    const work = this.track(before ? this.promptAgain(session, body) : this.handOver(session, body));
+    const work = this.track(send());
     work.catch(() => (handed.coming = false));
     return work;
   }
 
-  /** A prompt of ours from before a restart that the session has not answered. */
-  private async unanswered(session: string): Promise<string | undefined> {
+  /**
+   * Whether a prompt of ours is stored: one that waits for its answer, perhaps from before a restart, else the last one
+   * handed over, which asks for nothing any more. `handed` is that one then.
+   */
+  private async isStored(session: string, handed: Handed, isKnown: boolean): Promise<boolean> {
     const messages = (await this.messages(session)) ?? [];
     const answered = messages.findLastIndex(({ info }) => info?.role === "assistant");
-    const ours = messages
+    const waiting = messages
       .slice(answered + 1)
       .findLast(({ parts }) => parts?.some((part) => part.metadata?.[OUR_MARK] === true));
-    return ours?.info?.id;
+    if (!waiting?.info?.id)
+      return (
+        isKnown && (messages.length >= MESSAGES_READ || messages.some(({ info }) => info?.id === handed.id))
+      );
+    handed.id = waiting.info.id;
+    return true;
+  }
+
+  private async isBusy(session: string): Promise<boolean> {
+    const status = await checked(this.settings.client().session.status());
+    return (status?.[session]?.type ?? "idle") !== "idle";
   }
 
   /** The newest messages, the oldest of them first. */
   private messages(session: string): Promise<Message[] | undefined> {
     const request = { path: { id: session }, query: { limit: MESSAGES_READ } };
     return checked(this.settings.client().session.messages(request));
-  }
-
-  /** A stored message without an answer is answered when it is sent again with its id and no parts. */
-  private async promptAgain(session: string, body: PromptBody): Promise<unknown> {
-    const path = { id: session, messageID: body.messageID };
-    const found = await within(this.settings.client().session.message({ path }));
-    const isStored = !found.error && found.data !== undefined;
-    return this.handOver(session, isStored ? { ...body, parts: [] } : body);
   }
 
   private handOver(session: string, body: PromptBody): Promise<unknown> {
@@ -217,15 +230,14 @@ export class Callbacks implements EngineHost {
   }
 
   async lastTurn(session: string): Promise<LastTurn> {
-    const calls = this.settings.client().session;
-    const [messages, status] = await Promise.all([this.messages(session), checked(calls.status())]);
+    const [messages, isBusy] = await Promise.all([this.messages(session), this.isBusy(session)]);
     const infos = (messages ?? [])
       .map(({ info }) => info)
       .filter((info): info is MessageInfo => info !== undefined);
     const at = infos.findLastIndex((info) => info.role === "assistant");
     const last = infos[at];
     return {
-      busy: (status?.[session]?.type ?? "idle") !== "idle" || this.isComing(session),
+      busy: isBusy || this.isComing(session),
       assistant: last?.id
         ? { message: last.id, ending: endingOf(last), summary: last.summary === true }
         : null,
@@ -236,6 +248,10 @@ export class Callbacks implements EngineHost {
   abort(session: string): Promise<unknown> {
     const call = this.track(this.abortNow(session));
     this.aborts = Promise.allSettled([this.aborts, call]);
+    const settled = Promise.allSettled([call]).then(() => {
+      if (this.aborting.get(session) === settled) this.aborting.delete(session);
+    });
+    this.aborting.set(session, settled);
     return call;
   }
 
@@ -288,8 +304,12 @@ export class Callbacks implements EngineHost {
     return checked(this.settings.client().session.delete({ path: { id: session } }));
   }
 
+  /** An answer does not overtake the abort before it: with it the turn would go on until the abort is there. */
   answerTool(session: string, call: string, text: string, failed: boolean): void {
-    this.settings.onAnswer(session, call, text, failed);
+    const answer = () => this.settings.onAnswer(session, call, text, failed);
+    const abort = this.aborting.get(session);
+    if (abort) void Promise.race([abort, pause(ORDER_WAIT_MS)]).then(answer);
+    else answer();
   }
 
   runCheck({ id, command, timeoutMs }: Parameters<EngineHost["runCheck"]>[0]): Promise<unknown> {

@@ -258,11 +258,9 @@ class InPlace {
 
   private async slices(request: Request, isGone: () => boolean): Promise<Answer> {
     const instance = (this.instance ??= await this.load());
-    const answer = await inSlices(
-      instance.serve(request),
-      () => isGone() || this.isClosed,
-      () => new Promise((resume) => setImmediate(resume)),
-    );
+    const pause = () => new Promise<void>((resume) => void setImmediate(resume));
+    await pause(); // many short requests in a row are no reason to keep others waiting
+    const answer = await inSlices(instance.serve(request), () => isGone() || this.isClosed, pause);
     if (!answer) throw new Aborted();
     return answer;
   }

@@ -29,8 +29,12 @@ impl UnifiedTaskExecutor {
                 child.busy = true;
             }
             Event::Assistant {
-                tokens, summary, ..
-            } => {
+                message,
+                tokens,
+                summary,
+                ..
+            } if child.heard.as_ref() != Some(message) => {
+                child.heard = Some(message.clone());
                 child.context = *tokens;
                 child.awaiting &= *summary;
             }
@@ -101,6 +105,10 @@ impl UnifiedTaskExecutor {
                 self.close(cx, session);
             } else if let Some(task) = self.tasks.get_mut(&id) {
                 task.session = Some(session.clone());
+                if task.state == TaskState::Queued && task.orphan && !self.suspended {
+                    task.orphan = false; // nobody will look for it any more
+                    self.ask_slot(cx, id);
+                }
             }
         }
     }
@@ -228,6 +236,7 @@ impl UnifiedTaskExecutor {
             self.forget_child(cx, session);
             return;
         }
+        child.aborting = true;
         let id = self.mint(Owner::Session(session.clone()));
         cx.out.push(Effect::Abort {
             id,
@@ -239,14 +248,7 @@ impl UnifiedTaskExecutor {
     fn on_closing(&mut self, cx: &mut Context, session: &SessionId, event: &Event) {
         match event {
             Event::Idle { .. } => {
-                let ticket = self
-                    .pool
-                    .get_mut(session)
-                    .and_then(|child| child.ticket.take());
-                if let Some(ticket) = ticket {
-                    cx.notes
-                        .push(super::Note::Release(ticket, Verdict::Cancelled));
-                }
+                self.release_if_quiet(cx, session);
                 let Some(child) = self.pool.get_mut(session) else {
                     return;
                 };
@@ -271,6 +273,18 @@ impl UnifiedTaskExecutor {
             // a prompt that was on its way when its task ended
             Event::Busy { .. } => self.abort_child(cx, session),
             _ => {}
+        }
+    }
+
+    /// The slot of a session that goes out is free once its turn is over and no further one can begin.
+    fn release_if_quiet(&mut self, cx: &mut Context, session: &SessionId) {
+        if let Some(child) = self.pool.get_mut(session)
+            && !child.busy
+            && !child.aborting
+            && let Some(ticket) = child.ticket.take()
+        {
+            cx.notes
+                .push(super::Note::Release(ticket, Verdict::Cancelled));
         }
     }
 
@@ -313,6 +327,8 @@ impl UnifiedTaskExecutor {
         let Some(child) = self.pool.get_mut(session) else {
             return;
         };
+        child.aborting = false;
+        let usage = child.usage;
         if child.usage == Use::Doubted {
             match outcome {
                 Outcome::Ok(Payload::Turn { turn }) if !turn.busy => {
@@ -328,7 +344,8 @@ impl UnifiedTaskExecutor {
             return;
         }
         // an abort: the idle that follows decides, or the timer
-        if let (Use::Closing, Outcome::Err(Fault::SessionLost { .. })) = (child.usage, outcome) {
+        self.release_if_quiet(cx, session);
+        if let (Use::Closing, Outcome::Err(Fault::SessionLost { .. })) = (usage, outcome) {
             self.forget_child(cx, session);
         }
     }

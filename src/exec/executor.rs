@@ -505,7 +505,8 @@ impl UnifiedTaskExecutor {
         if task.state.is_ended() {
             return;
         }
-        let waits = task.state == TaskState::Running && task.ticket.is_none();
+        let waits =
+            task.state == TaskState::Running && (task.ticket.is_none() || task.answer.is_some());
         self.enter(id, state);
         let mut closes = matches!(state, TaskState::Cancelled | TaskState::TimedOut);
         let verdict = match state {
@@ -545,7 +546,11 @@ impl UnifiedTaskExecutor {
                 if closes {
                     if waits {
                         // it waited for its own tasks' results: with their answer it works on until the abort reaches it
+                        self.release_slot(cx, id, Verdict::Cancelled);
                         self.adopt_slot(cx, id);
+                        if let Some(child) = self.pool.get_mut(&session) {
+                            child.busy = true;
+                        }
                     }
                     self.leave_slot(id, &session);
                     self.release_slot(cx, id, verdict);

@@ -165,6 +165,7 @@ impl UnifiedTaskExecutor {
         for session in self.pool.sessions() {
             if let Some(child) = self.pool.get_mut(&session) {
                 child.ticket = None;
+                child.aborting = false;
             }
         }
         if cause == RestoreCause::Restart {
@@ -233,6 +234,9 @@ impl UnifiedTaskExecutor {
                 .is_some_and(|task| !task.orphan || task.session.is_some())
             {
                 self.resume_task(cx, id);
+            } else {
+                self.progress(cx, id); // it is looked for; meanwhile its time runs
+                self.arm_timeout(cx, id);
             }
         }
         if self.orphan_timer.is_none() {

@@ -4,7 +4,7 @@
 //! deletion of a busy session with database errors), it is deleted. Only then is it forgotten.
 
 use crate::concurrency::Ticket;
-use crate::id::{SessionId, TaskId, TimerId};
+use crate::id::{MessageId, SessionId, TaskId, TimerId};
 use crate::policy::{POOL_RESTING, POOL_RESTING_PER_AGENT, REUSE_MAX, REUSE_TOKENS};
 use crate::resource::NodeId;
 use crate::time::Instant;
@@ -38,6 +38,9 @@ pub(super) struct Child {
     /// A prompt was handed over, and no message came that may be its answer: the session has it unanswered.
     #[serde(default)]
     pub awaiting: bool,
+    /// Its newest message that was told: one that is told again, late, is no answer.
+    #[serde(default)]
+    pub heard: Option<MessageId>,
     /// Tasks that were carried out in it.
     pub uses: u32,
     /// Tokens of its newest answer: what its context has grown to.
@@ -49,6 +52,9 @@ pub(super) struct Child {
     pub timer: Option<TimerId>,
     /// Its turn was aborted while it ran: a second idle follows the first.
     pub echoes: bool,
+    /// An abort is on its way, perhaps behind a prompt that begins one more turn.
+    #[serde(default)]
+    pub aborting: bool,
     /// Attempts to abort or to delete it.
     pub tries: u32,
 }
@@ -85,6 +91,8 @@ impl SessionPool {
             busy: false,
             ticket: None,
             awaiting: false,
+            heard: None,
+            aborting: false,
             uses: 1,
             context: 0,
             idle_since: now,

@@ -155,7 +155,7 @@ impl UnifiedTaskExecutor {
     }
 
     /// Something happened that counts as progress.
-    fn progress(&mut self, cx: &Context, id: TaskId) {
+    pub(super) fn progress(&mut self, cx: &Context, id: TaskId) {
         self.last_progress = cx.now;
         if let Some(task) = self.tasks.get_mut(&id) {
             task.last_event = cx.now;

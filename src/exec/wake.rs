@@ -7,9 +7,12 @@ use super::executor::{Context, Owner, Purpose, UnifiedTaskExecutor};
 use crate::effect::{Effect, Level};
 use crate::event::{Ending, Event, LastTurn, Model, Origin, Outcome, Payload};
 use crate::fault::Fault;
-use crate::id::{EffectId, TaskId, TimerId};
-use crate::policy::{OUTAGE_CAP_MS, PROMPT_GRACE_MS, RETRY_FIRST_MS, RETRY_MAX, back_off};
+use crate::id::{EffectId, MessageId, TaskId, TimerId};
+use crate::policy::{
+    OUTAGE_CAP_MS, PROMPT_GRACE_MS, RECENT_IDS, RETRY_FIRST_MS, RETRY_MAX, back_off,
+};
 use crate::prompt;
+use crate::recent::Recent;
 use serde::{Deserialize, Serialize};
 
 /// Where the parent's turn is.
@@ -53,6 +56,9 @@ pub(super) struct Parent {
     /// Whether it was accepted is not known.
     #[serde(default)]
     in_doubt: bool,
+    /// Messages that were told: one that is told again, late, says nothing of the turn under way.
+    #[serde(default)]
+    messages: Recent<MessageId, RECENT_IDS>,
     timer: Option<TimerId>,
 }
 
@@ -105,6 +111,7 @@ impl UnifiedTaskExecutor {
                 self.parent.in_turn(None, None);
                 self.turn_begun();
             }
+            Event::Assistant { message, .. } if !self.parent.messages.is_new(message) => {}
             Event::Assistant {
                 ending, summary, ..
             } => match ending {
@@ -187,6 +194,10 @@ impl UnifiedTaskExecutor {
     }
 
     fn send_wake(&mut self, cx: &mut Context, again: bool) {
+        if self.parent.silenced {
+            self.end_wake();
+            return;
+        }
         let id = self.mint(Owner::Wake);
         self.parent.wake = Wake::Prompting(id);
         if self.parent.activity == Activity::IdleAfterEnd {

@@ -65,11 +65,10 @@ impl Mission {
         }
     }
 
-    /// Whether a turn is what the mission waits for, and nothing was heard of it for a while.
+    /// Whether a turn or a compaction is what the mission waits for, and nothing was heard of it for a while.
     pub(super) fn turn_may_be_lost(&self, cx: &Context) -> bool {
-        self.turn.activity == Activity::InTurn
+        (self.turn.activity == Activity::InTurn || self.compacting)
             && self.blocked.is_empty()
-            && !self.compacting
             && cx.now.since(self.turn.last_event) >= WATCH_MS
     }
 

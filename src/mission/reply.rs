@@ -128,6 +128,7 @@ impl Mission {
             return;
         }
         self.turn.activity = Activity::Idle;
+        self.compacting = false; // it would be busy
         self.nothing_pends();
         let handed = self.turn.handed.take();
         let heard = turn
@@ -137,8 +138,7 @@ impl Mission {
         let new_end = !heard && self.turn.idle_heard;
         if std::mem::take(&mut self.turn.in_doubt) && !new_end && !turn.unanswered {
             // the prompt did not arrive
-            self.enter(cx, Phase::Prompting);
-            self.hand_over(cx, true);
+            self.hand_over_again(cx, true);
             return;
         }
         if turn.unanswered && handed.is_none() && !std::mem::replace(&mut self.turn.graced, true) {
@@ -184,6 +184,9 @@ impl Mission {
                 self.turn.owed = false;
                 self.proceed(cx);
             }
+            Ending::Failed {
+                fault: Fault::Cancelled,
+            } if acted && handed.is_some() && !turn.unanswered => self.send_anew(cx),
             _ if acted && self.next != Next::Decide => self.proceed(cx),
             _ if acted && turn.unanswered && self.turn.awaiting => self.redrive(cx),
             _ if acted && turn.unanswered => {
@@ -220,6 +223,18 @@ impl Mission {
                 self.next = Next::Decide;
                 self.proceed(cx);
             }
+            Ending::Step
+            | Ending::Unfinished
+            | Ending::Failed {
+                fault: Fault::Cancelled,
+            } if turn.unanswered
+                && (self.turn.spoken || last.ending == Ending::Step && !self.turn.awaiting) =>
+            {
+                self.log(cx, Rule::LostPrompt, "your message got no turn".to_owned());
+                self.turn.rejected = false;
+                self.next = Next::Send(PromptKind::Resume);
+                self.proceed(cx);
+            }
             Ending::Step => {
                 let why = if std::mem::take(&mut self.turn.rejected) {
                     "you refused a permission"
@@ -232,10 +247,10 @@ impl Mission {
             Ending::Unfinished
             | Ending::Failed {
                 fault: Fault::Cancelled,
-            } if turn.unanswered && self.turn.spoken => {
-                self.log(cx, Rule::LostPrompt, "your message got no turn".to_owned());
-                self.next = Next::Send(PromptKind::Resume);
-                self.proceed(cx);
+            } if handed.is_some() && !turn.unanswered && self.turn.cut_off => {
+                self.turn.acted = Some(last.message.clone());
+                self.turn.cut_off = false;
+                self.send_anew(cx);
             }
             Ending::Unfinished
             | Ending::Failed {
@@ -250,19 +265,34 @@ impl Mission {
 
     /// Hands the same prompt over again: it was accepted and got no turn.
     pub(super) fn redrive(&mut self, cx: &mut Context) {
-        self.log(
-            cx,
-            Rule::LostPrompt,
-            "the prompt was accepted but got no turn".to_owned(),
-        );
+        self.hand_over_lost(cx, "the prompt was accepted but got no turn", true);
+    }
+
+    /// A prompt that was asked for again had been answered, by a turn that the person aborted: it is stored anew.
+    fn send_anew(&mut self, cx: &mut Context) {
+        self.hand_over_lost(cx, "the turn that you aborted was the prompt's", false);
+    }
+
+    fn hand_over_lost(&mut self, cx: &mut Context, why: &str, again: bool) {
+        self.log(cx, Rule::LostPrompt, why.to_owned());
         self.redrives += 1;
         if self.redrives > RETRY_MAX {
             let message = "accepted prompts get no turn".to_owned();
             self.end(cx, Rule::LostPrompt, StopReason::HostFailed { message });
             return;
         }
+        self.turn.awaiting &= again;
+        self.hand_over_again(cx, again);
+    }
+
+    /// Within the ceilings: its sub-agents may have worked on since.
+    fn hand_over_again(&mut self, cx: &mut Context, again: bool) {
+        if let Some(reason) = self.budget.spent(cx.now, &cx.policy.mission) {
+            self.end(cx, Rule::Ceiling, reason);
+            return;
+        }
         self.enter(cx, Phase::Prompting);
-        self.hand_over(cx, true);
+        self.hand_over(cx, again);
     }
 
     pub(super) fn on_fault(&mut self, cx: &mut Context, fault: &Fault) {

@@ -75,6 +75,9 @@ pub(super) struct Turn {
     /// A prompt of ours was handed over, and no message came that may be its answer.
     #[serde(default)]
     pub awaiting: bool,
+    /// The person aborted, and the message of that turn is still to be told; it may have answered a prompt of ours.
+    #[serde(default)]
+    pub cut_off: bool,
     /// The model was seen at work in this turn.
     #[serde(default)]
     pub at_work: bool,
@@ -258,6 +261,7 @@ impl Mission {
                 messages: Recent::default(),
                 calls: Recent::default(),
                 awaiting: false,
+                cut_off: false,
                 at_work: false,
                 commanded: true,
                 fault_told: false,

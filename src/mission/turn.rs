@@ -68,7 +68,9 @@ impl Mission {
                 // a prompt on its way can't have been answered yet
                 let on_its_way =
                     matches!(self.in_flight, Some((_, Request::Prompt))) || self.turn.in_doubt;
-                self.turn.awaiting &= *summary || on_its_way;
+                let aborted =
+                    matches!(ending, Ending::Failed { fault } if *fault == Fault::Cancelled);
+                self.turn.awaiting &= *summary || on_its_way || self.turn.side || aborted;
                 self.on_assistant(cx, message, ending, *summary);
             }
             Event::AssistantText { text, .. } => {
@@ -116,6 +118,7 @@ impl Mission {
         self.turn.spoken = false;
         self.turn.graced = false;
         self.turn.in_doubt = false;
+        self.turn.cut_off = false;
         self.turn.idle_heard = false;
         self.turn.owed = false;
         if self.turn.handed.take().is_some() {
@@ -244,6 +247,9 @@ impl Mission {
             Ending::Failed { fault } => {
                 if *fault == Fault::Cancelled {
                     self.turn.acted = Some(message.clone());
+                    if std::mem::take(&mut self.turn.cut_off) {
+                        return; // of the turn whose abort was told before
+                    }
                 } else {
                     if std::mem::take(&mut self.turn.fault_untold) {
                         return; // of the turn before: a busy machine tells it this late
@@ -254,6 +260,7 @@ impl Mission {
                     self.turn.fault_message = true;
                 }
                 self.on_session_error(cx, fault);
+                self.turn.cut_off &= *fault != Fault::Cancelled; // this is that message
             }
             Ending::Unfinished => {}
         }
@@ -274,13 +281,13 @@ impl Mission {
         self.odd_failures = 0;
         self.redrives = 0;
         let side = std::mem::take(&mut self.turn.side);
-        if std::mem::take(&mut self.turn.unseen_message)
+        let unseen = std::mem::take(&mut self.turn.unseen_message)
             && matches!(
                 self.phase,
                 Phase::Working | Phase::Reading | Phase::Prompting | Phase::Held
-            )
-        {
-            // the person's message comes first, and has its turn at once
+            );
+        if unseen || side && matches!(self.phase, Phase::Reading | Phase::Prompting) {
+            // another message than that one, the person's or ours, has its turn at once
             self.turn.owed = true;
             self.turn.activity = Activity::InTurn;
             self.next = Next::Decide;
@@ -348,6 +355,7 @@ impl Mission {
 
     pub(super) fn pause(&mut self, cx: &mut Context) {
         self.budget.set_active(cx.now, false);
+        self.turn.cut_off = true;
         self.enter(cx, Phase::Paused);
         self.notify(
             cx,
@@ -359,8 +367,10 @@ impl Mission {
     pub(super) fn on_idle(&mut self, cx: &mut Context) {
         let was = std::mem::replace(&mut self.turn.activity, Activity::Idle);
         self.turn.at_work = false;
-        self.turn.unseen_message = false;
+        self.turn.spoken |= std::mem::take(&mut self.turn.unseen_message);
         self.turn.idle_heard = true;
+        // the message of a turn that was aborted comes later
+        self.turn.cut_off |= was == Activity::InTurn && self.phase == Phase::Paused;
         self.nothing_pends();
         let failed = std::mem::take(&mut self.turn.fault_told);
         match self.phase {

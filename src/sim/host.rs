@@ -37,7 +37,16 @@ impl World {
             } => {
                 self.note(|| format!("   -> answer {call} failed {failed}: {text}"));
                 self.law_of_answers(&session, &call, &text);
-                self.tool_answered(&session.0, &call, &text);
+                // not before an abort that is on its way
+                match self
+                    .aborted
+                    .get(&session)
+                    .copied()
+                    .filter(|at| *at >= self.now)
+                {
+                    Some(at) => self.at(at, Happening::AnswerTool(session.0, call, text)),
+                    None => self.tool_answered(&session.0, &call, &text),
+                }
             }
             Effect::StopCheck { id } => {
                 if !self.running_checks.remove(&id) {
@@ -69,6 +78,9 @@ impl World {
                     let newest = self.changed.entry(session.clone()).or_default();
                     at = at.max(*newest);
                     *newest = at;
+                }
+                if let Effect::Abort { session, .. } = &request {
+                    self.aborted.insert(session.clone(), at);
                 }
                 self.at(at, Happening::Perform(request, self.instance));
             }
@@ -221,13 +233,10 @@ impl World {
                 let Some(there) = self.sessions.get(&session.0) else {
                     return gone(&session);
                 };
-                if session.0 != ROOT && there.is_busy() {
+                let (busy, waits, known) = (there.is_busy(), there.ours() > 0, there.ours_known);
+                if session.0 != ROOT && busy {
                     self.law_of_busy_child(&session);
                 }
-                let (waits, known) = self
-                    .sessions
-                    .get(&session.0)
-                    .map_or((false, false), |there| (there.ours() > 0, there.ours_known));
                 if redrive && waits {
                     self.start_loop(&session.0);
                 } else if redrive && known {

@@ -68,6 +68,8 @@ pub(super) struct Laws {
     commanded: bool,
     /// The person stopped the root's turn, or the program died, since they wrote last.
     interrupted: bool,
+    /// Missions that are paused.
+    paused: BTreeSet<MissionId>,
     /// Prompts without an answer, by session.
     unacknowledged: BTreeMap<SessionId, EffectId>,
     /// Prompts to sub-agents that the host has not carried out yet.
@@ -141,6 +143,8 @@ impl World {
     pub(super) fn laws_before(&mut self, event: &Event) {
         coverage::event(event);
         let headless = self.scenario.headless;
+        let mut missions = self.engine.missions();
+        let suspended = missions.any(|mission| mission.phase == Phase::Suspended);
         let laws = &mut self.laws;
         match event {
             Event::Reply { outcome, .. } => {
@@ -154,7 +158,9 @@ impl World {
                 return;
             }
             Event::Command { session, command } => {
-                if matches!(command, Command::Task { .. }) {
+                // one from elsewhere resumes what is known to be paused, and nothing else
+                let counts = session.0 == ROOT || !laws.paused.is_empty() || suspended;
+                if matches!(command, Command::Task { .. }) && counts {
                     laws.silenced = None;
                     laws.interrupted = false;
                     laws.commanded = session.0 == ROOT;
@@ -166,7 +172,8 @@ impl World {
         if let Event::Busy { session }
         | Event::FirstOutput { session }
         | Event::Assistant { session, .. }
-        | Event::SessionError { session, .. } = event
+        | Event::SessionError { session, .. }
+        | Event::Continuing { session } = event
         {
             laws.unacknowledged.remove(session); // its turn says that it was accepted
         }
@@ -310,7 +317,10 @@ impl World {
         let workers = launched.iter().filter(|agent| **agent == "worker").count();
         let per_agent = self.scenario.rules.per_agent.max(1) as usize;
         if all > limit {
-            self.break_law("limits", &format!("{all} at work, {limit} allowed"));
+            self.break_law(
+                "limits",
+                &format!("{all} at work, {limit} allowed: {launched:?}"),
+            );
         } else if workers > per_agent {
             let text = format!("{workers} workers at work, {per_agent} allowed");
             self.break_law("limits", &text);
@@ -359,15 +369,20 @@ impl World {
                         broken = Some(("ownership", "an ended mission owns something".to_owned()));
                     }
                 }
-                Phase::Paused
-                    if pauses
-                        && !self.laws.blurred
-                        && !self.laws.interrupted
-                        && !self.laws.refused.contains(ROOT) =>
-                {
-                    broken = Some(("paused", "nobody stopped it".to_owned()));
-                }
                 _ => {}
+            }
+            let was_paused = match mission.phase {
+                Phase::Paused => !self.laws.paused.insert(mission.id),
+                _ => self.laws.paused.remove(&mission.id),
+            };
+            if mission.phase == Phase::Paused
+                && !was_paused
+                && pauses
+                && !self.laws.blurred
+                && !self.laws.interrupted
+                && !self.laws.refused.contains(ROOT)
+            {
+                broken = Some(("paused", "nobody stopped it".to_owned()));
             }
         }
         for (id, reason) in newly {

@@ -32,6 +32,8 @@ pub(super) enum Happening {
     /// The host carries a request of one instance of the engine out.
     Perform(Effect, u32),
     Reply(EffectId, Outcome, u32),
+    /// The answer to a call of a session, behind its abort.
+    AnswerTool(String, CallId, String),
     Alarm(u32),
     /// A step of a session's loop, void when it was aborted since.
     Step(String, u32, Step),
@@ -124,6 +126,8 @@ pub struct World {
     pub(super) running_checks: BTreeSet<EffectId>,
     /// When the newest change to a session is carried out: the host keeps them in order.
     pub(super) changed: BTreeMap<SessionId, u64>,
+    /// When their last abort is carried out.
+    pub(super) aborted: BTreeMap<SessionId, u64>,
     pub(super) created: u32,
     pub(super) alarm: u32,
     /// Counts the engine's instances and the program's processes.
@@ -162,6 +166,7 @@ impl World {
             checks: 0,
             running_checks: BTreeSet::new(),
             changed: BTreeMap::new(),
+            aborted: BTreeMap::new(),
             created: 0,
             alarm: 0,
             instance: 0,
@@ -320,6 +325,9 @@ impl World {
             Happening::Deliver(event) => self.deliver(event),
             Happening::Perform(effect, instance) => self.perform(effect, instance),
             Happening::Reply(effect, outcome, _) => self.deliver(Event::Reply { effect, outcome }),
+            Happening::AnswerTool(session, call, text) => {
+                self.tool_answered(&session, &call, &text)
+            }
             Happening::Alarm(_) => self.deliver(Event::Alarm),
             Happening::Step(name, _, step) => self.loop_step(&name, step),
             Happening::Act(act) => self.act(act),
@@ -444,6 +452,7 @@ impl World {
         self.draining = false;
         self.running_checks.clear();
         self.changed.clear();
+        self.aborted.clear();
         self.kill_sessions();
         self.laws.forget_requests();
         let wait = self.chance.within(Kind::Person, (500, 120_000));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { after, test } from "node:test";
-import { Instance } from "../../pkg/code-worker.js";
+import { LocalInstance } from "../../pkg/code-worker.js";
 import { openTree } from "../../pkg/code.js";
 import { freshFolder, write } from "./trees.mjs";
 
@@ -85,12 +85,18 @@ function ask(instance, args) {
 
 /** Files in memory, all called by number; `failing` ones end the instance as a trap does: without a word to it. */
 function files(failing) {
-  const stat = { kind: 0, size: 7, modified: 1, changed: 1, inode: 1 };
+  const trap = (path) => {
+    if (failing.has(path)) throw new WebAssembly.RuntimeError("unreachable");
+  };
+  const stat = () => ({ kind: 0, size: 7, modified: failing.changed ?? 1, changed: 1, inode: 1 });
   return {
-    list: (path) => (path === "" ? "f1/f2/f3/" : "!-1"),
-    stat: (path, _, into) => (into.set(path === "" ? [1, 0, 1, 1, 1] : Object.values(stat)), 0),
+    list(path) {
+      trap(path);
+      return path === "" ? "f1/f2/f3/" : "!-1";
+    },
+    stat: (path, _, into) => (into.set(path === "" ? [1, 0, 1, 1, 1] : Object.values(stat())), 0),
     read(path, _, offset, into) {
-      if (failing.has(path)) throw new WebAssembly.RuntimeError("unreachable");
+      trap(path);
       const text = Buffer.from(`word ${path}\n`).subarray(offset);
       into.set(text);
       return text.length;
@@ -103,24 +109,33 @@ function files(failing) {
   };
 }
 
-test("a trap ends one request with a clear line; the next ones are answered by a fresh instance", () => {
+test("a file at which the instance traps is left out until it changes; the rest is searched, and the answer says so", () => {
   const failing = new Set();
-  const instance = new Instance({ artefact: "search", root: ".", options: null, cores: 1 }, files(failing));
+  const instance = new LocalInstance({ artefact: "search", root: ".", options: null, cores: 1 }, files(failing));
   const whole = ask(instance, { pattern: "word" });
   assert.match(whole.text, /^1\n1: word 1\n\n2\n1: word 2\n\n3\n/);
   failing.add("2");
-  const failed = ask(instance, { pattern: "word" });
-  assert.equal(failed.ok, false);
-  assert.match(
-    failed.text,
-    /^The code module failed twice at this request \(unreachable\) and was started anew\./,
-  );
-  assert.deepEqual(
-    ask(instance, { pattern: "word", path: "3" }).text,
-    "3\n1: word 3\n\n1 matching line in 1 file; 1 file searched.",
-  );
+  const rest = ask(instance, { pattern: "word" });
+  assert.ok(rest.ok, rest.text);
+  assert.match(rest.text, /^1\n1: word 1\n\n3\n1: word 3\n\n.*1 could not be read/s);
+  failing.clear();
+  assert.equal(ask(instance, { pattern: "word" }).text, rest.text, "it did not change");
+  failing.changed = 2;
+  assert.deepEqual(ask(instance, { pattern: "word" }), whole);
+});
+
+test("traps at no file end one request with a clear line; the next ones are answered by a fresh instance", () => {
+  const failing = new Set();
+  const instance = new LocalInstance({ artefact: "search", root: ".", options: null, cores: 1 }, files(failing));
+  const whole = ask(instance, { pattern: "word" });
+  failing.add("");
   for (let i = 0; i < 50; i++) {
-    assert.equal(ask(instance, { pattern: "word" }).ok, false);
+    const failed = ask(instance, { pattern: "word" });
+    assert.equal(failed.ok, false);
+    assert.match(
+      failed.text,
+      /^The code module failed 2 times at this request \(unreachable\) and was started anew\./,
+    );
     assert.doesNotThrow(() => instance.idle());
   }
   failing.clear();
