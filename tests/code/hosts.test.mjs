@@ -111,7 +111,10 @@ function files(failing) {
 
 test("a file at which the instance traps is left out until it changes; the rest is searched, and the answer says so", () => {
   const failing = new Set();
-  const instance = new LocalInstance({ artefact: "search", root: ".", options: null, cores: 1 }, files(failing));
+  const instance = new LocalInstance(
+    { artefact: "search", root: ".", options: null, cores: 1 },
+    files(failing),
+  );
   const whole = ask(instance, { pattern: "word" });
   assert.match(whole.text, /^1\n1: word 1\n\n2\n1: word 2\n\n3\n/);
   failing.add("2");
@@ -126,7 +129,10 @@ test("a file at which the instance traps is left out until it changes; the rest 
 
 test("traps at no file end one request with a clear line; the next ones are answered by a fresh instance", () => {
   const failing = new Set();
-  const instance = new LocalInstance({ artefact: "search", root: ".", options: null, cores: 1 }, files(failing));
+  const instance = new LocalInstance(
+    { artefact: "search", root: ".", options: null, cores: 1 },
+    files(failing),
+  );
   const whole = ask(instance, { pattern: "word" });
   failing.add("");
   for (let i = 0; i < 50; i++) {
