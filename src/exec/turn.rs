@@ -65,12 +65,13 @@ impl UnifiedTaskExecutor {
     }
 
     pub(super) fn on_created(&mut self, cx: &mut Context, id: TaskId, outcome: &Outcome) {
-        let leasing = self
-            .tasks
-            .get(&id)
-            .is_some_and(|task| task.state == TaskState::Leasing);
+        let task = self.tasks.get(&id);
+        let leasing = task.is_some_and(|task| task.state == TaskState::Leasing);
+        let own = task.and_then(|task| task.session.clone());
         match outcome {
+            Outcome::Ok(Payload::Session { session }) if self.gone.contains(session) => {} // it comes too late
             Outcome::Ok(Payload::Session { session }) => {
+                let leasing = leasing && own.is_none_or(|own| own == *session);
                 if !self.is_child(session) {
                     let usage = if leasing { Use::Task(id) } else { Use::Closing };
                     if let Some(task) = self.tasks.get(&id) {

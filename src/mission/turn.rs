@@ -19,6 +19,9 @@ impl Mission {
                 Event::SessionError { .. } | Event::Assistant { .. } | Event::Idle { .. }
             )
         {
+            if let Event::Assistant { message, .. } = event {
+                self.turn.messages.is_new(message); // it may be told again, late
+            }
             return;
         }
         match event {

@@ -19,6 +19,7 @@ impl World {
             Effect::Journal { .. } | Effect::JournalTasks { .. } => self.write_file(effect),
             Effect::SetAlarm { at } => {
                 self.alarm += 1;
+                self.alarm_at = at.map(|at| at.0);
                 if let Some(at) = at {
                     self.at(at.0, Happening::Alarm(self.alarm));
                 }

@@ -250,7 +250,9 @@ impl World {
         for effect in effects {
             coverage::effect(effect);
         }
+        // what is due at this very moment is done with any event
         if before.again
+            && self.alarm_at.is_none_or(|at| at > self.now)
             && let Some(effect) = effects
                 .iter()
                 .find(|effect| !is_journal(effect) && !matches!(effect, Effect::SetAlarm { .. }))

@@ -130,6 +130,7 @@ pub struct World {
     pub(super) aborted: BTreeMap<SessionId, u64>,
     pub(super) created: u32,
     pub(super) alarm: u32,
+    pub(super) alarm_at: Option<u64>,
     /// Counts the engine's instances and the program's processes.
     pub(super) instance: u32,
     pub(super) process: u32,
@@ -169,6 +170,7 @@ impl World {
             aborted: BTreeMap::new(),
             created: 0,
             alarm: 0,
+            alarm_at: None,
             instance: 0,
             process: 0,
             dead: false,
