@@ -124,6 +124,7 @@ impl Mission {
             }
             RestoreCause::Trap => {
                 self.log(cx, Rule::Trap, "a fresh instance took over".to_owned());
+                self.turn.graced = false; // that moment went with the instance before
                 if matches!(self.check, Check::Running { .. }) {
                     self.drop_check(cx); // its answer would go to the instance before
                 }

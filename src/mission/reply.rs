@@ -59,6 +59,9 @@ impl Mission {
                 self.on_turn_read(cx, turn);
             }
             (Request::ProbeChild(child), Outcome::Ok(Payload::Turn { turn })) => {
+                if !turn.busy {
+                    self.blocked.retain(|_, (owner, _)| *owner != child);
+                }
                 self.children.insert(child, turn.busy);
                 if self.gate().is_some() {
                     self.arm(cx.now.plus(WATCH_MS), Purpose::Watch);
@@ -259,7 +262,12 @@ impl Mission {
                 self.turn.acted = Some(last.message.clone());
                 self.on_user_abort(cx, "you aborted the turn");
             }
-            Ending::Failed { fault } => self.on_fault(cx, &fault.clone()),
+            Ending::Failed { fault } => {
+                self.turn.fault = None; // whatever events told of it
+                self.turn.fault_told = false;
+                self.turn.fault_message = false;
+                self.on_fault(cx, &fault.clone());
+            }
         }
     }
 

@@ -329,6 +329,7 @@ impl Mission {
     pub(crate) fn remember(&mut self, before: &Self, after: &Recent<MessageId, RECENT_IDS>) {
         self.turn.messages.clone_from(&before.turn.messages);
         self.turn.calls.clone_from(&before.turn.calls);
+        self.turn.cut_off = before.turn.cut_off;
         for message in after.iter() {
             self.turn.messages.is_new(message);
         }

@@ -52,6 +52,7 @@ impl fmt::Display for Violation {
 }
 
 const RESTARTED: &str = "a restart";
+const ABORT: &str = "an abort";
 const MISSION_ENDED: &str = "the end of the mission";
 
 /// What the reference model knows.
@@ -68,6 +69,8 @@ pub(super) struct Laws {
     commanded: bool,
     /// The person stopped the root's turn, or the program died, since they wrote last.
     interrupted: bool,
+    /// A message was written since the last abort.
+    written: bool,
     /// Missions that are paused.
     paused: BTreeSet<MissionId>,
     /// Prompts without an answer, by session.
@@ -177,6 +180,7 @@ impl World {
         {
             laws.unacknowledged.remove(session); // its turn says that it was accepted
         }
+        laws.written |= matches!(event, Event::UserMessage { .. });
         let of_root = crate::mission::session_of(event).is_some_and(|session| session.0 == ROOT);
         if !of_root {
             return;
@@ -209,7 +213,10 @@ impl World {
             Event::SessionError {
                 fault: Fault::Cancelled,
                 ..
-            } if !headless && laws.silenced.is_none() => laws.silenced = Some("an abort"),
+            } if !headless && laws.silenced.is_none() => {
+                laws.silenced = Some(ABORT);
+                laws.written = false;
+            }
             Event::UserMessage {
                 origin: Origin::Person,
                 ..
@@ -230,6 +237,10 @@ impl World {
             }
             // its agent works on in the turn that was under way, and is told of what it delegates there
             Event::TaskTool { .. } if laws.silenced == Some(MISSION_ENDED) => laws.silenced = None,
+            // or in the turn of a command's message, which came after the abort
+            Event::TaskTool { .. } if laws.silenced == Some(ABORT) && laws.written => {
+                laws.silenced = None;
+            }
             Event::Deleted { .. } => laws.silenced = Some("its deletion"),
             _ => {}
         }

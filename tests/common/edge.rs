@@ -66,6 +66,7 @@ async fn settle() {
 const TURN_END: &str = r#"{"assistant":{"session":"ses_1","message":"msg_1","ending":"natural","summary":false,"tokens":10,"cost":0.5}}"#;
 const TODOS: &str = r#"{"todos":{"session":"ses_1","todos":[{"content":"a","status":"pending"}]}}"#;
 
+/// The command, and the turn in which its message is read.
 fn start(orchestrator: &Orchestrator) -> String {
     let command = r#"{"task":{"objective":"make it so"}}"#;
     let answer = orchestrator
@@ -74,6 +75,10 @@ fn start(orchestrator: &Orchestrator) -> String {
         .expect("a command");
     let get = |name: &str| Reflect::get(&answer, &name.into()).expect(name);
     assert!(get("shown").is_null(), "what was typed is shown");
+    orchestrator
+        .handle(r#"{"busy":{"session":"ses_1"}}"#)
+        .map_err(JsValue::from)
+        .expect("an event");
     get("text").as_string().expect("a text")
 }
 
