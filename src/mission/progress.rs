@@ -152,7 +152,7 @@ pub fn finished(todos: &[Todo]) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-fn fingerprint(todos: &[Todo]) -> Fingerprint {
+pub(super) fn fingerprint(todos: &[Todo]) -> Fingerprint {
     let mut text = String::new();
     for todo in todos {
         text.push_str(todo.status.as_str());

@@ -172,6 +172,9 @@ pub struct Mission {
     pub(crate) roadmap: Option<Vec<Todo>>,
     /// The roadmap may have changed unseen: read it before the next decision.
     pub(super) roadmap_stale: bool,
+    /// The lists that events told.
+    #[serde(default)]
+    pub(super) lists: Recent<Fingerprint, RECENT_IDS>,
     pub(crate) budget: Budget,
     pub(crate) decisions: VecDeque<Decision>,
     pub(super) progress: Progress,
@@ -245,6 +248,7 @@ impl Mission {
             reason: None,
             roadmap: None,
             roadmap_stale: true,
+            lists: Recent::default(),
             budget: Budget::default(),
             decisions: VecDeque::new(),
             progress: Progress::default(),

@@ -1,6 +1,7 @@
 //! The mission's own session: messages, the ends of turns, the person's words and aborts.
 
 use super::phase::{Phase, Rule, StopReason};
+use super::progress::fingerprint;
 use crate::effect::{Effect, Level};
 use crate::event::{Ending, Event, Model, Origin, clip};
 use crate::fault::Fault;
@@ -81,8 +82,10 @@ impl Mission {
                 self.text = Some(*text);
             }
             Event::Todos { todos, .. } => {
+                // an earlier list again: taken back, or told twice and late
+                let is_known = !self.lists.is_new(&fingerprint(todos));
+                self.roadmap_stale = is_known && self.roadmap.as_ref() != Some(todos);
                 self.roadmap = Some(todos.clone());
-                self.roadmap_stale = false;
                 self.still_in_turn();
                 self.check_early(cx);
             }
