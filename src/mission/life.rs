@@ -113,6 +113,7 @@ impl Mission {
                 self.turn.at_work = false;
                 self.turn.unseen_message = false;
                 self.turn.side = false;
+                self.turn.awaiting = true; // perhaps; the host looks before it stores another one
                 self.budget.set_active(cx.now, false);
                 self.log(cx, Rule::Restart, "OpenCode was restarted".to_owned());
                 self.enter(cx, Phase::Suspended);
