@@ -29,7 +29,7 @@ pub struct Engine {
     now: Instant,
     missions: BTreeMap<MissionId, Mission>,
     last_id: u32,
-    /// Messages after a mission's end: the next one in the session may be told of them again.
+    /// Messages of sessions without an open mission: the next one there may be told of them again.
     overheard: Recent<MessageId, RECENT_IDS>,
     alarm: Option<Instant>,
     journaled: BTreeMap<MissionId, u64>,
@@ -229,7 +229,7 @@ impl Engine {
         } = event
             && self
                 .mission_of(session)
-                .is_some_and(|mission| mission.is_ended())
+                .is_none_or(|mission| mission.is_ended())
         {
             self.overheard.is_new(message);
         }
@@ -370,9 +370,7 @@ impl Engine {
         if aborts {
             mission.start_behind_another();
         }
-        if let Some(before) = self.mission_of(session) {
-            mission.remember(before, &self.overheard);
-        }
+        mission.remember(self.mission_of(session), &self.overheard);
         mission.notify(
             &mut cx,
             Level::Info,

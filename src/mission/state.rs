@@ -330,10 +330,16 @@ impl Mission {
     }
 
     /// What was told in the session before, to the mission there or after its end, may be told twice, late.
-    pub(crate) fn remember(&mut self, before: &Self, after: &Recent<MessageId, RECENT_IDS>) {
-        self.turn.messages.clone_from(&before.turn.messages);
-        self.turn.calls.clone_from(&before.turn.calls);
-        self.turn.cut_off = before.turn.cut_off;
+    pub(crate) fn remember(
+        &mut self,
+        before: Option<&Self>,
+        after: &Recent<MessageId, RECENT_IDS>,
+    ) {
+        if let Some(before) = before {
+            self.turn.messages.clone_from(&before.turn.messages);
+            self.turn.calls.clone_from(&before.turn.calls);
+            self.turn.cut_off = before.turn.cut_off;
+        }
         for message in after.iter() {
             self.turn.messages.is_new(message);
         }

@@ -104,6 +104,11 @@ impl Laws {
         self.replied.clear();
     }
 
+    /// The person writes; the event comes later, perhaps after their next abort.
+    pub fn speak(&mut self) {
+        self.interrupted = false;
+    }
+
     /// The person stops the root's turn.
     pub fn interrupt(&mut self) {
         self.interrupted = true;
@@ -222,7 +227,6 @@ impl World {
                 ..
             } => {
                 laws.silenced = None;
-                laws.interrupted = false;
                 laws.refused.remove(ROOT);
             }
             Event::UserMessage { .. } if std::mem::take(&mut laws.commanded) => {

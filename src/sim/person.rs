@@ -22,6 +22,7 @@ impl World {
                 self.come_back();
             }
             Act::Say => {
+                self.laws.speak();
                 self.write(ROOT, Origin::Person);
             }
             Act::Status => self.command(Command::Status),

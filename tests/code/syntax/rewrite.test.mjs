@@ -4,6 +4,8 @@ import { before, test } from "node:test";
 import { library, random, sources } from "./lib.mjs";
 
 const FILES = 150;
+// Minified files are left out: in `return(0,f)()` a name in front of the call joins the keyword, as it does for ast-grep.
+const LONGEST = 1_000;
 const CALLS = {
   rust: [".rs", "call_expression"],
   // declaration files, which are most of what there is, hold no calls
@@ -36,7 +38,7 @@ for (const [language, [extension, kind]] of Object.entries(CALLS)) {
     const it = grammars(language);
     const below = random();
     let changed = 0;
-    for (const { path, text } of sources(extension, FILES, { most: 60_000 })) {
+    for (const { path, text } of sources(extension, FILES, { most: 60_000, longest: LONGEST })) {
       if (text.includes("__(") || it.hasErrors(language, text)) continue;
       for (const { there, back } of edits(kind, text, below)) {
         const other = it.rewrite(language, ...there, text);
