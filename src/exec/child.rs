@@ -38,6 +38,7 @@ impl UnifiedTaskExecutor {
                 child.context = *tokens;
                 child.awaiting &= *summary;
             }
+            Event::SessionError { .. } => child.failed = Some(cx.now),
             _ => {}
         }
         match child.usage {

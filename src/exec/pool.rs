@@ -5,7 +5,7 @@
 
 use crate::concurrency::Ticket;
 use crate::id::{MessageId, SessionId, TaskId, TimerId};
-use crate::policy::{POOL_RESTING, POOL_RESTING_PER_AGENT, REUSE_MAX, REUSE_TOKENS};
+use crate::policy::{FAULT_ECHO_MS, POOL_RESTING, POOL_RESTING_PER_AGENT, REUSE_MAX, REUSE_TOKENS};
 use crate::resource::NodeId;
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,9 @@ pub(super) struct Child {
     /// An abort is on its way, perhaps behind a prompt that begins one more turn.
     #[serde(default)]
     pub aborting: bool,
+    /// When its last turn failed: its message and a second idle follow.
+    #[serde(default)]
+    pub failed: Option<Instant>,
     /// Attempts to abort or to delete it.
     pub tries: u32,
 }
@@ -93,6 +96,7 @@ impl SessionPool {
             awaiting: false,
             heard: None,
             aborting: false,
+            failed: None,
             uses: 1,
             context: 0,
             idle_since: now,
@@ -159,11 +163,12 @@ impl SessionPool {
     }
 
     /// Whether a follow-up may go on in the session: it rests, and neither its age nor its context is used up.
-    pub(super) fn may_reuse(&self, session: &SessionId) -> bool {
+    pub(super) fn may_reuse(&self, session: &SessionId, now: Instant) -> bool {
         self.children.get(session).is_some_and(|child| {
             child.usage == Use::Resting
                 && !child.busy
                 && !child.awaiting // that prompt would come first
+                && child.failed.is_none_or(|at| now.since(at) > FAULT_ECHO_MS)
                 && child.uses < REUSE_MAX
                 && child.context < REUSE_TOKENS
         })

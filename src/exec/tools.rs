@@ -149,7 +149,7 @@ impl UnifiedTaskExecutor {
         let mut session = None;
         if let Some(earlier) = earlier {
             match &earlier.session {
-                Some(own) if self.pool.may_reuse(own) => {
+                Some(own) if self.pool.may_reuse(own, cx.now) => {
                     session = Some(own.clone());
                     turn.acted.clone_from(&earlier.turn.acted);
                 }

@@ -221,6 +221,9 @@ pub const OBJECTIVE_CHARS: usize = 20_000;
 /// Ended missions kept for `/mission`.
 pub const ENDED_KEPT: usize = 16;
 
+/// What OpenCode tells of a failed turn comes within this time: its error, its message, two idles. Milliseconds.
+pub const FAULT_ECHO_MS: u64 = 2_000;
+
 /// Tasks of one `delegate_task` call, and open tasks of a session.
 pub const TASKS_PER_CALL: usize = 32;
 pub const TASKS_OPEN: u32 = 2_000;
