@@ -68,9 +68,10 @@ function toolCall(turn, step) {
   };
 }
 
+// a list that was told before would be read again before it is believed
 const todos = (turn) =>
   Array.from({ length: 10 }, (_, i) => ({
-    content: `step ${i} of the plan, in a few words`,
+    content: `step ${i} of the plan, as of turn ${turn}`,
     status: i < turn % 9 ? "completed" : "pending",
   }));
 

@@ -195,10 +195,11 @@ fn call(turn: u64, step: u64) -> opencode_orchestrator::event::ToolCall {
     .reduce()
 }
 
+// A list that was told before would be read again before it is believed.
 fn todos(turn: u64) -> Vec<Todo> {
     (0..10)
         .map(|i| Todo {
-            content: format!("step {i} of the plan, in a few words"),
+            content: format!("step {i} of the plan, as of turn {turn}"),
             status: if i < turn % 9 {
                 TodoStatus::Completed
             } else {
