@@ -135,12 +135,15 @@ export class Callbacks implements EngineHost {
     const waiting = messages
       .slice(answered + 1)
       .findLast(({ parts }) => parts?.some((part) => part.metadata?.[OUR_MARK] === true));
-    if (!waiting?.info?.id)
-      return (
-        isKnown && (messages.length >= MESSAGES_READ || messages.some(({ info }) => info?.id === handed.id))
-      );
-    handed.id = waiting.info.id;
-    return true;
+    if (waiting?.info?.id) {
+      handed.id = waiting.info.id;
+      return true;
+    }
+    if (!isKnown) return false;
+    // asked for by its id: it may be older than the newest messages, and one that never arrived must not be sent empty
+    const path = { id: session, messageID: handed.id };
+    const found = await within(this.settings.client().session.message({ path }));
+    return !found.error && found.data !== undefined;
   }
 
   private async isBusy(session: string): Promise<boolean> {
