@@ -53,8 +53,8 @@ export function output(program, ...args) {
   return done.status === 0 ? done.stdout.trim() : undefined;
 }
 
-/** Runs a program with its output shown; resolves to what it printed, and stops the run when it fails. */
-export function run(program, args, { env = {}, check = true, name } = {}) {
+/** Runs a program, its output shown unless told otherwise; resolves to what it printed, and stops the run when it fails. */
+export function run(program, args, { env = {}, check = true, show = true, name } = {}) {
   const label = name ?? [program, ...args].join(" ");
   return new Promise((done, fail) => {
     const child = spawn(program, args, {
@@ -69,7 +69,7 @@ export function run(program, args, { env = {}, check = true, name } = {}) {
     ]) {
       from.setEncoding("utf8").on("data", (chunk) => {
         text += chunk;
-        to.write(chunk);
+        if (show) to.write(chunk);
       });
     }
     child.on("error", (error) => fail(new Stop(`${label}: ${error.message}`)));

@@ -85,33 +85,33 @@ async function hostTests() {
 const testFiles = (folder) => filesBelow(folder).filter((path) => path.endsWith(".test.mjs"));
 
 /**
- * The end-to-end tests, a file at a time. The real OpenCode on a busy machine has races of its own: a file that fails is
- * run once more, which is said; failing again it fails the run.
+ * The end-to-end tests, two files at a time: they mostly wait. The real OpenCode on a busy machine has races of its own:
+ * a file that fails is run once more, alone, at the end, which is said; failing again it fails the run.
  */
 async function endToEnd() {
   await run("cargo", ["build", "--quiet", ...NATIVE, "--example", "fidelity"]); // for the comparison with the real OpenCode
   const texts = [];
   const again = [];
-  for (const file of testFiles("tests/e2e")) {
-    const began = performance.now();
-    try {
-      texts.push((await nodeTest([file])).text);
-    } catch (error) {
-      if (!(error instanceof Stop)) throw error;
-      console.log(`\nAGAIN: ${file} failed and is run a second time`);
-      again.push(file);
-      texts.push((await nodeTest([file])).text);
+  const waiting = testFiles("tests/e2e");
+  const lane = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const began = performance.now();
+      const { text, code } = await nodeTest([file], { check: false, show: false });
+      process.stdout.write(`${text}-- ${file} ${seconds(began)}\n`);
+      if (code === 0) texts.push(text);
+      else again.push(file);
     }
-    console.log(`-- ${file} ${seconds(began)}`);
-  }
-  if (again.length > 0) console.log(`run twice: ${again.join(", ")}`);
+  };
+  await Promise.all([lane(), lane()]);
+  if (again.length > 0) console.log(`\nAGAIN, for they failed: ${again.join(", ")}`);
+  for (const file of again) texts.push((await nodeTest([file])).text);
   return { text: texts.join("\n") };
 }
 
-function nodeTest(files) {
+function nodeTest(files, how = {}) {
   const options = ["--test", "--test-concurrency=1", "--test-reporter=spec", "--enable-source-maps"];
   if (files.length === 0) return { text: "" };
-  return run(process.execPath, [...options, ...files], { name: "node --test" });
+  return run(process.execPath, [...options, ...files], { name: "node --test", ...how });
 }
 
 /** What test runners print of their totals, added up: cargo, wasm-bindgen-test-runner and node. */
