@@ -123,8 +123,9 @@ pub(crate) fn event_line(
     }
     match text {
         // JSON may be written over several lines, a journal's line may not
-        Some(text) if !text.contains(['\n', '\r']) => {
-            format!("{{\"at\":{},\"event\":{text}}}\n", at.0)
+        Some(text) if memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_none() => {
+            let at = at.0.to_string();
+            ["{\"at\":", &at, ",\"event\":", text, "}\n"].concat()
         }
         _ => line(&Borrowed { at, event }),
     }
