@@ -265,9 +265,17 @@ fn replace(query: &Query, template: &Template, parsed: &Parsed) -> Rewritten {
             nested += 1;
             return true;
         }
+        let new = String::from_utf8_lossy(&new);
+        let end = at + length;
         after.push_str(before.get(copied..at).unwrap_or_default());
-        after.push_str(&String::from_utf8_lossy(&new));
-        copied = at + length;
+        if copied < at && new.starts_with(is_word) && keyword_at(parsed, at - 1) {
+            after.push(' ');
+        }
+        after.push_str(&new);
+        if new.ends_with(is_word) && keyword_at(parsed, end) {
+            after.push(' ');
+        }
+        copied = end;
         replaced += 1;
         true
     });
@@ -277,6 +285,23 @@ fn replace(query: &Query, template: &Template, parsed: &Parsed) -> Rewritten {
         replaced,
         nested,
     }
+}
+
+/// Whether a keyword has this byte: `return` in `return(a)`, which a name in the place of `(a)` would join. (Words of a
+/// text or a string are no tokens of their own, or have a name; they are left alone.)
+fn keyword_at(parsed: &Parsed, at: usize) -> bool {
+    let byte = parsed.text().as_bytes().get(at);
+    byte.is_some_and(u8::is_ascii_alphanumeric)
+        && parsed
+            .tree()
+            .root_node()
+            .descendant_for_byte_range(at, at + 1)
+            .is_some_and(|node| node.child_count() == 0 && !node.is_named())
+}
+
+/// A character of names and keywords.
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
 }
 
 fn diff(path: &str, before: &str, after: &str) -> String {

@@ -304,6 +304,26 @@ fn a_capture_moves_with_its_line_but_not_inside_of_strings() {
 }
 
 #[test]
+fn a_name_in_a_bracket_s_place_does_not_join_the_keyword_beside_it() {
+    let mut syntax = super::Syntax::default();
+    let mut rewrite = |from: &str, to: &str, text: &str| {
+        syntax
+            .rewrite_in(super::Lang::TypeScript, from, to, text)
+            .expect("rewritten")
+    };
+    let bracket = "($A)";
+    assert_eq!(
+        rewrite(bracket, "$A", "f=()=>{return[(c)in d,typeof(e)]||(f)}"),
+        "f=()=>{return[c in d,typeof e]||f}"
+    );
+    assert_eq!(
+        rewrite("a()", "b()", "return `x${a()}y`, a()"),
+        "return `x${b()}y`, b()"
+    );
+    assert_eq!(rewrite("[]", "x", "return[]"), "return x");
+}
+
+#[test]
 fn a_file_that_changed_since_the_preview_or_would_break_is_left() {
     let args = |rewrite: &str, apply: bool, preview: &Value| json!({ "pattern": "foo($A)", "rewrite": rewrite, "language": "ts", "apply": apply, "preview": preview });
     let files: &[(&str, &str)] = &[("a.ts", "foo(1);\n")];

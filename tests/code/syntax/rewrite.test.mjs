@@ -4,7 +4,7 @@ import { before, test } from "node:test";
 import { library, random, sources } from "./lib.mjs";
 
 const FILES = 150;
-// Minified files are left out: in `return(0,f)()` a name in front of the call joins the keyword, as it does for ast-grep.
+// Minified files are left out: in `return(0,f)()` a name in front of the call is put behind a space, which stays.
 const LONGEST = 1_000;
 const CALLS = {
   rust: [".rs", "call_expression"],
