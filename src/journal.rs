@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Version of the format. A journal of another version is refused by name.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// How a snapshot line begins.
 const SNAPSHOT: &str = r#"{"journal":"#;

@@ -113,12 +113,9 @@ pub struct UnifiedTaskExecutor {
     pub(super) last_progress: Instant,
     pub(super) attempts: u32,
     /// Failed looks for sessions whose creation got no answer, in a row.
-    #[serde(default)]
     pub(super) orphan_looks: u32,
     /// Sessions that are gone: what is told of them late is nothing.
-    #[serde(default)]
     pub(super) gone: Recent<SessionId, RECENT_IDS>,
-    #[serde(default)]
     pub(super) orphan_timer: Option<TimerId>,
     pub(super) sequence: u32,
     pub(super) resources: ResourceTracker<Purpose>,

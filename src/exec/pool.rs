@@ -36,10 +36,8 @@ pub(super) struct Child {
     /// The slot of its last attempt, held until its turn has ended.
     pub ticket: Option<Ticket>,
     /// A prompt was handed over, and no message came that may be its answer: the session has it unanswered.
-    #[serde(default)]
     pub awaiting: bool,
     /// Its newest message that was told: one that is told again, late, is no answer.
-    #[serde(default)]
     pub heard: Option<MessageId>,
     /// Tasks that were carried out in it.
     pub uses: u32,
@@ -53,10 +51,8 @@ pub(super) struct Child {
     /// Its turn was aborted while it ran: a second idle follows the first.
     pub echoes: bool,
     /// An abort is on its way, perhaps behind a prompt that begins one more turn.
-    #[serde(default)]
     pub aborting: bool,
     /// When its last turn failed: its message and a second idle follow.
-    #[serde(default)]
     pub failed: Option<Instant>,
     /// Attempts to abort or to delete it.
     pub tries: u32,

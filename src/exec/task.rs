@@ -122,14 +122,12 @@ pub(super) struct Turn {
     /// The newest message that was acted on: no message is acted on twice.
     pub acted: Option<MessageId>,
     /// Messages that were seen.
-    #[serde(default)]
     pub messages: Recent<MessageId, RECENT_TASK_IDS>,
     pub fault: Option<Fault>,
     pub rejected: bool,
     /// A prompt was accepted and no sign of its turn was seen yet.
     pub handed: bool,
     /// A sign of its turn was seen since the lookup of it was asked for: an answer without it is out of date.
-    #[serde(default)]
     pub seen_since_look: bool,
     /// The session did something since the prompt: a retry goes on from there.
     pub worked: bool,
@@ -157,14 +155,12 @@ pub struct Task {
     pub(crate) session: Option<SessionId>,
     pub(super) ticket: Option<Ticket>,
     /// A session may have been created for it that nobody told of: OpenCode was killed meanwhile.
-    #[serde(default)]
     pub(super) orphan: bool,
     /// Attempts that failed for a reason of their own.
     pub(super) failures: u32,
     /// Attempts that failed because the provider needs time, in a row.
     pub(super) outages: u32,
     /// Since when the provider gave it nothing.
-    #[serde(default)]
     pub(super) outage_since: Option<Instant>,
     /// Failed lookups and prompts in a row.
     pub(super) hiccups: u32,

@@ -54,10 +54,8 @@ pub(super) struct Parent {
     text: String,
     tries: u32,
     /// Whether it was accepted is not known.
-    #[serde(default)]
     in_doubt: bool,
     /// Messages that were told: one that is told again, late, says nothing of the turn under way.
-    #[serde(default)]
     messages: Recent<MessageId, RECENT_IDS>,
     timer: Option<TimerId>,
 }

@@ -274,7 +274,7 @@ impl Mission {
         }
         self.turn.idle_heard = false;
         // one that the session still has unanswered is not stored a second time
-        let redrive = again || std::mem::replace(&mut self.turn.awaiting, true);
+        let redrive = again || std::mem::replace(&mut self.turn.prompt.awaiting, true);
         let news = self.news.as_ref().or(self.sent_news.as_ref());
         cx.out.push(Effect::Prompt {
             id,

@@ -42,8 +42,8 @@ impl Mission {
                     self.hold(cx, gate); // its turn may have begun in spite of the error
                 } else {
                     // it may have been accepted although the answer failed
-                    self.turn.in_doubt = true;
-                    self.turn.handed = Some(cx.now);
+                    self.turn.prompt.in_doubt = true;
+                    self.turn.prompt.handed = Some(cx.now);
                     self.look_up_turn(cx);
                 }
             }
@@ -51,7 +51,9 @@ impl Mission {
                 let lookup = self.retry.take().unwrap_or(Request::ReadTurn);
                 self.request(cx, lookup);
             }
-            (Purpose::Grace, Phase::Working) if self.turn.handed.is_some() => self.look_up_turn(cx),
+            (Purpose::Grace, Phase::Working) if self.turn.prompt.handed.is_some() => {
+                self.look_up_turn(cx)
+            }
             (Purpose::Grace, Phase::Working) if self.in_flight.is_none() => {
                 self.request(cx, Request::Probe)
             }
@@ -109,11 +111,11 @@ impl Mission {
                 self.check = Check::Unknown;
                 self.roadmap_stale = true;
                 self.turn.activity = Activity::Idle;
-                self.turn.handed = None;
+                self.turn.prompt.handed = None;
                 self.turn.at_work = false;
-                self.turn.unseen_message = false;
+                self.turn.words.unseen = false;
                 self.turn.side = false;
-                self.turn.awaiting = true; // perhaps; the host looks before it stores another one
+                self.turn.prompt.awaiting = true; // perhaps; the host looks before it stores another one
                 self.budget.set_active(cx.now, false);
                 self.log(cx, Rule::Restart, "OpenCode was restarted".to_owned());
                 self.enter(cx, Phase::Suspended);
@@ -125,7 +127,7 @@ impl Mission {
             }
             RestoreCause::Trap => {
                 self.log(cx, Rule::Trap, "a fresh instance took over".to_owned());
-                self.turn.graced = false; // that moment went with the instance before
+                self.turn.words.graced = false; // that moment went with the instance before
                 if matches!(self.check, Check::Running { .. }) {
                     self.drop_check(cx); // its answer would go to the instance before
                 }
@@ -139,18 +141,18 @@ impl Mission {
                     Phase::Reading if self.reads_todos() => self.proceed(cx),
                     Phase::Prompting => {
                         // the prompt may still be on its way: looked at too early it would be sent twice
-                        self.turn.in_doubt = true;
-                        self.turn.handed = Some(cx.now);
+                        self.turn.prompt.in_doubt = true;
+                        self.turn.prompt.handed = Some(cx.now);
                         self.enter(cx, Phase::Working);
                         self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);
                     }
                     Phase::Reading => {
-                        self.turn.handed = Some(cx.now);
+                        self.turn.prompt.handed = Some(cx.now);
                         self.look_up_turn(cx);
                     }
                     Phase::Working => {
                         self.in_flight = None;
-                        if self.turn.commanded {
+                        if self.turn.words.commanded {
                             // the turn before is on its way out; the command's message comes after it
                             self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);
                         } else {
@@ -185,8 +187,8 @@ impl Mission {
             "the host is ending; the mission goes on inside it".to_owned(),
         );
         // a prompt in doubt may be on its way: its grace goes first
-        if self.phase == Phase::Working && !self.turn.in_doubt {
-            self.turn.handed = self.turn.handed.or(Some(cx.now));
+        if self.phase == Phase::Working && !self.turn.prompt.in_doubt {
+            self.turn.prompt.handed = self.turn.prompt.handed.or(Some(cx.now));
             self.look_up_turn(cx);
         }
     }

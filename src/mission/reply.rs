@@ -39,7 +39,7 @@ impl Mission {
                     self.delivered.clone_from(&news.tasks);
                     self.sent_news = Some(news);
                 }
-                self.turn.handed = Some(cx.now);
+                self.turn.prompt.handed = Some(cx.now);
                 let idle = self.turn.activity == Activity::Idle;
                 self.enter(cx, Phase::Working);
                 if idle {
@@ -53,7 +53,7 @@ impl Mission {
                 self.proceed(cx);
             }
             (Request::ReadTurn | Request::Probe, Outcome::Ok(Payload::Turn { turn })) => {
-                if !self.turn.in_doubt {
+                if !self.turn.prompt.in_doubt {
                     self.retries = 0;
                 }
                 self.on_turn_read(cx, turn);
@@ -122,7 +122,7 @@ impl Mission {
         let seen = self.turn.seen_since_lookup && self.turn.activity == Activity::InTurn;
         if turn.busy || seen {
             self.turn.activity = Activity::InTurn;
-            self.turn.handed = None;
+            self.turn.prompt.handed = None;
             if self.phase == Phase::Working {
                 self.arm(cx.now.plus(WATCH_MS), Purpose::Watch);
             } else {
@@ -133,18 +133,21 @@ impl Mission {
         self.turn.activity = Activity::Idle;
         self.compacting = false; // it would be busy
         self.nothing_pends();
-        let handed = self.turn.handed.take();
+        let handed = self.turn.prompt.handed.take();
         let heard = turn
             .assistant
             .as_ref()
             .is_none_or(|last| self.turn.messages.contains(&last.message));
         let new_end = !heard && self.turn.idle_heard;
-        if std::mem::take(&mut self.turn.in_doubt) && !new_end && !turn.unanswered {
+        if std::mem::take(&mut self.turn.prompt.in_doubt) && !new_end && !turn.unanswered {
             // the prompt did not arrive
             self.hand_over_again(cx, true);
             return;
         }
-        if turn.unanswered && handed.is_none() && !std::mem::replace(&mut self.turn.graced, true) {
+        if turn.unanswered
+            && handed.is_none()
+            && !std::mem::replace(&mut self.turn.words.graced, true)
+        {
             // a message of the person's is about to be answered
             self.enter(cx, Phase::Working);
             self.turn.activity = Activity::InTurn;
@@ -165,7 +168,7 @@ impl Mission {
                 Rule::Compaction,
                 "the compaction was the last turn".to_owned(),
             );
-            self.turn.awaiting = false; // what was asked before is part of the summary
+            self.turn.prompt.awaiting = false; // what was asked before is part of the summary
             self.next = Next::Send(PromptKind::Resume);
             self.proceed(cx);
             return;
@@ -177,21 +180,21 @@ impl Mission {
                     acted
                         || self.draining
                         || cx.now.since(at) <= 3 * PROMPT_GRACE_MS
-                        || self.turn.awaiting && !self.turn.idle_heard
+                        || self.turn.prompt.awaiting && !self.turn.idle_heard
                 }) =>
             {
                 self.redrive(cx);
             }
             // the message that the next turn was to answer was seen after all
-            _ if acted && self.turn.owed && !turn.unanswered => {
-                self.turn.owed = false;
+            _ if acted && self.turn.words.owed && !turn.unanswered => {
+                self.turn.words.owed = false;
                 self.proceed(cx);
             }
             Ending::Failed {
                 fault: Fault::Cancelled,
             } if acted && handed.is_some() && !turn.unanswered => self.send_anew(cx),
             _ if acted && self.next != Next::Decide => self.proceed(cx),
-            _ if acted && turn.unanswered && self.turn.awaiting => self.redrive(cx),
+            _ if acted && turn.unanswered && self.turn.prompt.awaiting => self.redrive(cx),
             _ if acted && turn.unanswered => {
                 self.log(
                     cx,
@@ -231,7 +234,8 @@ impl Mission {
             | Ending::Failed {
                 fault: Fault::Cancelled,
             } if turn.unanswered
-                && (self.turn.spoken || last.ending == Ending::Step && !self.turn.awaiting) =>
+                && (self.turn.words.spoken
+                    || last.ending == Ending::Step && !self.turn.prompt.awaiting) =>
             {
                 self.log(cx, Rule::LostPrompt, "your message got no turn".to_owned());
                 self.turn.rejected = false;
@@ -263,9 +267,9 @@ impl Mission {
                 self.on_user_abort(cx, "you aborted the turn");
             }
             Ending::Failed { fault } => {
-                self.turn.fault = None; // whatever events told of it
-                self.turn.fault_told = false;
-                self.turn.fault_message = false;
+                self.turn.failure.fault = None; // whatever events told of it
+                self.turn.failure.told = false;
+                self.turn.failure.by_message = false;
                 self.on_fault(cx, &fault.clone());
             }
         }
@@ -289,7 +293,7 @@ impl Mission {
             self.end(cx, Rule::LostPrompt, StopReason::HostFailed { message });
             return;
         }
-        self.turn.awaiting &= again;
+        self.turn.prompt.awaiting &= again;
         self.hand_over_again(cx, again);
     }
 
@@ -355,7 +359,7 @@ impl Mission {
             format!("{message}; next try in {}", spoken(wait)),
         );
         self.next = Next::Send(PromptKind::Resume);
-        self.turn.failed_idle = Some((cx.now, false));
+        self.turn.failure.idle = Some((cx.now, false));
         self.enter(cx, Phase::BackingOff);
         self.arm(cx.now.plus(wait), Purpose::BackOff);
         self.notify(

@@ -55,67 +55,99 @@ pub(super) enum Activity {
     Idle,
 }
 
-/// Facts about the newest turn.
+/// What is known of the newest turn. OpenCode tells it in pieces, of which each may be late, lost or doubled: these are
+/// the facts heard so far, by what they are about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Turn {
     pub activity: Activity,
+    pub prompt: OurPrompt,
+    pub words: Words,
+    pub failure: Failure,
     /// The newest message that was acted on: no message is acted on twice.
     pub acted: Option<MessageId>,
-    pub fault: Option<Fault>,
-    /// A prompt was handed over at this time and no sign of its turn was seen.
-    pub handed: Option<Instant>,
-    /// The first idle after a failed turn, and whether its echo came.
-    pub failed_idle: Option<(Instant, bool)>,
-    pub rejected: bool,
     /// Messages and calls that were seen.
-    #[serde(default)]
     pub messages: Recent<MessageId, RECENT_IDS>,
-    #[serde(default)]
     pub calls: Recent<CallId, RECENT_IDS>,
-    /// A prompt of ours was handed over, and no message came that may be its answer.
-    #[serde(default)]
-    pub awaiting: bool,
-    /// The person aborted, and the message of that turn is still to be told; it may have answered a prompt of ours.
-    #[serde(default)]
-    pub cut_off: bool,
     /// The model was seen at work in this turn.
-    #[serde(default)]
     pub at_work: bool,
-    /// A command of ours was typed; its message is still to come.
-    #[serde(default)]
-    pub commanded: bool,
-    /// A fault was told since the last idle, whatever it means.
-    #[serde(default)]
-    pub fault_told: bool,
-    /// The turn's fault was told by its message.
-    #[serde(default)]
-    pub fault_message: bool,
-    /// A turn failed, and its message is still to be told.
-    #[serde(default)]
-    pub fault_untold: bool,
-    /// A message without a turn was given a moment to get one.
-    #[serde(default)]
-    pub graced: bool,
-    /// Whether the prompt was accepted is not known: its answer failed.
-    #[serde(default)]
-    pub in_doubt: bool,
-    /// A user message came since the last turn, and no sign of its own was seen.
-    #[serde(default)]
-    pub spoken: bool,
-    /// An idle came since the last sign of a turn.
-    #[serde(default)]
-    pub idle_heard: bool,
-    /// A user message came while it was, and no step ended since: the model has not seen it.
-    #[serde(default)]
-    pub unseen_message: bool,
-    /// The turn ended with such a message unseen: OpenCode begins another one for it.
-    #[serde(default)]
-    pub owed: bool,
     /// The turn only shows something to the person; it is not the mission's.
     pub side: bool,
+    /// A permission was refused in it.
+    pub rejected: bool,
+    /// The person aborted, and the message of that turn is still to be told; it may have answered a prompt of ours.
+    pub cut_off: bool,
+    /// An idle came since the last sign of a turn.
+    pub idle_heard: bool,
     pub last_event: Instant,
     /// A turn was seen since the lookup of its end was asked for: an answer without it is out of date.
     pub seen_since_lookup: bool,
+}
+
+/// Our newest prompt, on its way to a turn.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct OurPrompt {
+    /// It was handed over at this time and no sign of its turn was seen.
+    pub handed: Option<Instant>,
+    /// It was handed over, and no message came that may be its answer.
+    pub awaiting: bool,
+    /// Whether it was accepted is not known: its answer failed.
+    pub in_doubt: bool,
+}
+
+/// The person's messages and commands, on their way to a turn.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Words {
+    /// A command of ours was typed; its message is still to come.
+    pub commanded: bool,
+    /// A message came since the last turn, and no sign of its own was seen.
+    pub spoken: bool,
+    /// One came while the turn was under way, and no step ended since: the model has not seen it.
+    pub unseen: bool,
+    /// The turn ended with such a message unseen: OpenCode begins another one for it.
+    pub owed: bool,
+    /// A message without a turn was given a moment to get one.
+    pub graced: bool,
+}
+
+/// The turn's fault, which an event of its own tells, and the turn's last message too, in either order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Failure {
+    /// What went wrong, until the idle that ends the turn.
+    pub fault: Option<Fault>,
+    /// One was told since the last idle, whatever it means.
+    pub told: bool,
+    /// It was told by the turn's message.
+    pub by_message: bool,
+    /// A turn failed, and its message is still to be told.
+    pub untold: bool,
+    /// The first idle after a failed turn, and whether its echo came.
+    pub idle: Option<(Instant, bool)>,
+}
+
+impl Turn {
+    /// The turn of a command that was just typed.
+    fn of_command(now: Instant) -> Self {
+        Self {
+            activity: Activity::InTurn,
+            prompt: OurPrompt::default(),
+            words: Words {
+                commanded: true,
+                unseen: true, // another turn may run, and end before the command's message is read
+                ..Words::default()
+            },
+            failure: Failure::default(),
+            acted: None,
+            messages: Recent::default(),
+            calls: Recent::default(),
+            at_work: false,
+            side: false,
+            rejected: false,
+            cut_off: false,
+            idle_heard: false,
+            last_event: now,
+            seen_since_lookup: false,
+        }
+    }
 }
 
 /// The completion command's state.
@@ -173,7 +205,6 @@ pub struct Mission {
     /// The roadmap may have changed unseen: read it before the next decision.
     pub(super) roadmap_stale: bool,
     /// The lists that events told.
-    #[serde(default)]
     pub(super) lists: Recent<Fingerprint, RECENT_IDS>,
     pub(crate) budget: Budget,
     pub(crate) decisions: VecDeque<Decision>,
@@ -191,12 +222,9 @@ pub struct Mission {
     pub(super) blocked: BTreeMap<RequestId, (SessionId, Blocker)>,
     pub(super) children: BTreeMap<SessionId, bool>,
     /// Delegated tasks that have not ended.
-    #[serde(default)]
     pub(super) open_tasks: u32,
     /// Their results, for the next prompt, and those of the prompt that was accepted last.
-    #[serde(default)]
     pub(super) news: Option<TaskNews>,
-    #[serde(default)]
     pub(super) sent_news: Option<TaskNews>,
     /// Tasks whose results went to the agent, for the engine to pass on.
     #[serde(skip)]
@@ -204,7 +232,6 @@ pub struct Mission {
     pub(super) compacting: bool,
     pub(super) in_flight: Option<(EffectId, Request)>,
     /// The aborted turn of the mission before is still ending; this one's own has not begun.
-    #[serde(default)]
     pub(super) behind_another: bool,
     /// Failed turns in a row, and those of them since the last backpressure.
     pub(super) failures: u32,
@@ -255,32 +282,7 @@ impl Mission {
             detectors: Detectors::default(),
             rung: 0,
             weak_run: 0,
-            turn: Turn {
-                activity: Activity::InTurn,
-                acted: None,
-                fault: None,
-                handed: None,
-                failed_idle: None,
-                rejected: false,
-                messages: Recent::default(),
-                calls: Recent::default(),
-                awaiting: false,
-                cut_off: false,
-                at_work: false,
-                commanded: true,
-                fault_told: false,
-                fault_message: false,
-                fault_untold: false,
-                graced: false,
-                in_doubt: false,
-                spoken: false,
-                idle_heard: false,
-                unseen_message: true, // another turn may run, and end before the command's message is read
-                owed: false,
-                side: false,
-                last_event: cx.now,
-                seen_since_lookup: false,
-            },
+            turn: Turn::of_command(cx.now),
             next: Next::Decide,
             check: Check::Unknown,
             changes: 0,
@@ -320,7 +322,7 @@ impl Mission {
     /// Whether a turn runs, or may be about to: a prompt of ours may have one of which nothing was seen yet.
     pub(crate) fn may_have_turn(&self) -> bool {
         self.turn.activity != Activity::Idle
-            || self.turn.handed.is_some()
+            || self.turn.prompt.handed.is_some()
             || self.phase == Phase::Prompting
     }
 

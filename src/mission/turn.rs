@@ -31,7 +31,7 @@ impl Mission {
                     Activity::Idle => self.turn_seen(),
                     Activity::InTurn => {
                         self.turn.at_work = true;
-                        self.turn.unseen_message = false; // each step of the loop begins so, and reads the messages
+                        self.turn.words.unseen = false; // each step of the loop begins so, and reads the messages
                         self.turn.seen_since_lookup = true; // a lookup on its way is older than this
                     }
                     Activity::TurnDone => {} // OpenCode says so again as the turn ends
@@ -70,11 +70,11 @@ impl Mission {
                 }
                 self.budget.charge(&self.session.0, message, *tokens, *cost);
                 // a prompt on its way can't have been answered yet
-                let on_its_way =
-                    matches!(self.in_flight, Some((_, Request::Prompt))) || self.turn.in_doubt;
+                let on_its_way = matches!(self.in_flight, Some((_, Request::Prompt)))
+                    || self.turn.prompt.in_doubt;
                 let aborted =
                     matches!(ending, Ending::Failed { fault } if *fault == Fault::Cancelled);
-                self.turn.awaiting &= *summary || on_its_way || self.turn.side || aborted;
+                self.turn.prompt.awaiting &= *summary || on_its_way || self.turn.side || aborted;
                 self.on_assistant(cx, message, ending, *summary);
             }
             Event::AssistantText { text, .. } => {
@@ -121,17 +121,17 @@ impl Mission {
     pub(super) fn turn_seen(&mut self) {
         self.turn.activity = Activity::InTurn;
         self.turn.at_work = true;
-        self.turn.spoken = false;
-        self.turn.graced = false;
-        self.turn.in_doubt = false;
+        self.turn.words.spoken = false;
+        self.turn.words.graced = false;
+        self.turn.prompt.in_doubt = false;
         self.turn.cut_off = false;
         self.turn.idle_heard = false;
-        self.turn.owed = false;
-        if self.turn.handed.take().is_some() {
+        self.turn.words.owed = false;
+        if self.turn.prompt.handed.take().is_some() {
             self.resources
                 .disarm_all(|purpose| *purpose == Purpose::Grace); // the prompt got its turn: nothing to look up
         }
-        self.turn.failed_idle = None;
+        self.turn.failure.idle = None;
         self.turn.seen_since_lookup = true;
         self.redrives = 0;
     }
@@ -144,10 +144,10 @@ impl Mission {
         model: Option<&Model>,
     ) {
         self.behind_another = false;
-        self.turn.commanded = false;
-        self.turn.unseen_message |= self.turn.at_work;
-        self.turn.spoken |= !self.turn.at_work;
-        self.turn.graced = false;
+        self.turn.words.commanded = false;
+        self.turn.words.unseen |= self.turn.at_work;
+        self.turn.words.spoken |= !self.turn.at_work;
+        self.turn.words.graced = false;
         self.turn.activity = Activity::InTurn;
         if origin == Origin::Person || self.agent.is_none() {
             self.model = model.cloned().or(self.model.take());
@@ -182,7 +182,7 @@ impl Mission {
         self.failures = 0;
         self.odd_failures = 0;
         self.retries = 0;
-        self.turn.fault = None;
+        self.turn.failure.fault = None;
         self.turn.rejected = false;
         self.next = Next::Decide;
     }
@@ -198,7 +198,7 @@ impl Mission {
     pub(crate) fn resume_here(&mut self, cx: &mut Context) -> String {
         self.fresh_start();
         self.turn.side = false;
-        self.turn.commanded = true;
+        self.turn.words.commanded = true;
         self.turn.activity = Activity::InTurn;
         self.log(cx, Rule::Resume, "resumed by /task".to_owned());
         self.activate(cx);
@@ -246,8 +246,8 @@ impl Mission {
         match ending {
             Ending::Step => {
                 self.turn_seen();
-                self.turn.unseen_message = false;
-                self.turn.fault = None;
+                self.turn.words.unseen = false;
+                self.turn.failure.fault = None;
             }
             Ending::Natural => self.on_natural_end(cx, message),
             Ending::Failed { fault } => {
@@ -257,13 +257,13 @@ impl Mission {
                         return; // of the turn whose abort was told before
                     }
                 } else {
-                    if std::mem::take(&mut self.turn.fault_untold) {
+                    if std::mem::take(&mut self.turn.failure.untold) {
                         return; // of the turn before: a busy machine tells it this late
                     }
                     if self.turn.activity == Activity::Idle {
                         self.turn_seen(); // its beginning was not told
                     }
-                    self.turn.fault_message = true;
+                    self.turn.failure.by_message = true;
                 }
                 self.on_session_error(cx, fault);
                 self.turn.cut_off &= *fault != Fault::Cancelled; // this is that message
@@ -276,25 +276,25 @@ impl Mission {
         self.turn.acted = Some(message.clone());
         self.turn.activity = Activity::TurnDone;
         self.turn.at_work = false;
-        self.turn.owed = false;
+        self.turn.words.owed = false;
         self.nothing_pends(); // a turn that is over waits for no answer
-        self.turn.handed = None;
-        self.turn.failed_idle = None;
-        self.turn.fault = None;
-        self.turn.fault_message = false;
-        self.turn.fault_untold = false;
+        self.turn.prompt.handed = None;
+        self.turn.failure.idle = None;
+        self.turn.failure.fault = None;
+        self.turn.failure.by_message = false;
+        self.turn.failure.untold = false;
         self.failures = 0;
         self.odd_failures = 0;
         self.redrives = 0;
         let side = std::mem::take(&mut self.turn.side);
-        let unseen = std::mem::take(&mut self.turn.unseen_message)
+        let unseen = std::mem::take(&mut self.turn.words.unseen)
             && matches!(
                 self.phase,
                 Phase::Working | Phase::Reading | Phase::Prompting | Phase::Held
             );
         if unseen || side && matches!(self.phase, Phase::Reading | Phase::Prompting) {
             // another message than that one, the person's or ours, has its turn at once
-            self.turn.owed = true;
+            self.turn.words.owed = true;
             self.turn.activity = Activity::InTurn;
             self.next = Next::Decide;
             self.enter(cx, Phase::Working);
@@ -322,18 +322,18 @@ impl Mission {
             Fault::Cancelled => self.on_user_abort(cx, "you aborted the turn"),
             Fault::ContextOverflow => {} // the host compacts and replays: no end
             fault => {
-                self.turn.fault_told = true;
+                self.turn.failure.told = true;
                 // nothing was seen yet of the turn that our prompt asked for: the turn before is told again
                 let stale = self.failures > 0
                     && self.turn.activity == Activity::Idle
-                    && (self.phase == Phase::Prompting || self.turn.handed.is_some());
+                    && (self.phase == Phase::Prompting || self.turn.prompt.handed.is_some());
                 if !stale
                     && matches!(
                         self.phase,
                         Phase::Working | Phase::Prompting | Phase::Reading
                     )
                 {
-                    self.turn.fault = Some(fault.clone());
+                    self.turn.failure.fault = Some(fault.clone());
                 }
             }
         }
@@ -373,39 +373,42 @@ impl Mission {
     pub(super) fn on_idle(&mut self, cx: &mut Context) {
         let was = std::mem::replace(&mut self.turn.activity, Activity::Idle);
         self.turn.at_work = false;
-        self.turn.spoken |= std::mem::take(&mut self.turn.unseen_message);
+        self.turn.words.spoken |= std::mem::take(&mut self.turn.words.unseen);
         self.turn.idle_heard = true;
         // the message of a turn that was aborted comes later
         self.turn.cut_off |= was == Activity::InTurn && self.phase == Phase::Paused;
         self.nothing_pends();
-        let failed = std::mem::take(&mut self.turn.fault_told);
+        let failed = std::mem::take(&mut self.turn.failure.told);
         match self.phase {
-            Phase::Working if self.turn.commanded => {
+            Phase::Working if self.turn.words.commanded => {
                 // of the turn before: the command's own message comes after it
                 self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);
             }
             Phase::Working | Phase::Prompting => {
-                if let Some(fault) = self.turn.fault.take() {
-                    self.turn.fault_untold = !std::mem::take(&mut self.turn.fault_message);
+                if let Some(fault) = self.turn.failure.fault.take() {
+                    self.turn.failure.untold = !std::mem::take(&mut self.turn.failure.by_message);
                     self.on_fault(cx, &fault);
-                } else if was == Activity::Idle && self.turn.handed.is_some() && !self.draining {
+                } else if was == Activity::Idle
+                    && self.turn.prompt.handed.is_some()
+                    && !self.draining
+                {
                     if !self.is_echo(cx) {
                         self.on_user_abort(cx, "you aborted between two turns");
                     }
-                } else if self.phase == Phase::Prompting || self.turn.handed.is_some() {
+                } else if self.phase == Phase::Prompting || self.turn.prompt.handed.is_some() {
                     self.on_idle_after_prompt(cx);
                 } else {
-                    self.turn.failed_idle = Some((cx.now, false));
+                    self.turn.failure.idle = Some((cx.now, false));
                     self.look_up_turn(cx);
                 }
             }
             Phase::Held if was == Activity::InTurn => {
                 self.turn.side = false;
-                self.turn.failed_idle = Some((cx.now, false));
+                self.turn.failure.idle = Some((cx.now, false));
                 self.look_up_turn(cx);
             }
             Phase::BackingOff | Phase::Held | Phase::Settling | Phase::Checking if failed => {
-                self.turn.failed_idle = Some((cx.now, false)); // not ours to judge; an echo may follow
+                self.turn.failure.idle = Some((cx.now, false)); // not ours to judge; an echo may follow
                 self.on_gate(cx);
             }
             Phase::BackingOff | Phase::Held | Phase::Settling | Phase::Checking
@@ -428,7 +431,7 @@ impl Mission {
             _ => {
                 if was == Activity::InTurn {
                     self.turn.side = false;
-                    self.turn.failed_idle = Some((cx.now, false)); // no natural end: an echo may follow
+                    self.turn.failure.idle = Some((cx.now, false)); // no natural end: an echo may follow
                 }
                 self.on_gate(cx);
             }
@@ -444,9 +447,9 @@ impl Mission {
         if !cx.policy.interactive {
             return true;
         }
-        match self.turn.failed_idle {
+        match self.turn.failure.idle {
             Some((first, false)) if cx.now.since(first) <= IDLE_ECHO_MS => {
-                self.turn.failed_idle = Some((first, true));
+                self.turn.failure.idle = Some((first, true));
                 true
             }
             _ => false,
@@ -466,7 +469,7 @@ impl Mission {
         if self.phase == Phase::Prompting {
             return; // the reply decides
         }
-        if self.draining && self.redrives == 0 && !self.turn.in_doubt {
+        if self.draining && self.redrives == 0 && !self.turn.prompt.in_doubt {
             self.look_up_turn(cx);
         } else {
             self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);
@@ -495,8 +498,8 @@ impl Mission {
             "the mission is told again after the compaction".to_owned(),
         );
         self.compacting = false;
-        self.turn.fault = None;
-        self.turn.awaiting = false; // what was asked before is part of the summary
+        self.turn.failure.fault = None;
+        self.turn.prompt.awaiting = false; // what was asked before is part of the summary
         self.next = Next::Send(PromptKind::Compacted(self.objective.clone()));
         self.budget.iterations += 1;
         self.enter(cx, Phase::Prompting);

@@ -67,7 +67,7 @@ test("a broken file gives its reason, and the page stays as it was", async () =>
   await refused("empty.ndjson", "", "the journal is empty");
   await refused("other.ndjson", '{"hello":1}\n', "not a mission journal");
   await refused("picture.png", Buffer.from([0x89, 0x50, 0x4e, 0x47, 0xff, 0xfe, 0x0a]), "it is no text");
-  await refused("old.ndjson", lines[0].replace('"journal":3', '"journal":1') + "\n", "has version 1");
+  await refused("old.ndjson", lines[0].replace('"journal":4', '"journal":1') + "\n", "has version 1");
   lines[4] = lines[4].slice(0, 20);
   await refused("damaged.ndjson", lines.join("\n"), "line 5 of the journal is damaged");
   assert.equal(await about(), before);

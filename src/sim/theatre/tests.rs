@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::journal;
+use crate::journal::VERSION;
 use crate::mission::Phase;
 
 fn play(id: &str) -> Theatre {
@@ -145,7 +146,8 @@ fn what_is_no_journal_is_refused_in_words() {
     assert!(refused(&damaged).is_some_and(|text| text.starts_with("line 2 of the journal")));
     let torn = &text[..text.len() - 5];
     assert!(recording(torn).is_ok());
-    let other = text.replacen("{\"journal\":3", "{\"journal\":2", 1);
+    let version = format!("{{\"journal\":{VERSION}");
+    let other = text.replacen(&version, "{\"journal\":2", 1);
     assert!(refused(&other).is_some_and(|text| text.contains("has version 2")));
 }
 
