@@ -133,7 +133,7 @@ impl Trees {
         if self.refused.contains(&(fingerprint, lang)) {
             return Err(ParseFault::TooHard);
         }
-        let old = self.remove(&key).map(|old| edited(&old, &text));
+        let old = self.remove(&key).and_then(|old| edited(&old, &text));
         let tree = self
             .parsers
             .parse(lang, &text, old.as_ref())
@@ -197,14 +197,18 @@ impl Trees {
 }
 
 /// The old tree, told that its text became `text`: all between what is the same at the start and at the end was replaced.
-fn edited(old: &Parsed, text: &str) -> Tree {
+/// None when that is most of it: looking for what can be used again then takes longer than parsing.
+fn edited(old: &Parsed, text: &str) -> Option<Tree> {
     let (a, b) = (old.text().as_bytes(), text.as_bytes());
     let start = common_prefix(a, b);
     let most = a.len().min(b.len()) - start;
     let tail = common_suffix(&a[a.len() - most..], &b[b.len() - most..]);
+    if start + tail < text.len() / 2 {
+        return None;
+    }
     let mut tree = old.tree().clone();
     if start == a.len() && start == b.len() {
-        return tree;
+        return Some(tree);
     }
     let (old_end, new_end) = (a.len() - tail, b.len() - tail);
     let start_position = advance(Point::new(0, 0), &a[..start]);
@@ -216,7 +220,7 @@ fn edited(old: &Parsed, text: &str) -> Tree {
         old_end_position: advance(start_position, &a[start..old_end]),
         new_end_position: advance(start_position, &b[start..new_end]),
     });
-    tree
+    Some(tree)
 }
 
 /// Compared at once: most of a text is what it was.
