@@ -34,6 +34,8 @@ export class NodeFiles implements Files {
   private readonly folder: string;
   private readonly prefix: string;
   private prefixBytes: Buffer | undefined;
+  /** A file that is read piece by piece: it stays open until its end, or until another is read. */
+  private long: { path: string; file: number } | undefined;
 
   constructor(folder: string) {
     this.folder = realpathSync(folder);
@@ -71,14 +73,26 @@ export class NodeFiles implements Files {
 
   read(path: string, latin1: boolean, offset: number, into: Uint8Array): number {
     let file: number | undefined;
+    let isLong = false;
     try {
-      file = openSync(this.at(path, latin1), OPEN);
-      return readSync(file, into, 0, into.length, offset);
+      // what goes on is the file that it began with, whatever has its name meanwhile
+      if (offset > 0 && this.long?.path === path) file = this.long.file;
+      else this.closeLong();
+      file ??= openSync(this.at(path, latin1), OPEN);
+      const count = readSync(file, into, 0, into.length, offset);
+      isLong = count === into.length && count > 0;
+      return count;
     } catch (error) {
       return codeOf(error);
     } finally {
-      if (file !== undefined) closeSync(file);
+      this.long = isLong && file !== undefined ? { path, file } : undefined;
+      if (file !== undefined && !isLong) closeSync(file);
     }
+  }
+
+  private closeLong(): void {
+    if (this.long) closeSync(this.long.file);
+    this.long = undefined;
   }
 
   real(path: string, latin1: boolean): string | undefined {

@@ -1,10 +1,13 @@
 //! What is kept of files that were read before: an index of each, and the contents of some. A fact holds for one stat of
 //! its file; who uses it compares that first. All of it stays below a limit.
+//!
+//! The index comes first: it spares the reading of most files. In what it leaves free are the contents of the shortest
+//! files: to open a file costs as much as to read some 13 kB of it, and most files are shorter than that.
 
 pub mod grams;
 
 use super::files::{Files, Stat, read_whole};
-use super::limits::{BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory};
+use super::limits::{BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SPARE_PART};
 use super::walk::tree::{FolderId, Tree, is_settled};
 use grams::{Distinct, Grams};
 
@@ -33,6 +36,10 @@ impl Facts {
         };
         size_of::<Self>() + grams
     }
+
+    fn content_bytes(&self) -> usize {
+        self.contents.as_ref().map_or(0, |bytes| bytes.len())
+    }
 }
 
 /// The memory that the tree and the facts take, and may take. Bytes.
@@ -40,6 +47,8 @@ impl Facts {
 pub struct Cache {
     index: usize,
     contents: usize,
+    /// Contents are kept of files up to this.
+    longest: usize,
     pub memory: Memory,
     /// What the allocator was made to have at hand.
     at_hand: usize,
@@ -51,6 +60,7 @@ impl Cache {
         let mut cache = Self {
             index: 0,
             contents: 0,
+            longest: memory.whole_file,
             memory,
             at_hand: 0,
         };
@@ -71,6 +81,7 @@ impl Cache {
         Self {
             index: 0,
             contents: 0,
+            longest: self.memory.whole_file,
             ..*self
         }
     }
@@ -84,33 +95,61 @@ impl Cache {
         self.index = self.index.saturating_sub(bytes);
     }
 
+    /// Whether these facts fit in, as far as they are to be kept.
+    #[must_use]
+    pub fn has_room_for(&self, facts: &Facts) -> bool {
+        let contents = facts.content_bytes();
+        let contents = if contents > self.longest { 0 } else { contents };
+        self.used() + facts.index_bytes() + contents <= self.memory.known
+    }
+
     /// Takes a file's facts in, without its contents or at all where there is no room.
-    fn admit(&mut self, mut facts: Facts) -> Option<Box<Facts>> {
-        let index = facts.index_bytes();
-        if self.index + index > self.memory.index {
+    pub fn admit(&mut self, mut facts: Facts) -> Option<Box<Facts>> {
+        if !self.has_room_for(&facts) {
             return None;
         }
-        let contents = facts.contents.as_ref().map_or(0, |bytes| bytes.len());
-        if self.contents + contents > self.memory.contents {
-            facts.contents = None;
-        } else {
-            self.contents += contents;
-        }
-        self.index += index;
+        let contents = &mut facts.contents;
+        contents.take_if(|bytes| bytes.len() > self.longest);
+        self.contents += facts.content_bytes();
+        self.index += facts.index_bytes();
         self.grow();
         Some(Box::new(facts))
     }
 
+    /// From now on contents are kept of shorter files only. Whether there are any.
+    pub fn shorten(&mut self) -> bool {
+        self.longest = self.longest / 4 * 3;
+        self.longest > 0
+    }
+
+    /// Drops the contents of a file that is too long for them to be kept.
+    pub fn trim(&mut self, facts: &mut Facts) {
+        if facts.content_bytes() > self.longest {
+            self.contents = self.contents.saturating_sub(facts.content_bytes());
+            facts.contents = None;
+        }
+    }
+
     pub fn drop_facts(&mut self, facts: &Facts) {
-        let contents = facts.contents.as_ref().map_or(0, |bytes| bytes.len());
-        self.contents = self.contents.saturating_sub(contents);
+        self.contents = self.contents.saturating_sub(facts.content_bytes());
         self.index = self.index.saturating_sub(facts.index_bytes());
+    }
+
+    #[must_use]
+    pub fn has_spare_room(&self) -> bool {
+        self.used() <= self.memory.known - self.memory.known / SPARE_PART
+    }
+
+    /// What is known takes more than it may.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.used() > self.memory.known
     }
 
     /// Even the names are too many to be kept.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.index > self.memory.index
+        self.index > self.memory.known
     }
 
     /// Bytes in use.
@@ -204,7 +243,7 @@ fn index_file(
         text,
         contents,
     };
-    tree.node(folder, place).facts = tree.cache.admit(facts);
+    tree.learn(folder, place, facts);
     (length, None)
 }
 
@@ -258,7 +297,7 @@ impl LongFile {
             text,
             contents: None,
         };
-        tree.node(self.folder, self.place).facts = tree.cache.admit(facts);
+        tree.learn(self.folder, self.place, facts);
         None
     }
 }

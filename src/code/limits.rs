@@ -34,10 +34,8 @@ pub struct Memory {
     pub whole_file: usize,
     /// The longest line of such a file, and the longest file that a multi-line pattern is tried on.
     pub piece: usize,
-    /// Names, facts and trigrams.
-    pub index: usize,
-    /// Contents of files.
-    pub contents: usize,
+    /// Names, facts and trigrams, and in what they leave free contents of files.
+    pub known: usize,
 }
 
 impl Memory {
@@ -49,17 +47,17 @@ impl Memory {
         let piece = (bytes / 16).clamp(2 << 20, 16 << 20);
         let reserved = FIXED_BYTES + 3 * whole_file + 3 * piece / 2;
         // an allocator can't use everything: pieces of all sizes come and go
-        let free = bytes.saturating_sub(reserved) / 8 * 7;
-        let index = free / 5 * 3;
         Self {
             whole_file,
             piece,
-            index,
-            contents: free - index,
+            known: bytes.saturating_sub(reserved) / 8 * 7,
         }
     }
 }
 
+/// When room is made for more of what is known, this part of the whole becomes free: each time all that is known is gone
+/// through.
+pub const SPARE_PART: usize = 16;
 /// The module itself, its stack, a pattern's automata and the results of a search. Bytes.
 const FIXED_BYTES: usize = 14 << 20;
 /// The memory grows by so much at a time: a runtime takes a third of a millisecond for each growth, and the allocator would

@@ -1,30 +1,39 @@
-//! A pattern, compiled as ripgrep does it, with what its automata and the index need to know of it.
+//! A pattern, compiled as ripgrep does it (its crate `grep-regex`, without the automata that take longer to build than most
+//! trees to search), with what its automata and the index need to know of it.
 
 use super::super::cache::grams::Need;
 use super::super::limits::{DFA_BYTES, PATTERN_BYTES};
 use super::prefilter::Prefilter;
 use super::query::Query;
 use grep_matcher::{ByteSet, LineMatchKind, LineTerminator, Match, Matcher, NoCaptures, NoError};
-use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use regex_automata::Input;
+use regex_automata::meta::Regex;
 use regex_syntax::ast::ErrorKind;
+use regex_syntax::hir::{
+    self, Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look,
+};
 use regex_syntax::{Error, ParserBuilder};
 
 /// A pattern that can be searched for.
 pub struct Pattern {
-    matcher: RegexMatcher,
+    regex: Regex,
+    /// None where a match may span lines, or where the pattern says where the text begins or ends.
+    line_end: Option<LineTerminator>,
+    /// Bytes that no match has; of all of them only the line end is of interest.
+    unmatched: ByteSet,
     /// What a file's index must have.
     pub need: Need,
     /// What a line must have; only where lines are searched one by one.
     prefilter: Option<Prefilter>,
 }
 
-/// ripgrep's matcher, but for how it finds lines that may match.
 impl Matcher for Pattern {
     type Captures = NoCaptures;
     type Error = NoError;
 
     fn find_at(&self, text: &[u8], at: usize) -> Result<Option<Match>, NoError> {
-        self.matcher.find_at(text, at)
+        let found = self.regex.find(Input::new(text).range(at..));
+        Ok(found.map(|found| Match::new(found.start(), found.end())))
     }
 
     fn new_captures(&self) -> Result<NoCaptures, NoError> {
@@ -32,21 +41,22 @@ impl Matcher for Pattern {
     }
 
     fn shortest_match_at(&self, text: &[u8], at: usize) -> Result<Option<usize>, NoError> {
-        self.matcher.shortest_match_at(text, at)
+        let found = self.regex.search_half(&Input::new(text).range(at..));
+        Ok(found.map(|found| found.offset()))
     }
 
     fn non_matching_bytes(&self) -> Option<&ByteSet> {
-        self.matcher.non_matching_bytes()
+        Some(&self.unmatched)
     }
 
     fn line_terminator(&self) -> Option<LineTerminator> {
-        self.matcher.line_terminator()
+        self.line_end
     }
 
     fn find_candidate_line(&self, text: &[u8]) -> Result<Option<LineMatchKind>, NoError> {
         match &self.prefilter {
             Some(prefilter) => Ok(prefilter.find(text).map(LineMatchKind::Candidate)),
-            None => self.matcher.find_candidate_line(text),
+            None => Ok(self.shortest_match(text)?.map(LineMatchKind::Confirmed)),
         }
     }
 }
@@ -60,51 +70,141 @@ impl Pattern {
         } else {
             query.pattern.clone()
         };
-        if !query.multiline && query.literal && query.pattern.contains('\n') {
-            return Err(needs_multiline());
-        }
-        let hir = ParserBuilder::new()
+        let mut hir = ParserBuilder::new()
             .case_insensitive(query.ignore_case)
             .multi_line(true)
             .utf8(false)
             .build()
             .parse(&source)
             .map_err(|error| explain(&query.pattern, &error))?;
-        let mut builder = RegexMatcherBuilder::new();
-        builder
-            .case_insensitive(query.ignore_case)
-            .multi_line(true)
-            .unicode(true)
-            .octal(false)
-            .word(query.word)
-            .fixed_strings(query.literal)
-            .size_limit(PATTERN_BYTES)
-            .dfa_size_limit(DFA_BYTES);
+        let need = Need::of(&hir);
         if !query.multiline {
-            builder.line_terminator(Some(b'\n'));
+            hir = without_line_end(hir).ok_or_else(needs_multiline)?;
         }
-        let matcher = builder.build(&query.pattern).map_err(|error| {
-            let text = error.to_string();
-            if text.contains("is not allowed in a regex") {
-                needs_multiline()
-            } else if text.contains("size limit") {
-                format!(
-                    "The pattern is too large when compiled (over {} MB): repeat less, such as {{1,100}} of a class, or search for a part of it.",
-                    PATTERN_BYTES >> 20
+        let by_line = !query.multiline && !hir.properties().look_set().contains_anchor_haystack();
+        let mut unmatched = ByteSet::empty();
+        if !may_have_line_end(&hir) {
+            unmatched.add(LINE_END);
+        }
+        let regex = build(&hir, query.word)?;
+        let prefilter = (!query.multiline)
+            .then(|| {
+                Prefilter::new(
+                    &hir,
+                    regex.is_accelerated() && !has_word_boundary(&hir, query),
                 )
-            } else {
-                format!("The pattern can't be compiled: {text}.")
-            }
-        })?;
+            })
+            .flatten();
         Ok(Self {
-            matcher,
-            need: Need::of(&hir),
-            prefilter: if query.multiline {
-                None
-            } else {
-                Prefilter::new(&hir, query.ignore_case)
-            },
+            regex,
+            line_end: by_line.then(|| LineTerminator::byte(LINE_END)),
+            unmatched,
+            need,
+            prefilter,
         })
+    }
+}
+
+const LINE_END: u8 = b'\n';
+
+fn build(hir: &Hir, word: bool) -> Result<Regex, String> {
+    let config = Regex::config()
+        .utf8_empty(false)
+        .nfa_size_limit(Some(PATTERN_BYTES))
+        .hybrid_cache_capacity(DFA_BYTES)
+        .onepass(false)
+        .dfa(false);
+    let mut builder = Regex::builder();
+    builder.configure(config);
+    let built = if word {
+        builder.build_from_hir(&Hir::concat(vec![
+            Hir::look(Look::WordStartHalfUnicode),
+            hir.clone(),
+            Hir::look(Look::WordEndHalfUnicode),
+        ]))
+    } else {
+        builder.build_from_hir(hir)
+    };
+    built.map_err(|error| match error.size_limit() {
+        Some(_) => format!(
+            "The pattern is too large when compiled (over {} MB): repeat less, such as {{1,100}} of a class, or search for a part of it.",
+            PATTERN_BYTES >> 20
+        ),
+        None => format!("The pattern can't be compiled: {error}."),
+    })
+}
+
+/// With them the regex engine may have to leave its fast automata: it is not to be trusted to find candidates fast.
+fn has_word_boundary(hir: &Hir, query: &Query) -> bool {
+    query.word || hir.properties().look_set().contains_word_unicode()
+}
+
+/// The pattern for lines that come without their ends: a class such as `\s` loses it. None when it asks for one.
+fn without_line_end(hir: Hir) -> Option<Hir> {
+    Some(match hir.into_kind() {
+        HirKind::Empty => Hir::empty(),
+        HirKind::Look(look) => Hir::look(look),
+        HirKind::Literal(hir::Literal(text)) => {
+            if text.contains(&LINE_END) {
+                return None;
+            }
+            Hir::literal(text)
+        }
+        HirKind::Class(Class::Unicode(mut class)) => {
+            let is_empty = class.ranges().is_empty();
+            let end = char::from(LINE_END);
+            class.difference(&ClassUnicode::new([ClassUnicodeRange::new(end, end)]));
+            if class.ranges().is_empty() && !is_empty {
+                return None;
+            }
+            Hir::class(Class::Unicode(class))
+        }
+        HirKind::Class(Class::Bytes(mut class)) => {
+            let is_empty = class.ranges().is_empty();
+            class.difference(&ClassBytes::new([ClassBytesRange::new(LINE_END, LINE_END)]));
+            if class.ranges().is_empty() && !is_empty {
+                return None;
+            }
+            Hir::class(Class::Bytes(class))
+        }
+        HirKind::Repetition(mut repetition) => {
+            *repetition.sub = without_line_end(*repetition.sub)?;
+            Hir::repetition(repetition)
+        }
+        HirKind::Capture(mut capture) => {
+            *capture.sub = without_line_end(*capture.sub)?;
+            Hir::capture(capture)
+        }
+        HirKind::Concat(parts) => Hir::concat(each_without_line_end(parts)?),
+        HirKind::Alternation(ways) => Hir::alternation(each_without_line_end(ways)?),
+    })
+}
+
+fn each_without_line_end(parts: Vec<Hir>) -> Option<Vec<Hir>> {
+    parts.into_iter().map(without_line_end).collect()
+}
+
+/// Whether a match may have a line end in it, or depends on where one is.
+fn may_have_line_end(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty => false,
+        HirKind::Look(look) => matches!(
+            look,
+            Look::Start | Look::End | Look::StartLF | Look::EndLF | Look::StartCRLF | Look::EndCRLF
+        ),
+        HirKind::Literal(literal) => literal.0.contains(&LINE_END),
+        HirKind::Class(Class::Unicode(class)) => {
+            let end = char::from(LINE_END);
+            let mut ranges = class.iter();
+            ranges.any(|range| (range.start()..=range.end()).contains(&end))
+        }
+        HirKind::Class(Class::Bytes(class)) => {
+            let mut ranges = class.iter();
+            ranges.any(|range| (range.start()..=range.end()).contains(&LINE_END))
+        }
+        HirKind::Repetition(repetition) => may_have_line_end(&repetition.sub),
+        HirKind::Capture(capture) => may_have_line_end(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(may_have_line_end),
     }
 }
 

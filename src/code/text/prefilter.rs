@@ -4,10 +4,12 @@
 //! Several texts are found by Teddy (G. Langdale; as in `aho-corasick`'s `packed` module, which has it for x86 and ARM):
 //! three bytes of each text that must be there are its fingerprint; two tables of sixteen bytes for each of the three say
 //! by a byte's halves which texts it may belong to, and one instruction looks sixteen bytes up at a time. One text is
-//! found by the two of its bytes that are rarest (as in `memchr`'s `packedpair`), in both cases.
+//! found by the two of its bytes that are rarest (as in `memchr`'s `packedpair`), in both cases; and one text in one case
+//! by `memchr`, where the regex engine doesn't do that by itself.
 
 use super::lanes::{LANES, Lanes};
 use memchr::arch::all::packedpair::Pair;
+use memchr::memmem::Finder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// With more texts than this too many places look like one of them.
@@ -18,14 +20,16 @@ const PRINT: usize = 3;
 const TOGETHER: usize = 4;
 
 /// Texts of which one is in every match.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Prefilter {
     needles: Vec<Needle>,
     by: By,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum By {
+    /// The only text, in one case.
+    Finder(Box<Finder<'static>>),
     Pair([Rare; 2]),
     /// For each byte of a fingerprint: the buckets by its lower half, and by its upper half. A needle is in the bucket of
     /// its number, modulo 8.
@@ -75,17 +79,22 @@ impl Needle {
 }
 
 impl Prefilter {
-    /// For a pattern whose matches all have one of a few texts; none where that is not so, or where the regex engine has a
-    /// vector search of its own: for one text in one case.
+    /// For a pattern whose matches all have one of a few texts; none where that is not so, or for one text in one case
+    /// where the regex engine has a vector search of its own.
     #[must_use]
-    pub fn new(pattern: &Hir, ignores_case: bool) -> Option<Self> {
+    pub fn new(pattern: &Hir, engine_is_fast: bool) -> Option<Self> {
         let texts = texts_of(pattern)?;
-        if texts.len() == 1 && !ignores_case {
-            return None;
+        if let [text] = &*texts
+            && !text.folds
+        {
+            return (!engine_is_fast).then(|| Self {
+                needles: Vec::new(),
+                by: By::Finder(Box::new(Finder::new(&text.bytes).into_owned())),
+            });
         }
         let needles = texts
             .into_iter()
-            .map(Needle::new)
+            .map(|text| Needle::new(text.bytes.to_ascii_lowercase()))
             .collect::<Option<Vec<_>>>()?;
         Some(match <[Needle; 1]>::try_from(needles) {
             Ok([Needle { text, .. }]) => {
@@ -107,6 +116,7 @@ impl Prefilter {
     #[must_use]
     pub fn find(&self, text: &[u8]) -> Option<usize> {
         match &self.by {
+            By::Finder(finder) => finder.find(text),
             By::Pair([one, two]) => {
                 let [a, b] = [one, two].map(|rare| (Lanes::all(rare.case), Lanes::all(rare.byte)));
                 self.scan(text, one.offset.max(two.offset), |at| {
@@ -190,8 +200,16 @@ fn prints(needles: &[Needle]) -> [[[u8; LANES]; 2]; PRINT] {
     tables
 }
 
-/// The texts, in lower case, of which each match has one.
-fn texts_of(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+/// A text that a match has.
+#[derive(Clone, Debug, Default)]
+struct Text {
+    bytes: Vec<u8>,
+    /// In whatever case.
+    folds: bool,
+}
+
+/// The texts of which each match has one.
+fn texts_of(hir: &Hir) -> Option<Vec<Text>> {
     match hir.kind() {
         HirKind::Capture(capture) => texts_of(&capture.sub),
         HirKind::Repetition(repetition) if repetition.min > 0 => texts_of(&repetition.sub),
@@ -212,39 +230,43 @@ fn texts_of(hir: &Hir) -> Option<Vec<Vec<u8>>> {
                 .filter(|part| letter_or_literal(part).is_none());
             let mut choices: Vec<_> = inner.filter_map(texts_of).collect();
             choices.extend(best_run(parts));
-            choices
-                .into_iter()
-                .max_by_key(|texts| texts.iter().map(Vec::len).min().unwrap_or(0) / texts.len())
+            choices.into_iter().max_by_key(|texts| {
+                let shortest = texts.iter().map(|text| text.bytes.len()).min();
+                shortest.unwrap_or(0) / texts.len()
+            })
         }
         HirKind::Empty | HirKind::Look(_) | HirKind::Repetition(_) => None,
     }
 }
 
 /// The longest text that neighbours make.
-fn best_run(parts: &[Hir]) -> Option<Vec<Vec<u8>>> {
-    let mut runs = vec![Vec::new()];
+fn best_run(parts: &[Hir]) -> Option<Vec<Text>> {
+    let mut runs = vec![Text::default()];
     for part in parts {
         match (part.kind(), letter_or_literal(part)) {
             (HirKind::Look(_), _) => {}
-            (_, None) => runs.push(Vec::new()),
+            (_, None) => runs.push(Text::default()),
             (_, Some(text)) => {
                 if let Some(run) = runs.last_mut() {
-                    run.extend(text);
+                    run.bytes.extend(text.bytes);
+                    run.folds |= text.folds;
                 }
             }
         }
     }
     runs.into_iter()
-        .filter(|run| run.len() >= PRINT)
-        .max_by_key(Vec::len)
+        .filter(|run| run.bytes.len() >= PRINT)
+        .max_by_key(|run| run.bytes.len())
         .map(|run| vec![run])
 }
 
-/// A literal in lower case, or the one letter of a class in both cases. A letter that also has a case outside of ASCII
-/// (k, s) is none.
-fn letter_or_literal(hir: &Hir) -> Option<Vec<u8>> {
+/// A literal, or the one letter of a class in both cases. A letter that also has a case outside of ASCII (k, s) is none.
+fn letter_or_literal(hir: &Hir) -> Option<Text> {
     match hir.kind() {
-        HirKind::Literal(literal) => Some(literal.0.to_ascii_lowercase()),
+        HirKind::Literal(literal) => Some(Text {
+            bytes: literal.0.to_vec(),
+            folds: false,
+        }),
         HirKind::Class(Class::Unicode(class)) => {
             let mut letters = class.iter().flat_map(|range| [range.start(), range.end()]);
             let first = letters.next()?.to_ascii_lowercase();
@@ -252,7 +274,10 @@ fn letter_or_literal(hir: &Hir) -> Option<Vec<u8>> {
             (first.is_ascii()
                 && ranges
                 && letters.all(|letter| letter.to_ascii_lowercase() == first))
-            .then(|| vec![first as u8])
+            .then(|| Text {
+                bytes: vec![first as u8],
+                folds: true,
+            })
         }
         _ => None,
     }
@@ -273,9 +298,18 @@ mod tests {
     }
 
     fn texts(pattern: &str, fold: bool) -> Option<Vec<String>> {
-        let filter = Prefilter::new(&parse(pattern, fold), fold)?;
-        let text = |needle: Needle| String::from_utf8_lossy(&needle.text).into_owned();
-        Some(filter.needles.into_iter().map(text).collect())
+        let filter = Prefilter::new(&parse(pattern, fold), false)?;
+        let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+        if let By::Finder(finder) = &filter.by {
+            return Some(vec![text(finder.needle())]);
+        }
+        Some(
+            filter
+                .needles
+                .iter()
+                .map(|needle| text(&needle.text))
+                .collect(),
+        )
     }
 
     #[test]
@@ -287,9 +321,10 @@ mod tests {
             some(&["todo", "fixme", "xxx"])
         );
         assert_eq!(texts("\\b(?:foo|bar)\\w+", false), some(&["foo", "bar"]));
-        assert_eq!(
-            texts("needle", false),
-            None,
+        assert_eq!(texts("[Nn]eedle", false), some(&["needle"]));
+        assert_eq!(texts("\\w+Needle\\b", false), some(&["Needle"]));
+        assert!(
+            Prefilter::new(&parse("needle", false), true).is_none(),
             "the engine's own search is as good"
         );
         assert_eq!(texts("foo|\\w+", false), None);
@@ -305,7 +340,7 @@ mod tests {
             fold in any::<bool>(),
         ) {
             let regex = regex::bytes::RegexBuilder::new(&pattern).case_insensitive(fold).build();
-            if let (Ok(regex), Some(filter)) = (regex, Prefilter::new(&parse(&pattern, fold), fold))
+            if let (Ok(regex), Some(filter)) = (regex, Prefilter::new(&parse(&pattern, fold), false))
                 && regex.is_match(text.as_bytes())
             {
                 prop_assert!(filter.find(text.as_bytes()).is_some(), "{pattern}");

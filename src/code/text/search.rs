@@ -40,9 +40,8 @@ impl Search {
         let globs = Rc::new(Globs::new(&query.globs, false)?);
         let place = resolve(&world.files, query.path.as_deref())?;
         let searcher = SearcherBuilder::new()
-            .line_number(true)
+            .line_number(query.mode == Mode::Lines)
             .multi_line(query.multiline)
-            .binary_detection(BinaryDetection::quit(0))
             .memory_map(MmapChoice::never())
             .heap_limit(Some(world.tree.cache.memory.piece))
             .before_context(context(&query))
@@ -88,7 +87,7 @@ impl Search {
         if let Text::Binary = facts.text {
             self.part.skipped.binary += 1;
         } else if let Some(contents) = facts.contents.as_ref().filter(|_| candidate) {
-            self.search(world, &path, contents);
+            self.search(&path, contents, &facts.text);
             bytes = contents.len();
         }
         world.tree.node(at.folder, at.place).facts = Some(facts);
@@ -101,7 +100,7 @@ impl Search {
         let read = read_whole(&world.files, path, &mut buffer, limit);
         let bytes = match read {
             Ok(Some(length)) => {
-                self.search(world, path, &buffer[..length]);
+                self.search(path, &buffer[..length], &Text::Unknown);
                 length
             }
             Ok(None) => {
@@ -123,11 +122,17 @@ impl Search {
         bytes
     }
 
-    fn search<F: Files>(&mut self, _: &mut World<F>, path: &[u8], bytes: &[u8]) {
-        if !has_wide_bom(bytes) && is_binary(bytes) {
+    fn search(&mut self, path: &[u8], bytes: &[u8], text: &Text) {
+        // where trigrams say what there is, there is no NUL
+        let detection = if let Text::Indexed(_) = text {
+            BinaryDetection::none()
+        } else if !has_wide_bom(bytes) && is_binary(bytes) {
             self.part.skipped.binary += 1;
             return;
-        }
+        } else {
+            BinaryDetection::quit(0)
+        };
+        self.searcher.set_binary_detection(detection);
         let mut collector = Collector::new(&self.pattern, self.wanted());
         let _ = self
             .searcher
@@ -138,6 +143,7 @@ impl Search {
 
     /// A file that is too long for memory: line by line, or not at all where a match may span lines.
     fn stream<F: Files>(&mut self, world: &mut World<F>, path: &[u8]) {
+        self.searcher.set_binary_detection(BinaryDetection::quit(0));
         let mut stream = Stream {
             files: &world.files,
             path,

@@ -218,6 +218,32 @@ impl Tree {
         for node in gone {
             self.forget(node);
         }
+        self.make_room(Cache::is_full);
+    }
+
+    /// Keeps facts about a file, as far as there is room for them.
+    pub fn learn(&mut self, folder: FolderId, place: usize, facts: Facts) {
+        self.make_room(|cache| !cache.has_room_for(&facts));
+        self.node(folder, place).facts = self.cache.admit(facts);
+    }
+
+    /// Drops contents of files, the longest first, when it is too full: more than have to go, so that it is seldom.
+    fn make_room(&mut self, is_full: impl Fn(&Cache) -> bool) {
+        if !is_full(&self.cache) {
+            return;
+        }
+        loop {
+            let nodes = self.folders.iter_mut().flat_map(|folder| &mut folder.nodes);
+            for facts in nodes.filter_map(|node| node.facts.as_mut()) {
+                self.cache.trim(facts);
+                if self.cache.has_spare_room() {
+                    return;
+                }
+            }
+            if !self.cache.shorten() {
+                return;
+            }
+        }
     }
 
     fn forget(&mut self, node: Node) {
