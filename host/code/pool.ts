@@ -37,6 +37,7 @@ const startWorker: StartWorker = (settings) => new Worker(workerFile, { workerDa
 
 export class Pool {
   private servers: Server[] = [];
+  private isNew = true;
   private isClosed = false;
 
   constructor(
@@ -49,7 +50,11 @@ export class Pool {
     if (signal?.aborted || this.isClosed) throw new Aborted();
     const request = { method, args: JSON.stringify(args ?? null), index: 0, of: 1 };
     const first = this.server(0);
+    // the second is not to wait until the first is ready; it ends if it is not wanted
+    if (this.isNew && this.settings.artefact === "search" && cores() > 1) this.server(1);
+    this.isNew = false;
     const of = await first.workers;
+    for (const server of this.servers.splice(of)) void server.close();
     if (of <= 1) return first.request(request, signal);
     const shares = Array.from({ length: of }, (_, index) =>
       this.server(index).request({ ...request, index, of }, signal),
