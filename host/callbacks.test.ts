@@ -1,8 +1,8 @@
 // A prompt that is handed over again, against a client with messages of its own.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Callbacks, OUR_MARK } from "./callbacks";
-import { JournalFolder } from "./journal";
+import { OUR_MARK } from "./callbacks";
+import { callbacksOver } from "./callbacks.stage";
 import type { Client, PromptBody } from "./opencode";
 
 const session = "ses_1";
@@ -26,18 +26,7 @@ function stage() {
     },
     promptAsync: ({ body }: { body: PromptBody }) => (sent.push(body), Promise.resolve({})),
   };
-  const callbacks = new Callbacks({
-    directory: ".",
-    journal: new JournalFolder(".", assert.fail, "."),
-    client: () => ({ session: calls }) as unknown as Client,
-    whenReady: (action) => action(),
-    isStarting: () => false,
-    isDraining: () => false,
-    isHeadless: false,
-    wantsToasts: () => false,
-    onAlarm: () => undefined,
-    onAnswer: () => undefined,
-  });
+  const callbacks = callbacksOver({ session: calls } as unknown as Client);
   const store = ({ messageID, parts }: PromptBody) =>
     void stored.push({ info: { id: messageID, role: "user" }, parts });
   const answer = () => void stored.push({ info: { id: "msg_end", role: "assistant" }, parts: [] });

@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { Callbacks, pause } from "./callbacks";
+import { pause } from "./callbacks";
+import { callbacksOver } from "./callbacks.stage";
 import type { CheckResult } from "./check";
-import { JournalFolder } from "./journal";
 import type { Client } from "./opencode";
 
 /** A command that leaves a grandchild, whose process id it writes to `name`. */
@@ -15,18 +15,7 @@ const lingering = (name: string) => `sleep 300 & echo $! > ${name}; echo started
 function stage(t: TestContext) {
   const directory = mkdtempSync(join(tmpdir(), "check-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
-  const callbacks = new Callbacks({
-    directory,
-    journal: new JournalFolder(directory, assert.fail, directory),
-    client: () => ({}) as Client,
-    whenReady: () => undefined,
-    isStarting: () => false,
-    isDraining: () => false,
-    isHeadless: false,
-    wantsToasts: () => false,
-    onAlarm: () => undefined,
-    onAnswer: () => undefined,
-  });
+  const callbacks = callbacksOver({} as Client, directory);
   t.after(() => callbacks.close());
   const run = (id: number) =>
     callbacks.runCheck({ id, command: lingering(`pid${id}`), timeoutMs: 60_000 }) as Promise<CheckResult>;

@@ -7,7 +7,9 @@
 pub mod grams;
 
 use super::files::{Files, Stat, read_whole};
-use super::limits::{BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SPARE_PART};
+use super::limits::{
+    BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SHORTER_PERCENT, SPARE_PART,
+};
 use super::walk::tree::{FolderId, Tree, is_settled};
 use grams::{Distinct, Grams};
 
@@ -118,7 +120,7 @@ impl Cache {
 
     /// From now on contents are kept of shorter files only. Whether there are any.
     pub fn shorten(&mut self) -> bool {
-        self.longest = self.longest / 4 * 3;
+        self.longest = self.longest / 100 * SHORTER_PERCENT;
         self.longest > 0
     }
 

@@ -58,6 +58,8 @@ impl Memory {
 /// When room is made for more of what is known, this part of the whole becomes free: each time all that is known is gone
 /// through.
 pub const SPARE_PART: usize = 16;
+/// For that, contents are kept of files up to this share of what was the longest, in percent; and again.
+pub const SHORTER_PERCENT: usize = 75;
 /// The module itself, its stack, a pattern's automata and the results of a search. Bytes.
 const FIXED_BYTES: usize = 14 << 20;
 /// The memory grows by so much at a time: a runtime takes a third of a millisecond for each growth, and the allocator would

@@ -5,7 +5,7 @@
 //! is wanted again.
 
 use super::language::Lang;
-use super::limits::{CACHE_BYTES, REFUSED_FILES, TREE_BYTES_PER_BYTE};
+use super::limits::{CACHE_BYTES, REFUSED_FILES, SHARED_PERCENT, TREE_BYTES_PER_BYTE};
 use super::parse::{Clock, ParseFault, Parsers};
 use super::text::{Encoding, Source};
 use crate::event::Fingerprint;
@@ -197,13 +197,13 @@ impl Trees {
 }
 
 /// The old tree, told that its text became `text`: all between what is the same at the start and at the end was replaced.
-/// None when that is most of it: looking for what can be used again then takes longer than parsing.
+/// None when too much was.
 fn edited(old: &Parsed, text: &str) -> Option<Tree> {
     let (a, b) = (old.text().as_bytes(), text.as_bytes());
     let start = common_prefix(a, b);
     let most = a.len().min(b.len()) - start;
     let tail = common_suffix(&a[a.len() - most..], &b[b.len() - most..]);
-    if start + tail < text.len() / 2 {
+    if (start + tail) * 100 < text.len() * SHARED_PERCENT {
         return None;
     }
     let mut tree = old.tree().clone();

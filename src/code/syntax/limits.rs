@@ -30,6 +30,9 @@ pub const SLICE_MS: f64 = 8.0;
 pub const CACHE_BYTES: usize = 256 << 20;
 /// What a tree takes for each byte of its text, roughly: measured between 9 (prose, data) and 25 (dense code).
 pub const TREE_BYTES_PER_BYTE: usize = 20;
+/// A tree is made from the file's old one where at least this share of the new text was in it, in percent: looking for what
+/// can be used again takes longer than parsing otherwise (half as long again for unrelated texts).
+pub const SHARED_PERCENT: usize = 50;
 
 /// Contents remembered as too hard to parse. Files.
 pub const REFUSED_FILES: usize = 1_000;
