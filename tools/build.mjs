@@ -21,10 +21,14 @@ import { at, filesBelow, read, run, runAsProgram, seconds, Stop } from "./lib.mj
 const MAX_PACKAGE_BYTES = 16_000_000;
 // Flags of the code tools, and a folder of its own for them: cargo would compile everything anew at each change of flags.
 export const CODE_ENV = {
-  RUSTFLAGS: "-C target-feature=+simd128",
   CARGO_TARGET_DIR: at("target", "code"),
   // cargo knows nothing of the wrapper of the C compiler: another one means other flags
   CFLAGS_wasm32_unknown_unknown: `-DWASM_CC=0x${hashOf(["tools/wasm-cc", "tools/wasm-libc"]).slice(0, 8)}`,
+};
+// Vector instructions: only for text search, where they count. Bun has them only on x86 processors with AVX.
+export const VECTORS_ENV = {
+  RUSTFLAGS: "-C target-feature=+simd128",
+  CARGO_TARGET_DIR: at("target", "vectors"),
 };
 // How the code is optimised, by crate. Most of a module is seldom run, and all of it is shipped; memchr and our own loops are
 // where the time goes.
@@ -49,9 +53,17 @@ const PARSING = { env: CODE_ENV, optLevels: SMALLEST, maxMemory: 1 << 30 };
 // The artefacts of the crate: a Cargo feature each, loaded when first needed.
 const MODULES = [
   { name: "engine", feature: "engine" },
-  { name: "search", feature: "search", env: CODE_ENV, optLevels: SEARCHING },
+  { name: "search", feature: "search", env: VECTORS_ENV, optLevels: SEARCHING },
+  // shipped packed, by what browsers can unpack too: loaded only when a processor, or a file, needs it
+  {
+    name: "search-plain",
+    feature: "search",
+    env: CODE_ENV,
+    optLevels: SEARCHING,
+    glue: "search",
+    packed: true,
+  },
   { name: "syntax", feature: "syntax", ...PARSING },
-  // shipped packed, by what browsers can unpack too: large, and loaded only when a file needs it
   { name: "syntax-more", feature: "syntax-more", ...PARSING, packed: true },
 ];
 // What is bundled: the plugin, and what of the code tools runs in threads of its own or in other programs.
@@ -84,12 +96,14 @@ const BROTLI = {
     [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
   },
 };
-const wasmOf = (name) => `${dirOf(name)}/${name}_bg.wasm`;
+const wasmOf = ({ name, glue = name }) => `${dirOf(name)}/${glue}_bg.wasm`;
 const WASM_INPUTS = [
   ...["Cargo.toml", "Cargo.lock", ".cargo", "build.rs", "src"],
   ...["tools/build.mjs", "tools/wasm-cc", "tools/wasm-libc"],
 ];
-const GLUES = Object.fromEntries(MODULES.map(({ name }) => [`${name}-glue`, at(dirOf(name), "glue.js")]));
+const GLUES = Object.fromEntries(
+  MODULES.filter(({ glue }) => !glue).map(({ name }) => [`${name}-glue`, at(dirOf(name), "glue.js")]),
+);
 const SCHEMA = "host/generated/options.schema.json";
 const PKG_INPUTS = ["host", "package.json", "package-lock.json", "tsconfig.json", "README.md", "LICENSE"];
 
@@ -98,7 +112,7 @@ export async function build({ force = false } = {}) {
   const start = performance.now();
   checkVersions();
   for (const module of MODULES) {
-    const outputs = [wasmOf(module.name), `${dirOf(module.name)}/glue.js`];
+    const outputs = [wasmOf(module), `${dirOf(module.glue ?? module.name)}/glue.js`];
     await step(module.name, force, WASM_INPUTS, outputs, () => buildModule(module));
   }
   // The host never sees the Rust sources, only what came out of them.
@@ -111,7 +125,7 @@ export async function build({ force = false } = {}) {
 
 /** Builds www/dist, the playground as any file host can serve it, as far as it is out of date. */
 export async function buildPlayground() {
-  const outputs = [wasmOf(THEATRE.name)];
+  const outputs = [wasmOf(THEATRE)];
   await step(THEATRE.name, false, WASM_INPUTS, outputs, () => buildModule(THEATRE));
   const lab = MODULES.filter(({ name }) => name !== "engine").map(({ name }) => dirOf(name));
   const inputs = [...WWW_INPUTS, ...SAMPLE, ...lab, dirOf(THEATRE.name), "tools/build.mjs"];
@@ -125,7 +139,7 @@ async function bundlePlayground() {
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out);
   for (const name of PAGE_FILES) copyFileSync(at("www", name), `${out}/${name}`);
-  copyFileSync(at(wasmOf(THEATRE.name)), `${out}/theatre.wasm`);
+  copyFileSync(at(wasmOf(THEATRE)), `${out}/theatre.wasm`);
   // the lab's modules: the page asks for them when it is first looked at
   for (const module of MODULES.slice(1))
     copyFileSync(at("pkg", shippedAs(module)), `${out}/${shippedAs(module)}`);
@@ -211,17 +225,25 @@ export const optLevelArgs = (levels) =>
     return ["--config", `profile.release.${of}opt-level=${JSON.stringify(level)}`];
   });
 
-async function buildModule({ name, feature, env = {}, optLevels = {}, maxMemory }) {
-  const options = `--release --target web --no-pack --mode no-install --out-name ${name} --out-dir ${dirOf(name)}`;
+async function buildModule(module) {
+  const { name, feature, env = {}, optLevels = {}, maxMemory, glue } = module;
+  const options = `--release --target web --no-pack --mode no-install --out-name ${glue ?? name} --out-dir ${dirOf(name)}`;
   const cargo = ["--no-default-features", "--features", feature];
   await run("wasm-pack", ["build", ...options.split(" "), "--", ...cargo, ...optLevelArgs(optLevels)], {
     env,
   });
-  const wasm = wasmOf(name);
+  const wasm = wasmOf(module);
   checkImports(wasm);
   dropNames(wasm);
   if (maxMemory) limitMemory(wasm, maxMemory);
-  await writeGlue(name);
+  if (glue) checkGlue(name, glue);
+  else await writeGlue(name);
+}
+
+/** Another build of a module is loaded with the glue of the first. */
+function checkGlue(name, other) {
+  if (read(`${dirOf(name)}/${other}.js`) !== read(`${dirOf(other)}/${other}.js`))
+    throw new Stop(`the glue of ${name} is not that of ${other}`);
 }
 
 /** Drops the custom section of function names: a seventh of the module, of use only to a debugger. */
@@ -341,7 +363,7 @@ async function buildPackage() {
   });
   checkBundle(metafile);
   for (const module of MODULES) {
-    const bytes = readFileSync(at(wasmOf(module.name)));
+    const bytes = readFileSync(at(wasmOf(module)));
     writeFileSync(at("pkg", shippedAs(module)), module.packed ? gzipSync(bytes, { level: 9 }) : bytes);
   }
   copyFileSync(at(SCHEMA), at("pkg/options.schema.json"));

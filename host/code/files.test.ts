@@ -26,4 +26,8 @@ test("what is read piece by piece is one file, whatever takes its name meanwhile
   assert.equal(piece("a", 0), "ONE ", "from its beginning it is the file of now");
   assert.equal(piece("gone", 0), -1);
   assert.equal(open(), before);
+  assert.equal(piece("a", 0), "ONE ");
+  assert.equal(open(), before + 1);
+  files.rest(); // the search has seen enough
+  assert.equal(open(), before);
 });

@@ -16,6 +16,7 @@ import {
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import type { Files } from "./instance";
+import { eachPath } from "./stats";
 
 const ERRORS: Record<string, number> = {
   ENOENT: -1,
@@ -26,6 +27,8 @@ const ERRORS: Record<string, number> = {
   EISDIR: -3,
 };
 const FAILED = -4;
+const MISSING = -1;
+const UNLESS_MISSING = { throwIfNoEntry: false } as const;
 
 /** Not through a link, and not waiting for a FIFO's writer. */
 const OPEN = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
@@ -34,7 +37,7 @@ export class NodeFiles implements Files {
   private readonly folder: string;
   private readonly prefix: string;
   private prefixBytes: Buffer | undefined;
-  /** A file that is read piece by piece: it stays open until its end, or until another is read. */
+  /** A file that is read piece by piece: it stays open until its end, until another is read, or the request is over. */
   private long: { path: string; file: number } | undefined;
 
   constructor(folder: string) {
@@ -56,16 +59,22 @@ export class NodeFiles implements Files {
     }
   }
 
-  stat(path: string, latin1: boolean, into: Float64Array): number {
+  stat(folder: string, names: string, latin1: boolean, into: Float64Array): void {
+    eachPath(folder, names, (path, at) => {
+      into[at] = this.statOne(this.at(path, latin1), into, at);
+    });
+  }
+
+  /** Gives the kind or an error, and fills in the rest. */
+  private statOne(path: string | Buffer, into: Float64Array, at: number): number {
     try {
-      const stat = lstatSync(this.at(path, latin1), { throwIfNoEntry: false });
-      if (!stat) return -1;
-      into[0] = stat.isFile() ? 0 : stat.isDirectory() ? 1 : stat.isSymbolicLink() ? 2 : 3;
-      into[1] = stat.size;
-      into[2] = stat.mtimeMs;
-      into[3] = stat.ctimeMs;
-      into[4] = stat.ino;
-      return 0;
+      const stat = lstatSync(path, UNLESS_MISSING);
+      if (!stat) return MISSING;
+      into[at + 1] = stat.size;
+      into[at + 2] = stat.mtimeMs;
+      into[at + 3] = stat.ctimeMs;
+      into[at + 4] = stat.ino;
+      return stat.isFile() ? 0 : stat.isDirectory() ? 1 : stat.isSymbolicLink() ? 2 : 3;
     } catch (error) {
       return codeOf(error);
     }
@@ -88,6 +97,10 @@ export class NodeFiles implements Files {
       this.long = isLong && file !== undefined ? { path, file } : undefined;
       if (file !== undefined && !isLong) closeSync(file);
     }
+  }
+
+  rest(): void {
+    this.closeLong();
   }
 
   private closeLong(): void {

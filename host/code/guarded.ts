@@ -33,15 +33,16 @@ export class GuardedFiles implements Files {
 
   private stateOf(path: string, latin1: boolean): string {
     const state = new Float64Array(5);
-    return this.files.stat(path, latin1, state) < 0 ? "" : state.join();
+    this.files.stat("", path, latin1, state);
+    return state.join();
   }
 
   list(path: string, latin1: boolean): string {
     return this.files.list(path, latin1);
   }
 
-  stat(path: string, latin1: boolean, into: Float64Array): number {
-    return this.files.stat(path, latin1, into);
+  stat(folder: string, names: string, latin1: boolean, into: Float64Array): void {
+    this.files.stat(folder, names, latin1, into);
   }
 
   real(path: string, latin1: boolean): string | undefined {
@@ -62,5 +63,9 @@ export class GuardedFiles implements Files {
 
   now(): number {
     return this.files.now();
+  }
+
+  rest(): void {
+    this.files.rest?.();
   }
 }

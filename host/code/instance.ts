@@ -10,21 +10,20 @@ import { GuardedFiles } from "./guarded";
 const GLUES = { search, syntax, "syntax-more": syntaxMore };
 export type Artefact = keyof typeof GLUES;
 
-/** Shipped packed: large, and loaded only when a file needs it. As in tools/build.mjs. */
-export const PACKED: Artefact = "syntax-more";
-
 export type Code = InstanceType<ReturnType<typeof search>["Code"]>;
 
 /** What the module imports; see src/wasm/code.rs. */
 export interface Files {
   list(path: string, latin1: boolean): string;
-  stat(path: string, latin1: boolean, into: Float64Array): number;
+  stat(folder: string, names: string, latin1: boolean, into: Float64Array): void;
   read(path: string, latin1: boolean, offset: number, into: Uint8Array): number;
   real(path: string, latin1: boolean): string | undefined;
   linkedExclude(path: string, latin1: boolean): string | undefined;
   surroundings(): string;
   root(): string;
   now(): number;
+  /** A request is over: nothing stays open for it. */
+  rest?(): void;
 }
 
 /** What an instance is made for. */
@@ -57,14 +56,21 @@ const VECTORS = Uint8Array.of(
   ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0],
   ...[10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11],
 );
-const NO_VECTORS =
-  "The code tools need WebAssembly's vector instructions (simd128), which this runtime does not have on this processor; " +
-  "other tools such as grep work.";
+/** Bun has none on x86 processors without AVX, Node on those from before 2008. */
+const hasVectors = () => WebAssembly.validate(VECTORS);
 
-/** Node, Bun and browsers have what the modules need since years; but not on x86 processors from before 2011. */
-export function checkRuntime(): void {
-  if (!WebAssembly.validate(VECTORS)) throw new Error(NO_VECTORS);
+/** The file that has an artefact for this runtime; see MODULES in tools/build.mjs. */
+export function fileOf(artefact: Artefact) {
+  switch (artefact) {
+    case "search":
+      return hasVectors() ? "search.wasm" : "search-plain.wasm.gz";
+    case "syntax":
+      return "syntax.wasm";
+    case "syntax-more":
+      return "syntax-more.wasm.gz";
+  }
 }
+export type ArtefactFile = ReturnType<typeof fileOf>;
 
 /** Instances that one request may cost. */
 const MAX_LOST = 3;
@@ -117,6 +123,8 @@ export class Instance {
         const isBlamed = this.files.blame();
         if (attempt >= MAX_LOST || (attempt > 0 && !isBlamed))
           return { ok: false, text: gaveUp(attempt + 1, messageOf(error)) };
+      } finally {
+        this.files.rest();
       }
     }
   }

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { NodeFiles } from "./files";
-import { checkRuntime, Instance, PACKED, type Artefact, type Files, type Settings } from "./instance";
+import { fileOf, Instance, type Artefact, type Files, type Settings } from "./instance";
 
 /** What an instance is made for. */
 export interface InstanceSettings extends Settings {
@@ -20,14 +20,12 @@ export class LocalInstance extends Instance {
 
 function moduleOf(artefact: Artefact): WebAssembly.Module {
   let module = modules.get(artefact);
-  if (!module) {
-    checkRuntime();
-    modules.set(artefact, (module = new WebAssembly.Module(bytesOf(artefact))));
-  }
+  if (!module) modules.set(artefact, (module = new WebAssembly.Module(bytesOf(artefact))));
   return module;
 }
 
 function bytesOf(artefact: Artefact): Uint8Array<ArrayBuffer> {
-  const read = (name: string) => readFileSync(new URL(`./${name}`, import.meta.url));
-  return artefact === PACKED ? gunzipSync(read(`${artefact}.wasm.gz`)) : read(`${artefact}.wasm`);
+  const name = fileOf(artefact);
+  const bytes = readFileSync(new URL(`./${name}`, import.meta.url));
+  return name.endsWith(".gz") ? gunzipSync(bytes) : bytes;
 }

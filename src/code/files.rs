@@ -93,6 +93,12 @@ pub trait Files {
     /// When there is nothing.
     fn stat(&self, path: &[u8]) -> Result<Stat, FileError>;
 
+    /// [`Files::stat`] of each of these names in a folder.
+    fn stat_all(&self, folder: &[u8], names: &[&[u8]]) -> Vec<Result<Stat, FileError>> {
+        let stat = |name: &&[u8]| self.stat(&join(folder, name));
+        names.iter().map(stat).collect()
+    }
+
     /// Fills `into` with a regular file's bytes from `offset` on. Gives how many there are: fewer than `into` holds only at
     /// the file's end.
     ///
@@ -133,6 +139,10 @@ impl<F: Files + ?Sized> Files for std::rc::Rc<F> {
 
     fn stat(&self, path: &[u8]) -> Result<Stat, FileError> {
         (**self).stat(path)
+    }
+
+    fn stat_all(&self, folder: &[u8], names: &[&[u8]]) -> Vec<Result<Stat, FileError>> {
+        (**self).stat_all(folder, names)
     }
 
     fn read(&self, path: &[u8], offset: u64, into: &mut [u8]) -> Result<usize, FileError> {
@@ -194,12 +204,17 @@ const FIRST_READ: usize = 256 * 1024;
 /// `folder/name`.
 #[must_use]
 pub fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    if folder.is_empty() {
-        return name.to_vec();
-    }
     let mut path = Vec::with_capacity(folder.len() + 1 + name.len());
-    path.extend_from_slice(folder);
-    path.push(b'/');
-    path.extend_from_slice(name);
+    join_into(&mut path, folder, name);
     path
+}
+
+/// The same, over what `path` held.
+pub fn join_into(path: &mut Vec<u8>, folder: &[u8], name: &[u8]) {
+    path.clear();
+    if !folder.is_empty() {
+        path.extend_from_slice(folder);
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
 }

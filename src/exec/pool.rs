@@ -172,15 +172,22 @@ impl SessionPool {
 
     /// The session that rests longest, when more rest than the bounds allow.
     pub(super) fn surplus(&self) -> Option<SessionId> {
-        let agent = |session: &SessionId| self.children.get(session).map(|child| &child.agent);
-        let crowded = |session: &&SessionId| {
-            let own = agent(session);
-            let same = self.resting.iter().filter(|other| agent(other) == own);
-            same.count() > POOL_RESTING_PER_AGENT
+        if self.resting.len() <= POOL_RESTING_PER_AGENT {
+            return None; // asked after each event
+        }
+        let agents: Vec<_> = self
+            .resting
+            .iter()
+            .map(|session| self.children.get(session).map(|child| &child.agent))
+            .collect();
+        let crowded =
+            |agent| agents.iter().filter(|a| *a == agent).count() > POOL_RESTING_PER_AGENT;
+        let longest = if self.resting.len() > POOL_RESTING {
+            Some(0)
+        } else {
+            agents.iter().position(crowded)
         };
-        let full = self.resting.len() > POOL_RESTING;
-        let first = self.resting.first().filter(|_| full);
-        first.or_else(|| self.resting.iter().find(crowded)).cloned()
+        longest.and_then(|i| self.resting.get(i)).cloned()
     }
 
     /// Whether no session is left.

@@ -22,10 +22,10 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn list(this: &Imported, path: &str, latin1: bool) -> String;
 
-    /// Fills `into` with kind (0 file, 1 folder, 2 link, 3 other), size, modified and changed (milliseconds since the Unix
-    /// epoch), inode. Gives 0 or an error.
+    /// For each of the names in a folder, with NUL between them, fills the next five of `into` with kind (0 file, 1 folder,
+    /// 2 link, 3 other; or an error), size, modified and changed (milliseconds since the Unix epoch), inode.
     #[wasm_bindgen(method)]
-    fn stat(this: &Imported, path: &str, latin1: bool, into: &mut [f64]) -> i32;
+    fn stat(this: &Imported, folder: &str, names: &str, latin1: bool, into: &mut [f64]);
 
     /// Fills `into`, a view of the module's memory, from the file's `offset` on. Gives the count of bytes or an error.
     #[wasm_bindgen(method)]
@@ -56,8 +56,12 @@ extern "C" {
 fn path_text(path: &[u8]) -> (Cow<'_, str>, bool) {
     match std::str::from_utf8(path) {
         Ok(text) => (Cow::Borrowed(text), false),
-        Err(_) => (path.iter().map(|&byte| char::from(byte)).collect(), true),
+        Err(_) => (latin1_text(path), true),
     }
+}
+
+fn latin1_text(bytes: &[u8]) -> Cow<'_, str> {
+    bytes.iter().map(|&byte| char::from(byte)).collect()
 }
 
 fn latin1_bytes(text: &str) -> Vec<u8> {
@@ -77,6 +81,28 @@ fn error_of(code: i32) -> FileError {
         -3 => FileError::Kind,
         _ => FileError::Failed,
     }
+}
+
+/// What `stat` fills in for one name.
+const STAT_NUMBERS: usize = 5;
+
+fn stat_of(numbers: &[f64]) -> Result<Stat, FileError> {
+    let [kind, size, modified, changed, inode] = numbers else {
+        return Err(FileError::Failed);
+    };
+    Ok(Stat {
+        kind: match *kind as i32 {
+            0 => Kind::File,
+            1 => Kind::Folder,
+            2 => Kind::Link,
+            3 => Kind::Other,
+            code => return Err(error_of(code)),
+        },
+        size: *size as u64,
+        modified: *modified,
+        changed: *changed,
+        inode: *inode as u64,
+    })
 }
 
 fn kind_of(letter: u8) -> Kind {
@@ -107,24 +133,21 @@ impl Files for Imported {
 
     fn stat(&self, path: &[u8]) -> Result<Stat, FileError> {
         let (path, latin1) = path_text(path);
-        let mut into = [0.0; 5];
-        let code = Imported::stat(self, &path, latin1, &mut into);
-        if code < 0 {
-            return Err(error_of(code));
+        let mut into = [0.0; STAT_NUMBERS];
+        Imported::stat(self, "", &path, latin1, &mut into);
+        stat_of(&into)
+    }
+
+    fn stat_all(&self, folder: &[u8], names: &[&[u8]]) -> Vec<Result<Stat, FileError>> {
+        let mut into = vec![0.0; names.len() * STAT_NUMBERS];
+        let names = names.join(&0);
+        if let (Ok(folder), Ok(names)) = (str::from_utf8(folder), str::from_utf8(&names)) {
+            Imported::stat(self, folder, names, false, &mut into);
+        } else {
+            let (folder, names) = (latin1_text(folder), latin1_text(&names));
+            Imported::stat(self, &folder, &names, true, &mut into);
         }
-        let [kind, size, modified, changed, inode] = into;
-        Ok(Stat {
-            kind: match kind as u8 {
-                0 => Kind::File,
-                1 => Kind::Folder,
-                2 => Kind::Link,
-                _ => Kind::Other,
-            },
-            size: size as u64,
-            modified,
-            changed,
-            inode: inode as u64,
-        })
+        into.chunks_exact(STAT_NUMBERS).map(stat_of).collect()
     }
 
     fn read(&self, path: &[u8], offset: u64, into: &mut [u8]) -> Result<usize, FileError> {

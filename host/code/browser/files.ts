@@ -4,6 +4,7 @@
 // answered with an error and noted; the worker has it fetched and does the request again. So folders that ignore files
 // exclude are never looked into.
 import type { Files } from "../instance";
+import { eachPath } from "../stats";
 import type { Opened } from "./messages";
 
 const MISSING = -1;
@@ -65,18 +66,18 @@ export class BrowserFiles implements Files {
     return text;
   }
 
-  stat(path: string, latin1: boolean, into: Float64Array): number {
+  stat(folder: string, names: string, latin1: boolean, into: Float64Array): void {
+    eachPath(folder, names, (path, at) => into.set(this.statOne(path, latin1), at));
+  }
+
+  private statOne(path: string, latin1: boolean): number[] {
     const folder = latin1 ? undefined : this.folders.get(path);
-    if (folder) {
-      into.set([1, 0, folder.at, folder.at, 0]);
-      return 0;
-    }
+    if (folder) return [1, 0, folder.at, folder.at, 0];
     const leaf = this.leaf(path);
-    if (typeof leaf === "number") return leaf;
+    if (typeof leaf === "number") return [leaf];
     const { data, inode } = leaf;
     const time = data instanceof File ? data.lastModified : 0;
-    into.set([0, data instanceof Blob ? data.size : data.byteLength, time, time, inode]);
-    return 0;
+    return [0, data instanceof Blob ? data.size : data.byteLength, time, time, inode];
   }
 
   read(path: string, latin1: boolean, offset: number, into: Uint8Array): number {

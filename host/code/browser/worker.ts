@@ -1,16 +1,17 @@
 // The worker of a tree in a browser: one instance of each module that was asked for, over the same files. Without shared
 // memory it hears of cancellations as messages, between two slices of its work.
 import { messageOf } from "../../fault";
-import { checkRuntime, Instance, type Answer, type Artefact } from "../instance";
+import { fileOf, Instance, type Answer, type Artefact, type ArtefactFile } from "../instance";
 import { inSlices } from "../slices";
 import { BrowserFiles } from "./files";
 import type { Order, Told } from "./messages";
 
 // each named as a whole, so that bundlers find the files
-const MODULES: Record<Artefact, URL> = {
-  search: new URL("./search.wasm", import.meta.url),
-  syntax: new URL("./syntax.wasm", import.meta.url),
-  "syntax-more": new URL("./syntax-more.wasm.gz", import.meta.url),
+const MODULES: Record<ArtefactFile, URL> = {
+  "search.wasm": new URL("./search.wasm", import.meta.url),
+  "search-plain.wasm.gz": new URL("./search-plain.wasm.gz", import.meta.url),
+  "syntax.wasm": new URL("./syntax.wasm", import.meta.url),
+  "syntax-more.wasm.gz": new URL("./syntax-more.wasm.gz", import.meta.url),
 };
 const GZIP = [0x1f, 0x8b];
 
@@ -83,8 +84,7 @@ function instanceOf(artefact: Artefact, tree: BrowserFiles): Promise<Instance> {
 }
 
 async function load(artefact: Artefact): Promise<WebAssembly.Module> {
-  checkRuntime();
-  const url = MODULES[artefact];
+  const url = MODULES[fileOf(artefact)];
   const response = await fetch(url).catch(() => undefined);
   if (!response?.ok) {
     const why = response ? `HTTP ${response.status}` : "is there a network?";

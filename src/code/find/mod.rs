@@ -66,6 +66,12 @@ struct FoundFile {
     rank: f64,
 }
 
+impl FoundFile {
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.path.split(|&byte| byte == b'/')
+    }
+}
+
 /// What one worker found.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Part {
@@ -117,15 +123,17 @@ impl Find {
     fn trim(&mut self) {
         best(&mut self.part.files, self.query.limit);
     }
+
+    /// The walk comes to the files in the order in which they are shown: those after the limit are only counted.
+    fn is_in_order(&self) -> bool {
+        self.fuzzy.is_none() && self.query.sort != Some(Sort::Modified)
+    }
 }
 
 fn best(files: &mut Vec<FoundFile>, limit: usize) {
     files.sort_unstable_by(|a, b| {
-        b.rank.total_cmp(&a.rank).then_with(|| {
-            a.path
-                .split(|&c| c == b'/')
-                .cmp(b.path.split(|&c| c == b'/'))
-        })
+        let by_rank = b.rank.total_cmp(&a.rank);
+        by_rank.then_with(|| a.parts().cmp(b.parts()))
     });
     files.truncate(limit);
 }
@@ -144,6 +152,10 @@ impl<F: Files> Job<F> for Find {
                 }));
             };
             self.part.looked_at += 1;
+            if self.is_in_order() && self.part.files.len() >= self.query.limit {
+                self.part.total += 1;
+                continue;
+            }
             let path = world.tree.path_of(at.folder, at.place);
             let rank = match &mut self.fuzzy {
                 Some(fuzzy) => match fuzzy.rank(&path) {

@@ -4,12 +4,13 @@ use super::language::Lang;
 use super::limits::RULE_DEPTH;
 use super::template::Template;
 use ast_grep_config::{DeserializeEnv, RuleCore, RuleCoreError, SerializableRuleCore};
-use ast_grep_core::matcher::{MatcherExt, NodeMatch};
+use ast_grep_core::matcher::{MatcherExt, NodeMatch, PatternNode};
 use ast_grep_core::tree_sitter::StrDoc;
 use ast_grep_core::{Matcher, Node, Pattern, PatternError};
 use serde::Deserialize;
 use serde_json::Value;
 use std::error::Error as StdError;
+use std::ops::Range;
 use thiserror::Error;
 use tree_sitter::Tree;
 
@@ -58,8 +59,10 @@ enum Kind {
 /// A compiled query.
 pub struct Query {
     kind: Kind,
-    /// A text that every file with a match contains; empty when there is none.
+    /// A text that every file with a match contains, as ast-grep's own program has it; empty when there is none.
     literal: String,
+    /// One that every match contains.
+    within: String,
     transformed: Vec<String>,
 }
 
@@ -85,6 +88,7 @@ impl Query {
         }
         Ok(Self {
             literal: pattern.fixed_string().into_owned(),
+            within: literal_within(&pattern, lang),
             kind: Kind::Pattern(pattern),
             transformed: Vec::new(),
         })
@@ -115,6 +119,7 @@ impl Query {
         Ok(Self {
             kind: Kind::Rule(Box::new(rule)),
             literal,
+            within: String::new(),
             transformed,
         })
     }
@@ -125,6 +130,12 @@ impl Query {
         Prefilter {
             finder: memchr::memmem::Finder::new(self.literal.as_bytes()).into_owned(),
         }
+    }
+
+    /// Where in a text that is which each match contains, if there is such a text.
+    #[must_use]
+    pub fn places_in(&self, text: &str) -> Option<Places> {
+        (!self.within.is_empty()).then(|| Places::of(&self.within, text))
     }
 
     /// The kinds of node that can match; all when there are none.
@@ -230,6 +241,66 @@ impl Prefilter {
     }
 }
 
+/// The longest text that each match of the pattern contains: a name, which ast-grep compares by its text, or a word of the
+/// language. Other tokens it compares by kind, and they may be written in other ways (`#  include`) or have a wrong range
+/// (tree-sitter-typescript#306).
+fn literal_within(pattern: &Pattern, lang: Lang) -> String {
+    let mut longest = "";
+    let mut ahead = vec![&pattern.node];
+    while let Some(node) = ahead.pop() {
+        match node {
+            PatternNode::Terminal { text, is_named, .. } => {
+                // PHP's words may be in capitals
+                let is_fixed = *is_named || lang != Lang::Php && is_word(text);
+                if is_fixed && text.len() > longest.len() {
+                    longest = text;
+                }
+            }
+            PatternNode::Internal { children, .. } => ahead.extend(children),
+            PatternNode::MetaVar { .. } => {}
+        }
+    }
+    longest.to_owned()
+}
+
+fn is_word(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+}
+
+/// Where a literal is in a text. Bytes.
+pub struct Places {
+    length: usize,
+    starts: Vec<usize>,
+}
+
+impl Places {
+    /// All of them, those that overlap too.
+    fn of(literal: &str, text: &str) -> Self {
+        let finder = memchr::memmem::Finder::new(literal.as_bytes());
+        let mut starts: Vec<usize> = Vec::new();
+        loop {
+            let from = starts.last().map_or(0, |last| last + 1);
+            match finder.find(&text.as_bytes()[from..]) {
+                Some(at) => starts.push(from + at),
+                None => break,
+            }
+        }
+        Self {
+            length: literal.len(),
+            starts,
+        }
+    }
+
+    /// Whether one of them is in this range as a whole.
+    #[must_use]
+    pub fn any_in(&self, range: Range<usize>) -> bool {
+        let next = self.starts.partition_point(|&start| start < range.start);
+        let next = self.starts.get(next);
+        next.is_some_and(|start| start + self.length <= range.end)
+    }
+}
+
 /// A set of node kinds.
 pub struct Kinds {
     kinds: std::collections::BTreeSet<usize>,
@@ -303,6 +374,24 @@ mod tests {
             literal("rule:\n  all: [{pattern: $A.unwrap()}, {not: {pattern: forbidden.unwrap()}}]"),
             "unwrap"
         );
+    }
+
+    #[test]
+    fn a_match_contains_a_name_or_a_word_and_no_other_token_for_sure() {
+        let within = |text| Query::compile(Lang::Rust, text).expect("query").within;
+        assert_eq!(within("foo($A).unwrap_or($B)"), "unwrap_or");
+        assert_eq!(within("if $A { $$$B }"), "if");
+        assert_eq!(within("$A >>= $B"), "");
+        assert_eq!(within("rule: {pattern: foo($A)}"), "");
+    }
+
+    #[test]
+    fn places_are_found_that_overlap_and_only_whole_ones_count() {
+        let places = Places::of("&&", "a&&&b && c");
+        assert_eq!(places.starts, [1, 2, 6]);
+        let any_in = |start, end| places.any_in(start..end);
+        assert!(any_in(0, 3) && any_in(2, 4) && any_in(6, 8));
+        assert!(!any_in(3, 7) && !any_in(7, 10) && !any_in(0, 2));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::task::{Looked, Task};
 use super::text::{head, one_line, position};
 use super::{Answer, Fault, Syntax};
 use crate::code::args::Args;
+use ast_grep_core::Node;
 use std::fmt::Write;
 use std::rc::Rc;
 
@@ -125,8 +126,15 @@ impl Syntax {
 /// Calls `with` for each match, in the order of the text, until it gives false.
 pub(super) fn find(query: &Query, parsed: &Parsed, mut with: impl FnMut(&Match) -> bool) {
     let kinds = query.kinds();
-    let root = parsed.root.root();
-    for node in root.dfs() {
+    let places = query.places_in(parsed.text());
+    // the next node on top; below a node without the literal there is no match
+    let mut ahead = vec![parsed.root.root()];
+    while let Some(node) = ahead.pop() {
+        let may_match =
+            |node: &Node<'_, _>| places.as_ref().is_none_or(|all| all.any_in(node.range()));
+        let below = ahead.len();
+        ahead.extend(node.children().filter(may_match));
+        ahead[below..].reverse();
         if kinds
             .as_ref()
             .is_some_and(|kinds| !kinds.contains(node.kind_id()))

@@ -159,7 +159,30 @@ fn query_text(lang: Lang) -> String {
         ),
         Lang::Yaml => with!("lang-yaml", "yaml"),
     };
-    texts.join("\n")
+    without_comments(&texts.join("\n"))
+}
+
+/// A tags query without what it says of a definition's doc comment, which is not shown: JavaScript's and TypeScript's takes
+/// two fifths less to compile so. The authors write each part of that on a line of its own.
+fn without_comments(query: &str) -> String {
+    const OF_COMMENTS: [&str; 4] = [
+        "(comment)* @doc",
+        "(#strip!",
+        "(#select-adjacent!",
+        "(#set-adjacent!",
+    ];
+    let mut text = String::with_capacity(query.len());
+    let mut is_left_out = false;
+    for line in query.lines() {
+        let words = line.trim();
+        let is_anchor = is_left_out && words == ".";
+        is_left_out = OF_COMMENTS.iter().any(|part| words.starts_with(part));
+        if !is_left_out && !is_anchor {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
 }
 
 fn collect(tags: &Tags, tree: &Tree, text: &str, range: Range<usize>) -> Symbols {
@@ -277,11 +300,10 @@ fn declaration_of(node: Node) -> Node {
 
 /// The text of a definition up to its body; at least the line of its name.
 fn signature(whole: Node, name: Node, text: &str) -> String {
-    let end = body_of(whole, name, 4).map_or(whole.end_byte(), |body| body.start_byte());
-    let head = text.get(whole.start_byte()..end).unwrap_or_default();
+    let upto = |end: usize| text.get(whole.start_byte()..end).unwrap_or_default();
     let head = match body_of(whole, name, 4) {
-        Some(_) => head,
-        None => head.lines().next().unwrap_or_default(),
+        Some(body) => upto(body.start_byte()),
+        None => upto(whole.end_byte()).lines().next().unwrap_or_default(),
     };
     one_line(head, SIGNATURE_CHARS)
         .trim_end_matches(['{', ' ', ':'])
@@ -367,6 +389,7 @@ mod tests {
             let grammar = lang.grammar().expect("linked");
             let text = query_text(lang);
             assert!(!text.is_empty(), "{}", lang.name());
+            assert!(!text.contains("@doc"), "{}: {text}", lang.name());
             if let Err(error) = Query::new(&grammar, &text) {
                 panic!("{}: {error}", lang.name());
             }

@@ -1,11 +1,13 @@
 //! The search itself, in steps.
 
-use super::super::cache::{Text, has_wide_bom, is_binary};
+use super::super::cache::grams::Need;
+use super::super::cache::{Facts, Text, has_wide_bom, is_binary};
 use super::super::files::{FileError, Files, Kind, read_whole};
 use super::super::limits::{LINES_OF_A_FILE, STEP_BYTES, STEP_FILES};
 use super::super::service::{Job, Step, World};
 use super::super::walk::globs::Globs;
 use super::super::walk::path::resolve;
+use super::super::walk::tree::{Node, Tree};
 use super::super::walk::{Found, Share, Unreadable, Walk};
 use super::file::{Collector, Matches, Stream, Wanted};
 use super::pattern::Pattern;
@@ -64,29 +66,23 @@ impl Search {
         self.part.searched += 1;
         let node = world.tree.node(at.folder, at.place);
         node.wanted = true;
-        let facts = node.facts.take();
-        let path = world.tree.path_of(at.folder, at.place);
-        let Some(facts) = facts else {
-            return self.read(world, &path);
-        };
-        let candidate = match &facts.text {
-            Text::Binary => false,
-            Text::Indexed(grams) => self.pattern.need.is_met(grams),
-            Text::Unknown => true,
-        };
-        if candidate && facts.contents.is_none() {
+        let need = &self.pattern.need;
+        let is_spared = spares_reading(node, need);
+        if is_spared && !world.tree.is_checked(at.folder, at.place) {
+            let wanted = |_: &Tree, node: &Node| spares_reading(node, need);
+            self.walk.check(&mut world.tree, &world.files, at, wanted);
+        }
+        let node = world.tree.node(at.folder, at.place);
+        let Some(facts) = node.facts.take_if(|_| is_spared) else {
             // what is read now is true whatever was known
-            world.tree.node(at.folder, at.place).facts = Some(facts);
+            let path = world.tree.path_of(at.folder, at.place);
             return self.read(world, &path);
-        }
-        if world.files.stat(&path) != Ok(facts.stat) {
-            world.tree.cache.drop_facts(&facts);
-            return self.read(world, &path);
-        }
+        };
         let mut bytes = 0;
         if let Text::Binary = facts.text {
             self.part.skipped.binary += 1;
-        } else if let Some(contents) = facts.contents.as_ref().filter(|_| candidate) {
+        } else if let Some(contents) = facts.contents.as_ref().filter(|_| may_match(&facts, need)) {
+            let path = world.tree.path_of(at.folder, at.place);
             self.search(&path, contents, &facts.text);
             bytes = contents.len();
         }
@@ -213,6 +209,20 @@ impl Search {
 
     fn is_full(&self) -> bool {
         self.query.mode != Mode::Count && self.shown > reach(&self.query)
+    }
+}
+
+/// Whether what is known of a file spares its reading, if it holds.
+fn spares_reading(node: &Node, need: &Need) -> bool {
+    let facts = node.facts.as_ref();
+    facts.is_some_and(|facts| facts.contents.is_some() || !may_match(facts, need))
+}
+
+fn may_match(facts: &Facts, need: &Need) -> bool {
+    match &facts.text {
+        Text::Binary => false,
+        Text::Indexed(grams) => need.is_met(grams),
+        Text::Unknown => true,
     }
 }
 

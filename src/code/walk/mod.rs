@@ -12,13 +12,13 @@ pub mod path;
 pub mod rules;
 pub mod tree;
 
-use super::files::{Files, Kind};
-use super::limits::SHARED_DEPTH;
+use super::files::{Files, Kind, join};
+use super::limits::{CHECKED_AT_ONCE, SHARED_DEPTH};
 use globs::Globs;
 use path::Place;
 use rules::Rules;
 use std::rc::Rc;
-use tree::{FolderId, Tree, Verdict};
+use tree::{Folder, FolderId, Node, Tree, Verdict};
 
 /// The part of a tree that one of several workers has: of the folders at [`SHARED_DEPTH`] every `of`th or so, with all
 /// that is below them, and of the files above that depth every `of`th. Only the few folders above are walked by all.
@@ -173,13 +173,21 @@ impl Walk {
                 }
             }
         } else if share.enters(folder) {
-            walk.enter(tree, files, id, &rules);
+            walk.enter(tree, files, id, &rules, false);
         }
         walk
     }
 
-    fn enter(&mut self, tree: &mut Tree, files: &impl Files, folder: FolderId, outer: &Rc<Rules>) {
-        if tree.refresh(files, folder).is_err() {
+    /// Goes into a folder; `is_known`: its names were found to be those of now.
+    fn enter(
+        &mut self,
+        tree: &mut Tree,
+        files: &impl Files,
+        folder: FolderId,
+        outer: &Rc<Rules>,
+        is_known: bool,
+    ) {
+        if !is_known && tree.refresh(files, folder).is_err() {
             let path = tree.folder(folder).path.clone();
             if self.share.index == 0 || depth(&path) >= SHARED_DEPTH {
                 self.unreadable.add(&path);
@@ -212,32 +220,71 @@ impl Walk {
             };
             let place = frame.next;
             frame.next += 1;
-            let is_folder = node.kind == Kind::Folder;
-            if !is_folder
-                && (node.kind != Kind::File
-                    || (frame.is_shared && !self.share.has_file(&folder.path, &node.name)))
-            {
-                continue;
-            }
-            let counts = match self.globs.verdict(&folder.path, &node.name, is_folder) {
-                Some(wanted) => wanted,
-                None => node.verdict == Verdict::Counts,
+            let found = Found {
+                folder: frame.folder,
+                place,
             };
-            if !counts {
+            let frame = self.stack.last()?;
+            if !self.counts(frame, folder, node) {
                 continue;
             }
-            let id = frame.folder;
-            if is_folder {
-                if frame.is_shared && !self.share.enters(&tree.path_of(id, place)) {
-                    continue;
-                }
-                let rules = Rc::clone(&frame.rules);
-                if let Some(below) = tree.below(id, place) {
-                    self.enter(tree, files, below, &rules);
-                }
-                continue;
+            if node.kind == Kind::File {
+                return Some(found);
             }
-            return Some(Found { folder: id, place });
+            let rules = Rc::clone(&frame.rules);
+            let Some(below) = tree.below(found.folder, place) else {
+                continue;
+            };
+            if tree.is_stamped(below) && !tree.is_checked(found.folder, place) {
+                self.check(tree, files, found, |tree, node| {
+                    node.kind == Kind::Folder && tree.is_known(node)
+                });
+            }
+            let is_known = tree.is_checked(found.folder, place);
+            self.enter(tree, files, below, &rules, is_known);
         }
+    }
+
+    /// Whether this walk looks at a node of a folder.
+    fn counts(&self, frame: &Frame, folder: &Folder, node: &Node) -> bool {
+        let is_folder = match node.kind {
+            Kind::Folder => true,
+            Kind::File => false,
+            Kind::Link | Kind::Other => return false,
+        };
+        if !is_folder && frame.is_shared && !self.share.has_file(&folder.path, &node.name) {
+            return false;
+        }
+        let counts = match self.globs.verdict(&folder.path, &node.name, is_folder) {
+            Some(wanted) => wanted,
+            None => node.verdict == Verdict::Counts,
+        };
+        counts
+            && (!is_folder
+                || !frame.is_shared
+                || self.share.enters(&join(&folder.path, &node.name)))
+    }
+
+    /// Checks what is known of a node that the walk came to, and with it those of the next in its folder to which the walk
+    /// will come and of which `wanted` says so: many stats at once cost less than one by one.
+    pub fn check(
+        &self,
+        tree: &mut Tree,
+        files: &impl Files,
+        at: Found,
+        wanted: impl Fn(&Tree, &Node) -> bool,
+    ) {
+        let folder = tree.folder(at.folder);
+        let mut places = vec![at.place];
+        if let Some(frame) = self.stack.last().filter(|last| last.folder == at.folder) {
+            let ahead = folder.nodes.iter().enumerate().skip(at.place + 1);
+            places.extend(
+                ahead
+                    .take(CHECKED_AT_ONCE)
+                    .filter(|(_, node)| wanted(tree, node) && self.counts(frame, folder, node))
+                    .map(|(place, _)| place),
+            );
+        }
+        tree.check(files, at.folder, &places);
     }
 }

@@ -30,6 +30,8 @@ pub struct Node {
     pub wanted: bool,
     below: FolderId,
     pub facts: Option<Box<Facts>>,
+    /// The walk in which its stat was what is known of it.
+    checked: u32,
 }
 
 impl Node {
@@ -41,6 +43,7 @@ impl Node {
             wanted: false,
             below: NONE,
             facts: None,
+            checked: 0,
         }
     }
 
@@ -66,6 +69,8 @@ pub struct Folder {
 pub struct Tree {
     folders: Vec<Folder>,
     pub cache: Cache,
+    /// Walks so far.
+    walks: u32,
     outer: Option<(super::super::files::Surroundings, Rc<Rules>)>,
     buffer: Vec<u8>,
 }
@@ -78,6 +83,7 @@ impl Tree {
         Self {
             folders: vec![Folder::default()],
             cache,
+            walks: 0,
             outer: None,
             buffer: Vec::new(),
         }
@@ -85,6 +91,7 @@ impl Tree {
 
     /// Before a walk: what is around the tree is read anew.
     pub fn begin(&mut self, files: &impl Files) {
+        self.walks += 1;
         let now = files.surroundings();
         if self.outer.as_ref().is_some_and(|(known, _)| *known == now) {
             return;
@@ -163,10 +170,48 @@ impl Tree {
         }
     }
 
+    /// Whether what is known of the node has been compared with its stat in this walk, and holds.
+    #[must_use]
+    pub fn is_checked(&self, folder: FolderId, place: usize) -> bool {
+        self.folder(folder).nodes[place].checked == self.walks
+    }
+
+    /// Compares what is known of these nodes of a folder with their stats of now, all at once. What does not hold is
+    /// forgotten.
+    pub fn check(&mut self, files: &impl Files, id: FolderId, places: &[usize]) {
+        let folder = self.folder(id);
+        let name = |&place: &usize| &*folder.nodes[place].name;
+        let names: Vec<&[u8]> = places.iter().map(name).collect();
+        let stats = files.stat_all(&folder.path, &names);
+        for (&place, stat) in places.iter().zip(stats) {
+            let Node { kind, below, .. } = self.folder(id).nodes[place];
+            let is_known_folder = kind == Kind::Folder && below != NONE;
+            let known = if is_known_folder {
+                self.folder(below).stamp
+            } else {
+                let facts = &self.folder(id).nodes[place].facts;
+                facts.as_ref().map(|facts| facts.stat)
+            };
+            if known.is_some() && known == stat.ok() {
+                self.node(id, place).checked = self.walks;
+            } else if is_known_folder {
+                self.folders[below as usize].stamp = None;
+            } else if let Some(facts) = self.node(id, place).facts.take() {
+                self.cache.drop_facts(&facts);
+            }
+        }
+    }
+
     /// Whether a folder's names can be trusted while its stat stays the same.
     #[must_use]
     pub fn is_stamped(&self, id: FolderId) -> bool {
         self.folders[id as usize].stamp.is_some()
+    }
+
+    /// Whether the names in the folder at this node can be trusted while its stat stays the same.
+    #[must_use]
+    pub fn is_known(&self, node: &Node) -> bool {
+        node.below != NONE && self.is_stamped(node.below)
     }
 
     /// Reads a folder's names anew, after a stat that is old enough: while the stat stays the same, so have the names.
