@@ -3,7 +3,7 @@
 // A stage that counts tests fails when it counted none: a wasm suite that is not configured for its runtime is
 // skipped with exit code 0, and so is a renamed file. The last line is "N passed, N failed".
 import { rmSync } from "node:fs";
-import { build, buildPlayground, bundle, CODE_ENV, optLevelArgs, SMALLEST } from "./build.mjs";
+import { build, buildPlayground, bundle, CODE_ENV, optLevelArgs, SMALLEST, VECTORS_ENV } from "./build.mjs";
 import { at, filesBelow, run, runAsProgram, seconds, Stop, which } from "./lib.mjs";
 import { setup } from "./setup.mjs";
 
@@ -22,10 +22,11 @@ const STAGES = {
   },
   async lint() {
     await run("cargo", ["clippy", "--all-targets", ...NATIVE, ...CLIPPY]);
-    // with the build's own flags and folder, so that the grammars' C code is compiled once for both
-    const target = ["--target", "wasm32-unknown-unknown", "--lib", "--release", "--all-features"];
-    const wasm = [...target, ...optLevelArgs(SMALLEST)];
-    await run("cargo", ["clippy", ...wasm, ...CLIPPY], { env: CODE_ENV });
+    // with the build's own flags and folders, so that the grammars' C code is compiled once for both
+    const wasm = ["clippy", "--target", "wasm32-unknown-unknown", "--lib", "--release"];
+    const search = [...wasm, "--no-default-features", "--features", "search"];
+    await run("cargo", [...search, ...CLIPPY], { env: VECTORS_ENV });
+    await run("cargo", [...wasm, "--all-features", ...optLevelArgs(SMALLEST), ...CLIPPY], { env: CODE_ENV });
   },
   native: () => run("cargo", ["test", ...NATIVE]),
   async build() {

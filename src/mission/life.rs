@@ -26,12 +26,13 @@ impl Mission {
                 self.arm(cx.now.plus(WATCH_MS), Purpose::Watch);
             }
             (Purpose::Watch, Phase::Held) => {
-                let child = self
-                    .children
-                    .iter()
-                    .find(|(_, busy)| **busy)
-                    .map(|(child, _)| child.clone());
-                match child {
+                let busy = self.children.iter().find(|(_, busy)| **busy);
+                // what says that its request is answered, and that its turn is over, may both be lost
+                let mut asking = self.blocked.values().map(|(owner, _)| owner);
+                let child = busy
+                    .map(|(child, _)| child)
+                    .or_else(|| asking.find(|owner| **owner != self.session));
+                match child.cloned() {
                     Some(child) => self.request(cx, Request::ProbeChild(child)),
                     None if self.turn_may_be_lost(cx) => self.look_up_turn(cx),
                     None => self.arm(cx.now.plus(WATCH_MS), Purpose::Watch),
@@ -110,8 +111,10 @@ impl Mission {
                 self.draining = false;
                 self.check = Check::Unknown;
                 self.roadmap_stale = true;
+                self.behind_another = false; // whatever turn there was ended with the program
                 self.turn.activity = Activity::Idle;
                 self.turn.prompt.handed = None;
+                self.turn.words.commanded = false;
                 self.turn.at_work = false;
                 self.turn.words.unseen = false;
                 self.turn.side = false;
@@ -155,6 +158,7 @@ impl Mission {
                         if self.turn.words.commanded {
                             // the turn before is on its way out; the command's message comes after it
                             self.arm(cx.now.plus(PROMPT_GRACE_MS), Purpose::Grace);
+                            self.arm(cx.now.plus(WATCH_MS), Purpose::Watch); // a probe may have taken its place
                         } else {
                             self.request(cx, Request::Probe);
                         }

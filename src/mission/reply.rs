@@ -70,6 +70,7 @@ impl Mission {
             }
             (Request::ProbeChild(child), Outcome::Err(Fault::SessionLost { .. })) => {
                 self.children.remove(&child);
+                self.blocked.retain(|_, (owner, _)| *owner != child);
                 self.arm(cx.now.plus(WATCH_MS), Purpose::Watch); // others may be waited for
                 self.on_gate(cx);
             }
@@ -131,7 +132,7 @@ impl Mission {
             return;
         }
         self.turn.activity = Activity::Idle;
-        self.compacting = false; // it would be busy
+        let was_compacting = std::mem::take(&mut self.compacting); // it would be busy
         self.nothing_pends();
         let handed = self.turn.prompt.handed.take();
         let heard = turn
@@ -204,7 +205,8 @@ impl Mission {
                 self.next = Next::Send(PromptKind::Resume);
                 self.proceed(cx);
             }
-            _ if acted && !self.turn.idle_heard => self.proceed(cx), // a sign of that turn came late
+            // a sign of that turn, or of an earlier compaction, came late
+            _ if acted && (was_compacting || !self.turn.idle_heard) => self.proceed(cx),
             _ if acted => self.on_user_abort(cx, "you aborted between two turns"),
             Ending::Natural => {
                 self.log(
@@ -297,12 +299,18 @@ impl Mission {
         self.hand_over_again(cx, again);
     }
 
-    /// Within the ceilings: its sub-agents may have worked on since.
+    /// Within the ceilings: its sub-agents may have worked on since. Stored anew it is one more continuation.
     fn hand_over_again(&mut self, cx: &mut Context, again: bool) {
-        if let Some(reason) = self.budget.spent(cx.now, &cx.policy.mission) {
+        let ceiling = if again {
+            self.budget.spent(cx.now, &cx.policy.mission)
+        } else {
+            self.budget.exhausted(cx.now, &cx.policy.mission)
+        };
+        if let Some(reason) = ceiling {
             self.end(cx, Rule::Ceiling, reason);
             return;
         }
+        self.budget.iterations += u32::from(!again);
         self.enter(cx, Phase::Prompting);
         self.hand_over(cx, again);
     }

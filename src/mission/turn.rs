@@ -345,11 +345,9 @@ impl Mission {
             return;
         }
         if !cx.policy.interactive {
-            // nobody is there to abort: the host cut the turn off as it ended
-            if matches!(
-                self.phase,
-                Phase::Working | Phase::Prompting | Phase::Reading
-            ) {
+            // nobody is there to abort: the host cut the turn off as it ended. While a prompt is on its way its answer is
+            // waited for, and then looked up: to begin anew now would send a second one
+            if matches!(self.phase, Phase::Working | Phase::Reading) {
                 let message = "it was cut off".to_owned();
                 self.on_fault(cx, &Fault::AgentFailed { message });
             }

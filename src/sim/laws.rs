@@ -84,7 +84,10 @@ pub(super) struct Laws {
     answered: BTreeSet<CallId>,
     results: BTreeMap<TaskId, (TaskState, String)>,
     ended: BTreeSet<MissionId>,
-    /// An event of the root's turn was lost or doubled: it may look as if the person had stopped it. To pause then is safe.
+    /// The plugin or the person stopped the root's turn, and no idle was told since.
+    stopping: bool,
+    /// An event of the root's turn was lost or doubled, or the person wrote while a stopped turn was ending: it may look as
+    /// if they had stopped it, or did. To pause then is safe.
     pub blurred: bool,
     /// Sessions that the person meddled with.
     pub meddled: BTreeSet<String>,
@@ -104,14 +107,16 @@ impl Laws {
         self.replied.clear();
     }
 
-    /// The person writes; the event comes later, perhaps after their next abort.
+    /// The person writes; the event comes later, perhaps after their next abort, or before what tells of the last one.
     pub fn speak(&mut self) {
+        self.blurred |= self.stopping;
         self.interrupted = false;
     }
 
     /// The person stops the root's turn.
     pub fn interrupt(&mut self) {
         self.interrupted = true;
+        self.stopping = true;
     }
 }
 
@@ -197,6 +202,7 @@ impl World {
             Event::Idle { .. } | Event::Continuing { .. } => {
                 laws.told_busy = false;
                 laws.told_done = false;
+                laws.stopping = false;
             }
             Event::Assistant {
                 message,
@@ -276,8 +282,10 @@ impl World {
             self.break_law("stale", &text);
         }
         for effect in effects {
-            if let Effect::Prompt { id, session, .. } = effect {
-                self.law_of_prompts(*id, session);
+            match effect {
+                Effect::Prompt { id, session, .. } => self.law_of_prompts(*id, session),
+                Effect::Abort { session, .. } => self.laws.stopping |= session.0 == ROOT,
+                _ => {}
             }
         }
         self.laws_of_missions(true);

@@ -15,7 +15,7 @@ use opencode_orchestrator::mission::{Mission, Phase, Rule, StopReason, Waiting};
 use opencode_orchestrator::policy::Policy;
 use opencode_orchestrator::time::Instant;
 use opencode_orchestrator::view::MissionView;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub const ROOT: &str = "ses_root";
 pub const AGENT: &str = "commander";
@@ -44,6 +44,8 @@ pub struct Fake {
     /// Answers to come before the plain ones.
     pub todo_replies: VecDeque<Outcome>,
     pub turn_replies: VecDeque<Outcome>,
+    /// Sessions with a question or a permission request.
+    asking: BTreeSet<SessionId>,
     pub prompt_replies: VecDeque<Outcome>,
     pub check_replies: VecDeque<Outcome>,
     /// The session's end, for lookups.
@@ -144,6 +146,7 @@ impl Fake {
             todos: Vec::new(),
             todo_replies: VecDeque::new(),
             turn_replies: VecDeque::new(),
+            asking: BTreeSet::new(),
             prompt_replies: VecDeque::new(),
             check_replies: VecDeque::new(),
             turn: LastTurn {
@@ -251,13 +254,14 @@ impl Fake {
                     outcome,
                 })
             }
-            Effect::ReadTurn { id, .. } => {
+            Effect::ReadTurn { id, session } => {
                 self.turn_reads += 1;
                 if self.hold_lookups {
                     self.open.push(effect);
                     return None;
                 }
-                let turn = self.turn.clone();
+                let mut turn = self.turn.clone();
+                turn.busy |= self.asking.contains(&session); // its turn waits for the answer
                 let plain = || Outcome::Ok(Payload::Turn { turn });
                 let outcome = self.turn_replies.pop_front().unwrap_or_else(plain);
                 Some(Event::Reply {
@@ -329,7 +333,7 @@ impl Fake {
                 }
                 None
             }
-            // tests/delegation.rs has a host for these
+            // tests/delegation has a host for these
             Effect::CreateSession { .. }
             | Effect::DeleteSession { .. }
             | Effect::ReadResult { .. }
@@ -536,6 +540,7 @@ impl Fake {
     }
 
     pub fn blocked(&mut self, session: &str, by: Blocker) {
+        self.asking.insert(session.into());
         self.send(Event::Blocked {
             session: session.into(),
             request: "req_1".into(),
@@ -544,11 +549,17 @@ impl Fake {
     }
 
     pub fn unblocked(&mut self, session: &str, rejected: bool) {
+        self.asking.remove(&session.into());
         self.send(Event::Unblocked {
             session: session.into(),
             request: "req_1".into(),
             rejected,
         });
+    }
+
+    /// The session's turn ended, and no event told of it.
+    pub fn falls_quiet(&mut self, session: &str) {
+        self.asking.remove(&session.into());
     }
 
     pub fn child(&mut self) -> &'static str {

@@ -50,6 +50,7 @@ async function pack() {
     "index.js",
     "options.schema.json",
     "package.json",
+    "search-plain.wasm.gz",
     "search.wasm",
     "syntax-more.wasm.gz",
     "syntax.wasm",
