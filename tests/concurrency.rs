@@ -63,6 +63,7 @@ scenarios! {
     rate_limit "rate-limit",
     slow_tasks "slow-tasks",
     slower_model "slower-model",
+    slower_model_arrivals "slower-model-arrivals",
     small "small",
     soft_knee "soft-knee",
     steady "steady",

@@ -8,7 +8,8 @@
 //! open      refused                                 its slot is retired; pause, one test launch; raises wait, longer
 //!                                                   each time
 //! open      refused, nothing healthy in flight      breaker
-//! open      answers slower than chance explains     cut, again while that costs nothing; undone if it doesn't help
+//! open      more in flight get less done            cut to where answers begin to slow; undone if it doesn't help
+//! open      long held so                            a few launches at a little less or more, to see it better
 //! breaker   its wait is over, somebody waits        probing: one launch
 //! probing   refused                                 breaker, for longer
 //! probing   answered                                open, at half the remembered peak, raising freely
@@ -116,6 +117,7 @@ enum Why {
     Recovered { peak: u32 },
     Slower { percent: u32 },
     NotOurs,
+    Knee,
 }
 
 /// See the module's table.
@@ -138,11 +140,6 @@ pub struct Adaptive {
     testing: bool,
     /// Launches accepted since the last refusal.
     accepted: u32,
-    /// Latency set the limit: raise only on its evidence.
-    congested: bool,
-    /// ...and so many were too many, until then.
-    slow_at: u32,
-    slow_until: Instant,
     /// The highest limit that worked, slowly forgotten.
     peak: u32,
     /// What the next raise adds.
@@ -183,9 +180,6 @@ impl Adaptive {
             last_refusal: None,
             testing: false,
             accepted: 0,
-            congested: false,
-            slow_at: u32::MAX,
-            slow_until: Instant::default(),
             peak: 1,
             step: 1,
             proven: false,
@@ -233,8 +227,8 @@ impl Adaptive {
             && self.in_flight == self.limit
             && self.limit < self.ceiling
             && (self.searching || !self.has(Rule::Credit) || self.can_pay())
-            && !self.latency.holds()
-            && (!self.congested || self.latency.sure() && self.limit + 1 < self.slow_at)
+            && !self.latency.holds(self.limit)
+            && (!self.latency.congested(self.limit) || self.latency.sure())
     }
 
     /// Whether capacity was lost that may come back.
@@ -255,7 +249,7 @@ impl Adaptive {
 
     fn raise(&mut self, now: Instant) {
         let mut step = self.step;
-        if self.congested {
+        if self.latency.congested(self.limit) {
             step = 1;
             self.latency.changed(now);
         } else if self.searching && self.has(Rule::Peak) {
@@ -323,6 +317,7 @@ impl Adaptive {
         }
         self.peak = self.peak.max(self.known);
         if self.has(Rule::Retire) {
+            self.latency.refused();
             self.limit = (self.limit - 1).min(healthy).max(1);
             self.why = Why::Refused { level };
         }
@@ -402,37 +397,37 @@ impl Adaptive {
         self.step = 1;
         self.failed_probes = 0;
         self.probe_at = now;
-        self.congested = false;
-        self.slow_at = u32::MAX;
-        self.latency.restart(now);
+        self.latency = Latency::default();
         self.why = Why::Recovered { peak: self.peak };
     }
 
     fn slow(&mut self, now: Instant, ms: u64, flight: Flight, kind: &str) {
+        let level = flight.level.midpoint(self.in_flight);
         match self
             .latency
-            .sample(flight.launched_at, ms, kind, self.limit)
+            .sample(flight.launched_at, ms, kind, level, self.limit)
         {
             Finding::Nothing => {}
-            Finding::Slower { share, percent } => {
-                let used = self.limit.min(self.in_flight);
-                self.slow_at = used;
-                self.slow_until = now.plus(tuned::SLOW_MS);
-                self.limit = ((f64::from(used) * share) as u32).max(1);
+            Finding::Slower { limit, percent } => {
+                self.limit = limit.min(self.ceiling);
                 self.stop_search();
-                self.congested = true;
                 self.latency.changed(now);
                 self.why = Why::Slower { percent };
-            }
-            Finding::Enough { limit } => {
-                self.limit = limit.clamp(self.limit, self.ceiling);
-                self.latency.changed(now);
             }
             Finding::NotOurs { limit } => {
                 self.limit = limit.clamp(self.limit, self.ceiling);
                 self.proven = false;
-                self.congested = false;
+                self.latency.changed(now);
                 self.why = Why::NotOurs;
+            }
+            Finding::Look { limit } => {
+                let known = limit.min(self.limit);
+                self.limit = limit.min(self.ceiling);
+                self.stop_search();
+                self.known = known;
+                self.proven = self.limit == known;
+                self.latency.changed(now);
+                self.why = Why::Knee;
             }
         }
     }
@@ -453,9 +448,6 @@ impl Limiter for Adaptive {
             Mode::Open if self.testing => false,
             Mode::Broken { .. } => self.in_flight == 0,
             Mode::Open => {
-                if now >= self.slow_until {
-                    self.slow_at = u32::MAX;
-                }
                 if self.in_flight >= self.limit && self.may_raise() && now >= self.probe_at {
                     self.raise(now);
                 }
@@ -603,6 +595,7 @@ impl Limiter for Adaptive {
             Why::Slower { percent } => {
                 format!("cut: answers took some {percent} % longer than with fewer in flight")
             }
+            Why::Knee => "looking where answers begin to slow".to_owned(),
             Why::NotOurs => "answers are slower, but not because of the load".to_owned(),
         }
     }

@@ -1,338 +1,453 @@
-//! Whether a provider answers more slowly because of us.
+//! Whether a provider answers more slowly because of us, and from how many in flight on.
 //!
-//! The time to the first output of each launch, as a logarithm, is compared with its agent's baseline; an epoch's mean
-//! z-score over all agents says whether the difference is chance. First output and not the whole duration: it comes
-//! within seconds, a queue at the provider shows there first, and it doesn't grow because a task is hard. Epochs of
-//! short tasks would also end first and look fast. Baselines learn only from calm epochs, so that a load that grows
-//! slowly isn't learnt as normal.
+//! The time to the first output of each launch, as a logarithm, is set against the logarithm of how many were in flight.
+//! Up to a knee it is level, beyond it rises: knee, slope and each agent's own time are fitted together by least squares,
+//! trying every knee (segmented regression, Hudson 1966). A slope above 1 means that more in flight get *less* done, so
+//! that the knee is the best limit (Kleinrock's power, 1979), and one cut leads there: as in BBR (Cardwell 2016), which
+//! goes to the estimate and not stepwise. First output and not the whole duration: it comes within seconds, a queue at
+//! the provider shows there first, and it doesn't grow because a task is hard.
+//!
+//! A model that becomes slow while more wait for it looks like a knee. So a deep cut is an experiment: when answers then
+//! take as long as before, the load was not the cause, the cut is undone, and what was learnt is forgotten. A knee that
+//! later samples no longer show is forgotten too.
+//!
+//! A limit that is held teaches nothing: all samples are of one level, on one side of the knee. So now and then, ever
+//! more seldom, a few launches are made at a little less or a little more than the limit.
 
+use super::logarithm::{bucket_of, inverse, level_of, log2};
 use crate::policy::concurrency::{
-    LATENCY_CALM_Z, LATENCY_CUT_LEAST, LATENCY_CUT_MOST, LATENCY_CUT_Z, LATENCY_ELASTIC,
-    LATENCY_EPOCH, LATENCY_FURTHER, LATENCY_HOLD_Z, LATENCY_JUDGE, LATENCY_KINDS, LATENCY_LEARN,
-    LATENCY_LESSONS, LATENCY_MEMORY, LATENCY_MIN, LATENCY_RELIEF, LATENCY_SLACK, LATENCY_SURE,
-    LATENCY_VARIANCE, LATENCY_VARIANCE_WEIGHT,
+    LATENCY_DEEP, LATENCY_END_T, LATENCY_ENOUGH, LATENCY_FADED, LATENCY_FAR, LATENCY_HOLD_T,
+    LATENCY_JUDGE, LATENCY_KINDS, LATENCY_KNEE_T, LATENCY_LOOK, LATENCY_LOOK_AFTER,
+    LATENCY_LOOK_SHARE, LATENCY_MEMORY, LATENCY_OPTIMISM, LATENCY_SURE, LATENCY_VARIANCE,
+    LATENCY_VARIANCE_WEIGHT,
 };
 use crate::time::Instant;
 use std::collections::BTreeMap;
 
 /// What the last sample showed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
     Nothing,
-    /// Slower than chance explains: leave this share of the limit.
+    /// More are in flight than is good: so many are enough, and answers took so much longer than with those.
     Slower {
-        share: f64,
-        percent: u32,
-    },
-    /// The last cut was one too many: go back to this limit.
-    Enough {
         limit: u32,
+        percent: u32,
     },
     /// The cut didn't help: go back to this limit.
     NotOurs {
         limit: u32,
     },
+    /// Have a look at this limit; or the look is over, and this is what to hold.
+    Look {
+        limit: u32,
+    },
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Latency {
-    kinds: BTreeMap<String, Baseline>,
-    epoch: Epoch,
-    /// Launches before this are not counted: they met another limit.
-    since: Instant,
-    /// An epoch was slow; the next one decides.
-    suspect: bool,
-    cut: Option<Cut>,
-    /// Samples that the baselines may still learn from, once they stand for the load below a cut: a load that then grows
-    /// again must not become normal.
-    lessons: Option<u32>,
-    /// Samples in all baselines.
-    learnt: f64,
-    /// Of log2(ms) about its agent's mean; one for all agents, so that it is soon known.
-    variance: f64,
-}
-
-/// Mean of log2(ms), with a bounded memory.
 #[derive(Clone, Debug, Default)]
-struct Baseline {
-    n: f64,
-    mean: f64,
+pub(super) struct Latency {
+    kinds: BTreeMap<String, Kind>,
+    fit: Fit,
+    /// Launches before this met another limit.
+    since: Instant,
+    /// First outputs of launches since then.
+    seen: u32,
+    congested: bool,
+    trial: Option<Trial>,
+    /// The limit before the look that is under way.
+    home: Option<u32>,
+    looks: u32,
 }
 
+/// What one agent's launches took, by the bucket of how many were in flight.
+#[derive(Clone, Debug, Default)]
+struct Kind {
+    cells: Vec<Cell>,
+    all: Cell,
+    /// Sum of the squares of log2(ms).
+    squares: f64,
+    /// Fitted log2(ms) below the knee; that of before during a trial.
+    base: f64,
+}
+
+/// Samples and the sum of their log2(ms); older ones count less.
 #[derive(Clone, Copy, Debug, Default)]
-struct Epoch {
+struct Cell {
     n: f64,
-    z: f64,
-    /// Variance of `z`: each sample's own, and that of its baseline's mean.
-    variance: f64,
-    excess: f64,
+    x: f64,
 }
 
+/// log2(ms) = base + slope × max(0, log2(in flight) − knee).
+#[derive(Clone, Copy, Debug, Default)]
+struct Fit {
+    samples: f64,
+    slope: f64,
+    knee: f64,
+    /// Standard errors that the slope is away from none.
+    t: f64,
+    /// The knee is at most at so many in flight, with probability [`LATENCY_OPTIMISM`].
+    limit: u32,
+}
+
+/// A deep cut, until it is known whether it helped.
 #[derive(Clone, Copy, Debug)]
-struct Cut {
+struct Trial {
     from: u32,
+    /// Doublings of the latency by the fit, before the cut.
+    before: f64,
+    samples: u32,
+    /// The sum of their doublings above the agents' own times.
     excess: f64,
-    /// One more after a cut that helped.
-    further: bool,
 }
 
-impl Default for Latency {
-    fn default() -> Self {
-        Self {
-            kinds: BTreeMap::new(),
-            epoch: Epoch::default(),
-            since: Instant::default(),
-            suspect: false,
-            cut: None,
-            lessons: None,
-            learnt: 0.0,
-            variance: LATENCY_VARIANCE,
-        }
-    }
+/// Sums over an agent's samples above a knee: y is the load, x the latency.
+#[derive(Clone, Copy, Debug, Default)]
+struct Above {
+    n: f64,
+    y: f64,
+    yy: f64,
+    x: f64,
+    xy: f64,
 }
 
 impl Latency {
-    /// Adds the first output of a launch that took `ms`. `limit` is the limit under which it was seen.
-    pub fn sample(&mut self, launched_at: Instant, ms: u64, kind: &str, limit: u32) -> Finding {
-        if launched_at < self.since {
-            return Finding::Nothing;
-        }
+    /// Adds the first output of a launch that took `ms` while `level` were in flight. `limit` is today's. Its cost grows
+    /// with the agents and with the logarithm of the level, not with the samples.
+    pub fn sample(
+        &mut self,
+        launched_at: Instant,
+        ms: u64,
+        kind: &str,
+        level: u32,
+        limit: u32,
+    ) -> Finding {
         if !self.kinds.contains_key(kind) && self.kinds.len() >= LATENCY_KINDS {
             self.kinds.pop_first();
         }
-        let calm = !self.suspect && self.cut.is_none() && self.epoch.score() < LATENCY_CALM_Z;
-        let calm = calm && self.lessons != Some(0);
-        let baseline = self.kinds.entry(kind.to_owned()).or_default();
         let x = log2(ms);
-        let new = baseline.n < f64::from(LATENCY_LEARN);
-        if !new {
-            let excess = x - baseline.mean;
-            self.epoch
-                .add(excess / self.variance.sqrt(), 1.0 / self.learnt, excess);
-        }
-        if new || calm {
-            let square = baseline.learn(x);
-            if !new {
-                self.variance += (square - self.variance) / (self.learnt + LATENCY_VARIANCE_WEIGHT);
-            }
-            self.learnt = (self.learnt + 1.0).min(LATENCY_MEMORY);
-            if let Some(lessons) = &mut self.lessons {
-                *lessons = lessons.saturating_sub(1);
-            }
-        }
-        if new {
+        let known = self.kinds.entry(kind.to_owned()).or_default();
+        let excess = (known.all.n > 0.0).then_some(x - known.base);
+        known.add(level, x);
+        self.refit();
+        if launched_at < self.since {
             return Finding::Nothing;
         }
-        self.judge(limit)
-    }
-
-    /// Whether a raise would be unwise.
-    pub fn holds(&self) -> bool {
-        self.suspect
-            || self.epoch.n >= f64::from(LATENCY_MIN) && self.epoch.score() > LATENCY_HOLD_Z
-    }
-
-    /// Whether enough was seen since the last change of the limit to be sure that it slows nothing down.
-    pub fn sure(&self) -> bool {
-        !self.suspect
-            && self.epoch.n >= f64::from(LATENCY_SURE)
-            && (self.epoch.z + self.epoch.spread()) / self.epoch.n * self.variance.sqrt()
-                < LATENCY_SLACK
-    }
-
-    /// A new limit, for whatever reason: what is in flight says nothing about it.
-    pub fn restart(&mut self, now: Instant) {
-        self.since = now;
-        self.epoch = Epoch::default();
-        self.suspect = false;
-        self.cut = None;
-        self.lessons = None;
-    }
-
-    fn judge(&mut self, limit: u32) -> Finding {
-        if self.epoch.n < f64::from(LATENCY_MIN) {
-            return Finding::Nothing;
+        self.seen += 1;
+        if let (Some(trial), Some(excess)) = (&mut self.trial, excess) {
+            trial.samples += 1;
+            trial.excess += excess;
+            if trial.samples < LATENCY_JUDGE {
+                return Finding::Nothing;
+            }
+            if trial.excess > trial.before * f64::from(trial.samples) {
+                let limit = trial.from;
+                *self = Self::default();
+                return Finding::NotOurs { limit };
+            }
+            self.trial = None;
         }
-        let score = self.epoch.score();
-        let excess = self.epoch.excess / self.epoch.n;
-        if let Some(cut) = self.cut {
-            if self.epoch.n < f64::from(LATENCY_JUDGE) {
-                return Finding::Nothing;
-            }
-            self.cut = None;
-            if !cut.further && excess > cut.excess * LATENCY_RELIEF {
-                for baseline in self.kinds.values_mut() {
-                    baseline.mean += excess;
-                }
-                self.lessons = None;
-                self.epoch = Epoch::default();
-                return Finding::NotOurs { limit: cut.from };
-            }
-            if self.lessons.is_some() {
-                return Finding::Nothing;
-            }
-            let less = log2(cut.from.into()) - log2(limit.into());
-            if limit > 1 && cut.excess - excess > LATENCY_ELASTIC * less {
-                // it got faster by as much as fewer were served: nothing was lost, so perhaps there are still too many
-                self.cut = Some(Cut {
-                    from: limit,
-                    excess,
-                    further: true,
-                });
-                return Finding::Slower {
-                    share: LATENCY_FURTHER,
-                    percent: (excess * 100.0) as u32,
-                };
-            }
-            // what was learnt on the way up is a mixture of loads
-            self.kinds.clear();
-            self.learnt = 0.0;
-            self.epoch = Epoch::default();
-            self.lessons = Some(LATENCY_LESSONS);
-            return if cut.further {
-                Finding::Enough {
-                    limit: limit.midpoint(cut.from),
-                }
-            } else {
-                Finding::Nothing
+        self.look(level, limit).unwrap_or_else(|| self.cut(limit))
+    }
+
+    /// Begins or ends a look.
+    fn look(&mut self, level: u32, limit: u32) -> Option<Finding> {
+        if self.home.is_some() && self.seen < LATENCY_LOOK {
+            return Some(Finding::Nothing);
+        }
+        if let Some(home) = self.home.take() {
+            let limit = match self.cut(home) {
+                Finding::Nothing if self.knows(LATENCY_HOLD_T) => self.fit.limit,
+                Finding::Nothing => home,
+                cut => return Some(cut),
             };
+            return Some(Finding::Look { limit });
         }
-        if self.suspect {
-            self.suspect = false;
-            if score > LATENCY_HOLD_Z {
-                return self.slower(limit, excess, score);
-            }
-        } else if score > LATENCY_CUT_Z {
-            // the epoch's older samples met a lighter load: a fresh one says how much slower it is now
-            self.suspect = true;
-            self.epoch = Epoch::default();
+        self.congested &= !self.sure() || self.fit.t >= LATENCY_END_T;
+        let due = level + 1 >= limit && self.seen >= LATENCY_LOOK_AFTER << self.looks.min(16);
+        if !self.congested || !self.holds(limit) || !due {
+            return None;
         }
-        Finding::Nothing
-    }
-
-    fn slower(&mut self, limit: u32, excess: f64, score: f64) -> Finding {
-        self.cut = Some(Cut {
-            from: limit,
-            excess,
-            further: false,
-        });
-        // one standard error less than measured: too deep a cut is as bad as none
-        let share = inverse(excess * (1.0 - 1.0 / score));
-        let share = if self.lessons.is_some() {
-            LATENCY_CUT_LEAST
+        self.home = Some(limit);
+        let by = (limit / LATENCY_LOOK_SHARE).max(1);
+        let limit = if self.looks.is_multiple_of(2) {
+            limit.saturating_sub(by).max(1)
         } else {
-            share.clamp(LATENCY_CUT_MOST, LATENCY_CUT_LEAST)
+            limit + by
         };
+        self.looks += 1;
+        Some(Finding::Look { limit })
+    }
+
+    fn cut(&mut self, limit: u32) -> Finding {
+        let knows = self.knows(LATENCY_KNEE_T) || self.congested && self.knows(LATENCY_HOLD_T);
+        if !self.sure() || !knows || self.fit.limit >= limit {
+            return Finding::Nothing;
+        }
+        self.congested = true;
+        let before = self.fit.excess(log2(limit.into()));
+        let after = self.fit.excess(log2(self.fit.limit.into()));
+        self.trial = (before - after > LATENCY_DEEP).then_some(Trial {
+            from: limit,
+            before,
+            samples: 0,
+            excess: 0.0,
+        });
         Finding::Slower {
-            share,
-            percent: (excess * 100.0) as u32,
+            limit: self.fit.limit,
+            percent: ((1.0 / inverse((before - after).min(8.0)) - 1.0) * 100.0) as u32,
         }
     }
 
-    /// The limit was cut, or raised by one, because of the latency at `now`.
+    /// Whether more than this limit would be unwise.
+    pub fn holds(&self, limit: u32) -> bool {
+        self.knows(LATENCY_HOLD_T) && self.fit.limit <= limit
+    }
+
+    /// Whether enough was seen since the last change of the limit to change it again.
+    pub fn sure(&self) -> bool {
+        self.trial.is_none() && self.home.is_none() && self.seen >= LATENCY_SURE
+    }
+
+    /// Whether the limit was cut for latency: it is then raised only on its evidence, but for far below the knee.
+    pub fn congested(&self, limit: u32) -> bool {
+        let learning = self.trial.is_some() || self.home.is_some();
+        self.congested && (learning || limit > self.fit.limit / LATENCY_FAR)
+    }
+
+    /// The limit was changed because of the latency at `now`.
     pub fn changed(&mut self, now: Instant) {
         self.since = now;
-        self.epoch = Epoch::default();
+        self.seen = 0;
     }
-}
 
-impl Baseline {
-    /// Returns the sample's part of the variance.
-    fn learn(&mut self, x: f64) -> f64 {
-        self.n = (self.n + 1.0).min(LATENCY_MEMORY);
-        let delta = x - self.mean;
-        self.mean += delta / self.n;
-        delta * (x - self.mean)
+    /// The provider refused, and the limit is less: a look or an experiment ends without a verdict.
+    pub fn refused(&mut self) {
+        self.home = None;
+        self.trial = None;
     }
-}
 
-impl Epoch {
-    fn add(&mut self, z: f64, baseline: f64, excess: f64) {
-        if self.n >= f64::from(LATENCY_EPOCH) {
-            self.n /= 2.0;
-            self.z /= 2.0;
-            self.variance /= 2.0;
-            self.excess /= 2.0;
+    /// Whether more than the fitted knee get less done.
+    fn knows(&self, t: f64) -> bool {
+        self.fit.slope > 1.0 && self.fit.t > t && self.fit.samples >= LATENCY_ENOUGH
+    }
+
+    /// Fits anew. From the highest knee down, so that the sums over what lies above it only grow.
+    fn refit(&mut self) {
+        self.kinds.retain(|_, kind| {
+            kind.fade();
+            kind.all.n > LATENCY_FADED
+        });
+        let mut above = vec![Above::default(); self.kinds.len()];
+        let (mut samples, mut squares, mut top) = (0.0, 0.0, 0);
+        for kind in self.kinds.values() {
+            samples += kind.all.n;
+            squares += kind.squares - kind.all.x * kind.all.x / kind.all.n;
+            top = top.max(kind.cells.len());
         }
-        self.n += 1.0;
-        self.z += z;
-        self.variance += baseline;
-        self.excess += excess;
-    }
-
-    fn score(&self) -> f64 {
-        if self.n < 1.0 {
-            return 0.0;
+        let mut fit = Fit {
+            samples,
+            ..Fit::default()
+        };
+        // by knee beyond which less gets done: how much less the squared error is than without one
+        let mut gains = Vec::with_capacity(top);
+        let mut most = 0.0;
+        for bucket in (2..top).rev() {
+            let load = log2(level_of(bucket).into());
+            let knee = log2(level_of(bucket - 1).into());
+            // of the load beyond the knee, about each agent's mean: its square, and its product with the latency
+            let (mut square, mut product) = (0.0, 0.0);
+            for (kind, above) in self.kinds.values().zip(&mut above) {
+                if let Some(cell) = kind.cells.get(bucket) {
+                    above.n += cell.n;
+                    above.y += cell.n * load;
+                    above.yy += cell.n * load * load;
+                    above.x += cell.x;
+                    above.xy += cell.x * load;
+                }
+                let beyond = above.y - knee * above.n;
+                square += above.yy - knee * (above.y + beyond) - beyond * beyond / kind.all.n;
+                product += above.xy - knee * above.x - beyond * kind.all.x / kind.all.n;
+            }
+            if product <= 0.0 || square <= 1e-6 {
+                continue;
+            }
+            let gain = product * product / square;
+            if product > square {
+                gains.push((bucket - 1, gain));
+            }
+            if gain > most {
+                most = gain;
+                fit.slope = product / square;
+                fit.knee = knee;
+            }
         }
-        self.z / self.spread()
-    }
-
-    /// Standard error of `z`.
-    fn spread(&self) -> f64 {
-        // the baselines' error is shared by all samples of an epoch, so it adds up undiluted
-        (self.n + self.n * self.variance).sqrt()
+        let freedom = samples - self.kinds.len() as f64 + LATENCY_VARIANCE_WEIGHT;
+        let left = (squares - most).max(0.0) + LATENCY_VARIANCE * LATENCY_VARIANCE_WEIGHT;
+        let variance = left / freedom;
+        fit.t = (most / variance).sqrt();
+        // knees are as probable as the samples make them, before which each octave was as good as another
+        let weight = |(bucket, gain): &(usize, f64)| {
+            let doublings = (most - gain) / variance / 2.0 * std::f64::consts::LOG2_E;
+            inverse(doublings) / f64::from(level_of(*bucket))
+        };
+        let all: f64 = gains.iter().map(weight).sum();
+        let mut beyond = 0.0;
+        fit.limit = gains
+            .iter()
+            .find(|knee| {
+                beyond += weight(knee);
+                beyond > all * (1.0 - LATENCY_OPTIMISM)
+            })
+            .map_or(u32::MAX, |(bucket, _)| level_of(*bucket));
+        self.fit = fit;
+        if self.trial.is_none() {
+            for kind in self.kinds.values_mut() {
+                kind.base = kind.base_by(fit);
+            }
+        }
     }
 }
 
-/// The logarithm to base 2, from the four basic operations alone: they are exact by IEEE 754, so that every machine
-/// gets the same bits, which a mathematics library doesn't promise.
-fn log2(ms: u64) -> f64 {
-    let value = ms.max(1);
-    let exponent = value.ilog2();
-    let mantissa = value as f64 / (1u64 << exponent) as f64;
-    let s = (mantissa - 1.0) / (mantissa + 1.0);
-    let square = s * s;
-    let series = 1.0
-        + square
-            * (1.0 / 3.0
-                + square
-                    * (1.0 / 5.0 + square * (1.0 / 7.0 + square * (1.0 / 9.0 + square / 11.0))));
-    f64::from(exponent) + 2.0 * s * series * std::f64::consts::LOG2_E
+impl Kind {
+    fn add(&mut self, level: u32, x: f64) {
+        let bucket = bucket_of(level);
+        if self.cells.len() <= bucket {
+            self.cells.resize(bucket + 1, Cell::default());
+        }
+        for cell in [&mut self.cells[bucket], &mut self.all] {
+            cell.n += 1.0;
+            cell.x += x;
+        }
+        self.squares += x * x;
+    }
+
+    fn fade(&mut self) {
+        let keep = 1.0 - 1.0 / LATENCY_MEMORY;
+        self.squares *= keep;
+        for cell in self.cells.iter_mut().chain([&mut self.all]) {
+            cell.n *= keep;
+            cell.x *= keep;
+        }
+    }
+
+    fn base_by(&self, fit: Fit) -> f64 {
+        let load = |bucket| log2(level_of(bucket).into());
+        let cells = self.cells.iter().enumerate();
+        let beyond: f64 = cells.map(|(i, cell)| cell.n * fit.excess(load(i))).sum();
+        (self.all.x - beyond) / self.all.n
+    }
 }
 
-/// 2^-x: what is `2^x` times slower needs this share of the load. Halvings, and a chord between them.
-fn inverse(x: f64) -> f64 {
-    let mut share = 1.0;
-    let mut left = x.clamp(0.0, 8.0);
-    while left >= 1.0 {
-        share /= 2.0;
-        left -= 1.0;
+impl Fit {
+    /// Doublings of the latency at this log2 of the load.
+    fn excess(&self, load: f64) -> f64 {
+        self.slope * (load - self.knee).max(0.0)
     }
-    share * (1.0 - left / 2.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_logarithm_is_one() {
-        for ms in [1u64, 2, 3, 5, 7, 1000, 1023, 1025, 123_456_789] {
-            assert!((log2(ms) - (ms as f64).log2()).abs() < 1e-6, "{ms}");
-        }
-        assert!(log2(0).abs() < 1e-12);
+    /// First outputs on the way up to `top` in flight and after, `slope` doublings slower for each beyond `knee`, until
+    /// something is found.
+    fn climb(latency: &mut Latency, top: u32, knee: u32, slope: u32) -> Finding {
+        (0..200u32)
+            .map(|i| {
+                let level = (1 + i / 3).min(top);
+                let base = 1_000 + 200 * u64::from(i % 5);
+                let load = f64::from(level.max(knee)) / f64::from(knee);
+                let ms = (0..slope).fold(base as f64, |ms, _| ms * load) as u64;
+                let kind = ["a", "b"][i as usize % 2];
+                latency.sample(Instant(i.into()), ms, kind, level, level)
+            })
+            .find(|finding| *finding != Finding::Nothing)
+            .unwrap_or(Finding::Nothing)
     }
 
-    fn feed(latency: &mut Latency, times: u64, base: u64) -> Vec<Finding> {
-        (0..times)
-            .map(|i| latency.sample(Instant(i), base + base * (i % 5) / 10, "worker", 10))
-            .filter(|finding| *finding != Finding::Nothing)
-            .collect()
-    }
-
     #[test]
-    fn a_load_that_slows_is_found_and_another_cause_is_not_ours() {
+    fn the_knee_is_found() {
         let mut latency = Latency::default();
-        assert!(feed(&mut latency, 60, 1000).is_empty());
-        let found = (0..60).find_map(|_| feed(&mut latency, 1, 2000).pop());
-        let Some(Finding::Slower { share, .. }) = found else {
+        let Finding::Slower { limit, .. } = climb(&mut latency, 40, 16, 2) else {
+            panic!("no knee");
+        };
+        assert!((14..=18).contains(&limit), "{limit}");
+        assert!(latency.holds(limit) && !latency.holds(10));
+    }
+
+    #[test]
+    fn what_gets_more_done_is_no_knee() {
+        let mut latency = Latency::default();
+        assert_eq!(climb(&mut latency, 40, 16, 0), Finding::Nothing);
+        let mut latency = Latency::default();
+        assert_eq!(climb(&mut latency, 40, 60, 2), Finding::Nothing);
+    }
+
+    #[test]
+    fn a_cut_that_does_not_help_is_undone() {
+        let mut latency = Latency::default();
+        let time = |i: u32, ms: u64| ms + ms * u64::from(i % 5) / 2;
+        // it became slow, and then more were under way
+        let found = (0..120)
+            .map(|i| {
+                let (ms, level) = if i < 60 {
+                    (1_000, 6 + i % 7)
+                } else {
+                    (4_000, 16)
+                };
+                latency.sample(Instant(0), time(i, ms), "a", level, 16)
+            })
+            .find(|finding| *finding != Finding::Nothing);
+        let Some(Finding::Slower { limit, .. }) = found else {
             panic!("{found:?}");
         };
-        assert!(share < 0.85, "{share}");
-        latency.changed(Instant(0));
-        // as slow as before although less is in flight
-        let found = feed(&mut latency, 20, 2000);
-        assert_eq!(found.first(), Some(&Finding::NotOurs { limit: 10 }));
-        assert!(feed(&mut latency, 60, 2000).is_empty());
+        assert!(limit < 16 && latency.congested);
+        latency.changed(Instant(1));
+        let after = (0..LATENCY_JUDGE)
+            .map(|i| latency.sample(Instant(1), time(i, 8_000), "a", limit, limit))
+            .last();
+        assert_eq!(after, Some(Finding::NotOurs { limit: 16 }));
+        assert!(!latency.congested);
+    }
+
+    #[test]
+    fn a_held_limit_is_left_for_a_look() {
+        let mut latency = Latency::default();
+        let Finding::Slower { mut limit, .. } = climb(&mut latency, 40, 16, 2) else {
+            panic!("no knee");
+        };
+        latency.changed(Instant(1000));
+        let mut looks = Vec::new();
+        for now in 1001..1400 {
+            limit += u32::from(latency.sure() && !latency.holds(limit));
+            let load = f64::from(limit.max(16)) / 16.0;
+            let ms = (1_000 + 200 * (now % 5)) as f64 * load * load;
+            let (Finding::Look { limit: next } | Finding::Slower { limit: next, .. }) =
+                latency.sample(Instant(now), ms as u64, "a", limit, limit)
+            else {
+                continue;
+            };
+            if latency.home.is_some() {
+                looks.push(i64::from(next) - i64::from(limit));
+            }
+            assert!((13..=19).contains(&next), "{next}");
+            limit = next;
+            latency.changed(Instant(now));
+        }
+        // first less, then more, and ever more seldom
+        assert!((2..=4).contains(&looks.len()), "{looks:?}");
+        assert!(looks[0] < 0 && looks[1] > 0, "{looks:?}");
+    }
+
+    #[test]
+    fn a_knee_that_is_no_longer_seen_is_forgotten() {
+        let mut latency = Latency::default();
+        let found = climb(&mut latency, 40, 16, 2);
+        assert!(matches!(found, Finding::Slower { .. }) && latency.congested);
+        latency.changed(Instant(1000));
+        for i in 0..1500 {
+            let level = 10 + i as u32 % 40;
+            latency.sample(Instant(1000 + i), 1_000 + 200 * (i % 7), "a", level, 64);
+        }
+        assert!(!latency.congested && !latency.holds(40));
     }
 }

@@ -16,6 +16,7 @@ pub mod fixed;
 mod lanes;
 mod latency;
 pub mod limiter;
+mod logarithm;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod properties;
 

@@ -248,7 +248,7 @@ impl Beside {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn concurrency_holds_its_promises(ops in ops(), seed in any::<u64>()) {
         let mut beside = Beside::new(limits(6, 3, 2), seed);

@@ -57,38 +57,36 @@ pub const CREDIT_MAX: u32 = 12_000;
 /// What is kept for the search after a change: at the highest limit known no raise is paid from it.
 pub const CREDIT_RESERVE: u32 = 4_000;
 
-/// Samples of an agent's latency until it can be compared.
-pub const LATENCY_LEARN: u32 = 4;
-/// Weight of the past in a baseline, in samples.
-pub const LATENCY_MEMORY: f64 = 256.0;
-/// Samples of one epoch. More see smaller changes, later.
-pub const LATENCY_EPOCH: u32 = 64;
-/// Samples of an epoch before anything is decided, and before a raise once latency was the limit.
-pub const LATENCY_MIN: u32 = 8;
-pub const LATENCY_SURE: u32 = 16;
-/// ...and the most excess latency, in doublings and with its standard error, that such a raise tolerates.
-pub const LATENCY_SLACK: f64 = 0.15;
-/// Samples after a cut until it is judged.
+/// Samples of latency after which an older one counts for 1/e.
+pub const LATENCY_MEMORY: f64 = 512.0;
+/// An agent of which less than so many samples are left is forgotten.
+pub const LATENCY_FADED: f64 = 1e-6;
+/// Samples until a knee is believed at all, and those after a change of the limit until latency changes it again.
+pub const LATENCY_ENOUGH: f64 = 12.0;
+pub const LATENCY_SURE: u32 = 8;
+/// Standard errors that the slope beyond the knee is away from none: for the first cut, and to hold a limit.
+pub const LATENCY_KNEE_T: f64 = 4.0;
+pub const LATENCY_HOLD_T: f64 = 2.5;
+/// A cut is forgotten when the slope is not even so many standard errors away from none.
+pub const LATENCY_END_T: f64 = 1.0;
+/// The probability that the knee is no higher than the limit taken for it: too high a limit costs half as much as too low
+/// a one, and teaches more.
+pub const LATENCY_OPTIMISM: f64 = 0.6;
+/// A limit that is so many times lower than the knee is raised as if none were known.
+pub const LATENCY_FAR: u32 = 2;
+/// A held limit is left, by this share of it, for so many samples: after the first so many at one limit, then after twice
+/// as many each time.
+pub const LATENCY_LOOK_SHARE: u32 = 10;
+pub const LATENCY_LOOK: u32 = 16;
+pub const LATENCY_LOOK_AFTER: u32 = 32;
+/// A cut that should help by so many doublings is an experiment, judged after so many samples. A shallow one tells
+/// nothing: its help is within chance.
+pub const LATENCY_DEEP: f64 = 0.5;
 pub const LATENCY_JUDGE: u32 = 16;
-/// Doublings of speed for each halving of the load from which a cut cost nothing, and the share that the next one leaves.
-pub const LATENCY_ELASTIC: f64 = 1.0;
-pub const LATENCY_FURTHER: f64 = 0.75;
-/// z-score of an epoch above which it is not part of the baseline, nothing is raised, and the limit is cut.
-pub const LATENCY_CALM_Z: f64 = 1.0;
-pub const LATENCY_HOLD_Z: f64 = 2.0;
-pub const LATENCY_CUT_Z: f64 = 3.0;
 /// Variance of a log-latency, in doublings squared, before anything is known, and the samples that this is worth: few
 /// samples that happen to be alike must not make the next one a surprise.
 pub const LATENCY_VARIANCE: f64 = 0.5;
 pub const LATENCY_VARIANCE_WEIGHT: f64 = 8.0;
-/// A cut must lower the excess latency to this share of what it was; otherwise the load was not the cause, the new
-/// latency becomes the baseline and the cut is undone.
-pub const LATENCY_RELIEF: f64 = 0.7;
-/// Deepest and lightest cut for latency, as a share of the limit.
-pub const LATENCY_CUT_MOST: f64 = 0.5;
-pub const LATENCY_CUT_LEAST: f64 = 0.9;
-/// Samples of the baselines that are learnt anew below a cut; then they stand.
-pub const LATENCY_LESSONS: u32 = 64;
 /// Agents whose latency is known at a time.
 pub const LATENCY_KINDS: usize = 64;
 
