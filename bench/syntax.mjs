@@ -4,9 +4,11 @@
 // The folder has the rivals in its node_modules: @ast-grep/napi with @ast-grep/lang-rust and @ast-grep/lang-python (native),
 // @ast-grep/wasm, web-tree-sitter and @vscode/tree-sitter-wasm. `--sources`: more places with files in TypeScript.
 // In OpenCode's own runtime: BUN_BE_BUN=1 "$(node tools/opencode-bin.mjs)" run bench/syntax.mjs …
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { library, scratch, sources } from "../tests/code/syntax/lib.mjs";
 import { openTree } from "../pkg/code.js";
@@ -19,11 +21,28 @@ const FOLDER = resolve(process.argv[2] ?? ".");
 const MAX_BYTES = Number(flag("mb", 20)) * 1e6;
 const ROUNDS = Number(flag("rounds", 5));
 const PLACES = flag("sources", "").split(",").filter(Boolean);
+/** A file's ending, a rare pattern, a common one, and the same as a query. */
 const LANGUAGES = {
-  typescript: [".ts", "type $N = keyof $T", "interface $N { $$$B }"],
-  rust: [".rs", "$A.unwrap_or_default()", "$A.unwrap()"],
-  python: [".py", "$A.setdefault($B, $C)", "self.$A = $B"],
+  typescript: [
+    ...[".ts", "type $N = keyof $T", "interface $N { $$$B }"],
+    "(interface_declaration !type_parameters . (type_identifier) . (interface_body)) @found",
+  ],
+  rust: [
+    ...[".rs", "$A.unwrap_or_default()", "$A.unwrap()"],
+    '(call_expression function: (field_expression field: (_) @name) arguments: (arguments) @none (#eq? @name "unwrap") (#eq? @none "()")) @found',
+  ],
+  python: [
+    ...[".py", "$A.setdefault($B, $C)", "self.$A = $B"],
+    '(assignment left: (attribute object: (identifier) @name (#eq? @name "self")) !type) @found',
+  ],
 };
+/** The outline is measured on the file whose length is nearest to this. Bytes. */
+const OUTLINED = 820_000;
+/** What another contender left behind is freed before the next is measured: native trees are, in turns. */
+const SETTLE_MS = 700;
+const WARM_UP = 5;
+/** `@ast-grep/wasm` is given so many bytes. */
+const KEPT_BYTES = 2_000_000;
 const ONLY = flag("only", Object.keys(LANGUAGES).join()).split(",");
 
 const require = createRequire(join(FOLDER, "x.js"));
@@ -36,16 +55,49 @@ const nativeName = (language) => (language === "typescript" ? native.Lang.TypeSc
 
 const grammarOf = (language) => require.resolve(`@vscode/tree-sitter-wasm/wasm/tree-sitter-${language}.wasm`);
 
-/** web-tree-sitter's parsers, by language. */
+/** web-tree-sitter by language: its parser, the common pattern as a query, and the query of the grammar's own tags. */
 async function webTreeSitter() {
-  const { Parser, Language } = await import(pathToFileURL(require.resolve("web-tree-sitter")).href);
+  const { Parser, Language, Query } = await import(pathToFileURL(require.resolve("web-tree-sitter")).href);
   await Parser.init();
-  const parsers = {};
+  const made = {};
   for (const language of ONLY) {
-    parsers[language] = new Parser();
-    parsers[language].setLanguage(await Language.load(grammarOf(language)));
+    const parser = new Parser();
+    const grammar = await Language.load(grammarOf(language));
+    parser.setLanguage(grammar);
+    const query = new Query(grammar, LANGUAGES[language][3]);
+    made[language] = { parser, query, tags: new Query(grammar, tagsOf(language)) };
   }
-  return parsers;
+  return made;
+}
+
+/** The tags query that comes with a grammar's crate. */
+function tagsOf(language) {
+  const registry = join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "registry/src");
+  const crates = join(registry, readdirSync(registry)[0]);
+  const of = (name) =>
+    readdirSync(crates).find((crate) => new RegExp(`^tree-sitter-${name}-\\d`).test(crate));
+  const tags = (name) => readFileSync(join(crates, of(name), "queries/tags.scm"), "utf8");
+  // a query of their documentation's comments, which web-tree-sitter has no use for
+  const text = language === "typescript" ? tags("javascript") + tags("typescript") : tags(language);
+  return text.replaceAll(/\(#(strip|select-adjacent|set-adjacent)![^)]*\)/g, "");
+}
+
+/** `@ast-grep/wasm`, with the same grammars. */
+async function astGrepWasm() {
+  // it is made for bundlers: its main file imports the module itself, which Node can't
+  const folder = join(FOLDER, "node_modules/@ast-grep/wasm");
+  const glue = "./wasm_bg.js";
+  const astGrep = await import(pathToFileURL(join(folder, glue)).href);
+  const { instance } = await WebAssembly.instantiate(readFileSync(join(folder, "wasm_bg.wasm")), {
+    [glue]: astGrep,
+  });
+  astGrep.__wbg_set_wasm(instance.exports);
+  instance.exports.__wbindgen_start();
+  await astGrep.initializeTreeSitter();
+  const expando = { rust: "µ", python: "µ" };
+  const of = (language) => ({ libraryPath: grammarOf(language), expandoChar: expando[language] });
+  await astGrep.registerDynamicLanguage(Object.fromEntries(ONLY.map((language) => [language, of(language)])));
+  return astGrep;
 }
 
 const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
@@ -62,6 +114,7 @@ async function race(name, contenders) {
   for (let round = 0; round < ROUNDS; round++) {
     for (const [i, [, run, prepare]] of contenders.entries()) {
       await prepare?.();
+      await pause(SETTLE_MS);
       const { ms, result } = await timed(run);
       times[i].push(ms);
       results[i] = result;
@@ -75,11 +128,34 @@ async function race(name, contenders) {
   console.log(`  ${name}: ${median(ours).toFixed(1)} ms (${results[0]}) ${shown.join(", ")}`);
 }
 
+/** An outline made with web-tree-sitter: a line for each definition. Gives how many. */
+function written(tree, tags) {
+  const lines = [];
+  for (const { captures } of tags.matches(tree.rootNode)) {
+    const defined = captures.find(({ name }) => name.startsWith("definition."));
+    const name = captures.find(({ name }) => name === "name");
+    if (!defined || !name) continue;
+    const { startPosition, endPosition } = defined.node;
+    lines.push(`${startPosition.row + 1}-${endPosition.row + 1} ${defined.name} ${name.node.text}`);
+  }
+  tree.delete();
+  return lines.join("\n").split("\n").length;
+}
+
 const it = await library();
-const parsers = await webTreeSitter();
+const web = await webTreeSitter();
+const wasm = await astGrepWasm();
 
 for (const language of ONLY) {
   const [extension, rare, common] = LANGUAGES[language];
+  const { parser, query, tags } = web[language];
+  /** What web-tree-sitter finds in a text. */
+  const queried = (query) => (text) => {
+    const tree = parser.parse(text);
+    const { length } = query.matches(tree.rootNode);
+    tree.delete();
+    return length;
+  };
   const lang = nativeName(language);
   let bytes = 0;
   const texts = sources(extension, 20_000, { most: 2_000_000, places: PLACES }).filter(
@@ -127,6 +203,15 @@ for (const language of ONLY) {
     await race("every file parsed and searched", [
       ["ours", inMemory((text) => it(language).find(language, common, text).length / 2)],
       ["@ast-grep/napi", inMemory((text) => native.parse(lang, text).root().findAll(common).length)],
+      ["web-tree-sitter", inMemory(queried(query))],
+    ]);
+    // it keeps what it parsed: more than some files fill the memory
+    let left = KEPT_BYTES;
+    const some = chosen.filter(({ text }) => (left -= text.length) > 0);
+    const inSome = (find) => () => some.reduce((n, { text }) => n + find(text), 0);
+    await race(`the first ${some.length} of them`, [
+      ["ours", inSome((text) => it(language).find(language, common, text).length / 2)],
+      ["@ast-grep/wasm", inSome((text) => wasm.parse(language, text).root().findAll(common).length)],
     ]);
     await race("parsed alone", [
       ["ours", inMemory((text) => Number(it(language).hasErrors(language, text)))],
@@ -134,7 +219,7 @@ for (const language of ONLY) {
       [
         "web-tree-sitter",
         inMemory((text) => {
-          const tree = parsers[language].parse(text);
+          const tree = parser.parse(text);
           const found = Number(tree.rootNode.hasError);
           tree.delete();
           return found;
@@ -142,6 +227,27 @@ for (const language of ONLY) {
       ],
     ]);
   }
+  const distance = ({ text }) => Math.abs(text.length - OUTLINED);
+  const { text } = texts.reduce((best, file) => (distance(file) < distance(best) ? file : best));
+  const dir = join(scratch("bench"), `${language}-outline`);
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  const tree = openTree(dir);
+  let copies = 0;
+  const path = () => `${copies}${extension}`;
+  // a file that was never seen, in a worker whose code is as warm as the other's
+  const copy = () => writeFileSync(join(dir, `${++copies}${extension}`), text);
+  const outlined = async () => (await tree.outline({ path: path() })).split("\n").length;
+  for (let round = 0; round < WARM_UP; round++) {
+    copy();
+    await outlined();
+    written(parser.parse(text), tags);
+  }
+  await race(`outline of ${text.length} bytes`, [
+    ["ours", outlined, copy],
+    ["web-tree-sitter", () => written(parser.parse(readFileSync(join(dir, path()), "utf8")), tags)],
+  ]);
+  await tree.close();
 }
 
 // an edit in a file of 5,000 to 7,000 lines, parsed from the tree before
