@@ -58,7 +58,7 @@ async function playgroundTests() {
   await build();
   await buildPlayground();
   await run("cargo", ["build", "--quiet", "--features", "sim", "--example", "stories"]);
-  return nodeTest(testFiles("tests/www"));
+  return foreign(testFiles("tests/www"), 1);
 }
 
 /** What prettier checks: written by people, so not what Rust generates. */
@@ -85,15 +85,20 @@ async function hostTests() {
 
 const testFiles = (folder) => filesBelow(folder).filter((path) => path.endsWith(".test.mjs"));
 
-/**
- * The end-to-end tests, two files at a time: they mostly wait. The real OpenCode on a busy machine has races of its own:
- * a file that fails is run once more, alone, at the end, which is said; failing again it fails the run.
- */
+/** The end-to-end tests, two files at a time: they mostly wait. */
 async function endToEnd() {
   await run("cargo", ["build", "--quiet", ...NATIVE, "--example", "fidelity"]); // for the comparison with the real OpenCode
+  return foreign(testFiles("tests/e2e"), 2);
+}
+
+/**
+ * Tests in a program that is not ours, `lanes` files at a time: the real OpenCode and the real browser have races of their
+ * own. A file that fails is run once more, alone, at the end, which is said; failing again it fails the run.
+ */
+async function foreign(files, lanes) {
   const texts = [];
   const again = [];
-  const waiting = testFiles("tests/e2e");
+  const waiting = [...files];
   const lane = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const began = performance.now();
@@ -103,7 +108,7 @@ async function endToEnd() {
       else again.push(file);
     }
   };
-  await Promise.all([lane(), lane()]);
+  await Promise.all(Array.from({ length: lanes }, lane));
   if (again.length > 0) console.log(`\nAGAIN, for they failed: ${again.join(", ")}`);
   for (const file of again) texts.push((await nodeTest([file])).text);
   return { text: texts.join("\n") };

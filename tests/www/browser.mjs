@@ -72,8 +72,7 @@ export async function open({ base = "/", folder } = {}) {
 }
 
 /** Waits until the page has its module and has drawn a run. */
-export const started = (page) =>
-  page.locator("html[data-ready]").waitFor({ state: "attached", timeout: 10_000 });
+export const started = (page) => page.locator("html[data-ready]").waitFor({ state: "attached" });
 
 /** Chooses a story with the mouse. */
 export async function choose(page, story) {

@@ -35,6 +35,9 @@ const answer = (page) => page.locator("#lab-answer");
 /** Waits until no question is open. */
 const settled = (page) => page.locator("#lab-answer:not([aria-busy])").waitFor({ state: "attached" });
 
+/** Waits until the tree is of the file that was asked for last. */
+const drawn = (page) => page.locator("#lab-nodes:not([aria-busy])").waitFor({ state: "attached" });
+
 /** Waits until a question was answered; gives the answer's lines. */
 async function answered(page) {
   await page.locator("#lab-said", { hasText: /^Answered in / }).waitFor();
@@ -153,6 +156,8 @@ test("matches are lit in the text and in the tree, and a place leads from one to
   const page = await site.page("#view=lab&tool=ast_search&pattern=Some(%24A)&globs=src%2Fmission%2F**");
   const match = page.locator("#lab-nodes .match");
   await match.first().waitFor();
+  await answered(page);
+  await drawn(page);
   const lit = await page.evaluate(() => [...CSS.highlights.get("lab-match")].map(String));
   assert.equal(lit.length, await match.count());
   for (const text of lit) assert.match(text, /^Some\(/);
@@ -160,14 +165,14 @@ test("matches are lit in the text and in the tree, and a place leads from one to
   await match.first().click();
   assert.deepEqual(await page.evaluate(() => [...CSS.highlights.get("lab-node")].map(String)), [lit[0]]);
   await page.locator("#lab-answer button:not(.file)").nth(2).click();
-  await page.locator("#lab-nodes .here").waitFor();
-  const shows = (selector) =>
-    page.locator(selector).evaluate((element) => {
+  await drawn(page);
+  assert.ok(
+    await page.locator("#lab-nodes .here").evaluate((element) => {
       const holder = element.closest(".scroll").getBoundingClientRect();
       const { top } = element.getBoundingClientRect();
       return top >= holder.top && top < holder.bottom;
-    });
-  assert.ok(await shows("#lab-nodes .here"));
+    }),
+  );
 });
 
 test("what is wrong is told in words, and the next question is answered", async () => {
@@ -240,6 +245,7 @@ test("the lab works from the keyboard alone", async () => {
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
   await page.locator("#lab-nodes .match").first().waitFor();
+  await drawn(page);
   for (let i = 0; (await page.evaluate("document.activeElement.role")) !== "treeitem"; i++) {
     assert.ok(i < 10, "Tab never reaches the tree");
     await page.keyboard.press("Tab");

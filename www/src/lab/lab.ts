@@ -67,6 +67,7 @@ export class Lab {
   }
 
   private open(chosen: Chosen, asks = true): void {
+    this.opening.abort();
     void this.tree?.close();
     this.chosen = chosen;
     this.tree = openTree(chosen.source);
@@ -159,6 +160,7 @@ export class Lab {
     const { tree } = this;
     if (!tree) return;
     this.openPath = path;
+    this.source.wait();
     const { pattern } = (this.tool.id === "ast_search" && this.typed.get(this.tool.id)) || {};
     try {
       // of another language than the pattern: its tree alone

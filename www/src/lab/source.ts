@@ -21,8 +21,14 @@ export class Source {
     this.text.addEventListener("click", (event) => this.pointAt(event));
   }
 
+  /** Until a file is shown, or it is said why it is not, what stands there is of another. */
+  wait(): void {
+    this.list.setAttribute("aria-busy", "true");
+  }
+
   /** Shows a file's tree, at the first match or at a line. */
   show(path: string, tree: SyntaxTree, line?: number): void {
+    this.list.removeAttribute("aria-busy");
     const isSame = this.tree?.text === tree.text && byId("lab-path").textContent === path;
     this.tree = tree;
     byId("lab-path").textContent = path;
@@ -54,6 +60,7 @@ export class Source {
 
   /** Says why there is no tree. */
   fail(path: string, why: string): void {
+    this.list.removeAttribute("aria-busy");
     this.tree = undefined;
     byId("lab-path").textContent = path;
     byId("lab-shape").textContent = why;
