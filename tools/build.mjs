@@ -54,17 +54,18 @@ const PARSING = { env: CODE_ENV, optLevels: SMALLEST, maxMemory: 1 << 30 };
 const MODULES = [
   { name: "engine", feature: "engine" },
   { name: "search", feature: "search", env: VECTORS_ENV, optLevels: SEARCHING },
-  // shipped packed, by what browsers can unpack too: loaded only when a processor, or a file, needs it
+  // for runtimes without vector instructions, of which no browser is one that is up to date
   {
     name: "search-plain",
     feature: "search",
     env: CODE_ENV,
     optLevels: SEARCHING,
     glue: "search",
-    packed: true,
+    packed: "br",
   },
   { name: "syntax", feature: "syntax", ...PARSING },
-  { name: "syntax-more", feature: "syntax-more", ...PARSING, packed: true },
+  // for rare languages; browsers, too, can unpack it
+  { name: "syntax-more", feature: "syntax-more", ...PARSING, packed: "gz" },
 ];
 // What is bundled: the plugin, and what of the code tools runs in threads of its own or in other programs.
 const ENTRIES = {
@@ -89,12 +90,18 @@ const WWW_INPUTS = ["www/src", ...PAGE_FILES.map((name) => `www/${name}`), "pack
 const SAMPLE = ["src/mission", "src/concurrency", "src/exec", "host", "www/sample"];
 const SAMPLE_FILES = /^(?!host\/generated).*\.(rs|ts|sh|py|json|toml|md|txt)$/;
 const dirOf = (name) => `target/wasm/${name}`;
-const shippedAs = ({ name, packed }) => `${name}.wasm${packed ? ".gz" : ""}`;
-const BROTLI = {
-  params: {
-    [constants.BROTLI_PARAM_QUALITY]: 9,
-    [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
-  },
+const shippedAs = ({ name, packed }) => [name, "wasm", packed].filter(Boolean).join(".");
+const brotli = (bytes, quality) =>
+  brotliCompressSync(bytes, {
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: quality,
+      [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
+    },
+  });
+/** What is loaded only when a processor, or a file, needs it is shipped packed. */
+const PACKERS = {
+  gz: (bytes) => gzipSync(bytes, { level: 9 }),
+  br: (bytes) => brotli(bytes, constants.BROTLI_MAX_QUALITY),
 };
 const wasmOf = ({ name, glue = name }) => `${dirOf(name)}/${glue}_bg.wasm`;
 const WASM_INPUTS = [
@@ -141,7 +148,7 @@ async function bundlePlayground() {
   for (const name of PAGE_FILES) copyFileSync(at("www", name), `${out}/${name}`);
   copyFileSync(at(wasmOf(THEATRE)), `${out}/theatre.wasm`);
   // the lab's modules: the page asks for them when it is first looked at
-  for (const module of MODULES.slice(1))
+  for (const module of MODULES.filter(({ name, packed }) => name !== "engine" && packed !== "br"))
     copyFileSync(at("pkg", shippedAs(module)), `${out}/${shippedAs(module)}`);
   writeFileSync(`${out}/sample.json`, JSON.stringify(sampleFiles()));
   const options = {
@@ -364,7 +371,8 @@ async function buildPackage() {
   checkBundle(metafile);
   for (const module of MODULES) {
     const bytes = readFileSync(at(wasmOf(module)));
-    writeFileSync(at("pkg", shippedAs(module)), module.packed ? gzipSync(bytes, { level: 9 }) : bytes);
+    const pack = PACKERS[module.packed];
+    writeFileSync(at("pkg", shippedAs(module)), pack ? pack(bytes) : bytes);
   }
   copyFileSync(at(SCHEMA), at("pkg/options.schema.json"));
   for (const name of ["LICENSE", "README.md"]) copyFileSync(at(name), at("pkg", name));
@@ -456,11 +464,7 @@ function printSizes(folder) {
   console.log(`${"kB".padEnd(24)}${["raw", "gzip", "brotli"].map((s) => s.padStart(9)).join("")}`);
   for (const path of filesBelow(folder)) {
     const bytes = readFileSync(at(path));
-    const sizes = [
-      bytes.length,
-      gzipSync(bytes, { level: 9 }).length,
-      brotliCompressSync(bytes, BROTLI).length,
-    ];
+    const sizes = [bytes.length, gzipSync(bytes, { level: 9 }).length, brotli(bytes, 9).length];
     total = total.map((sum, i) => sum + sizes[i]);
     console.log(`${path.padEnd(24)}${kb(sizes)}`);
   }
@@ -492,7 +496,7 @@ function printGrammars() {
     const linked = Buffer.concat(
       paths.flatMap((path) => objectsOf(readFileSync(path)).flatMap(linkedSections)),
     );
-    const sizes = [linked.length, brotliCompressSync(linked, BROTLI).length];
+    const sizes = [linked.length, brotli(linked, 9).length];
     console.log(`${crate.padEnd(24)}${sizes.map((bytes) => (bytes / 1000).toFixed(1).padStart(9)).join("")}`);
   }
 }

@@ -63,7 +63,7 @@ const hasVectors = () => WebAssembly.validate(VECTORS);
 export function fileOf(artefact: Artefact) {
   switch (artefact) {
     case "search":
-      return hasVectors() ? "search.wasm" : "search-plain.wasm.gz";
+      return hasVectors() ? "search.wasm" : "search-plain.wasm.br";
     case "syntax":
       return "syntax.wasm";
     case "syntax-more":

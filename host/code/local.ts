@@ -1,6 +1,6 @@
 // An instance over a folder of this machine, in Node or Bun.
 import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { NodeFiles } from "./files";
 import { fileOf, Instance, type Artefact, type Files, type Settings } from "./instance";
 
@@ -27,5 +27,6 @@ function moduleOf(artefact: Artefact): WebAssembly.Module {
 function bytesOf(artefact: Artefact): Uint8Array<ArrayBuffer> {
   const name = fileOf(artefact);
   const bytes = readFileSync(new URL(`./${name}`, import.meta.url));
-  return name.endsWith(".gz") ? gunzipSync(bytes) : bytes;
+  if (name.endsWith(".gz")) return gunzipSync(bytes);
+  return name.endsWith(".br") ? brotliDecompressSync(bytes) : bytes;
 }

@@ -233,6 +233,12 @@ impl Mission {
     }
 
     fn send(&mut self, cx: &mut Context) {
+        if let Some(id) = self.turn.prompt.unanswered.take() {
+            // it may be stored yet, and have its turn: another one now would be a second
+            self.enter(cx, Phase::Prompting);
+            self.in_flight = Some((id, Request::Prompt));
+            return;
+        }
         if let Some(reason) = self.budget.exhausted(cx.now, &cx.policy.mission) {
             self.end(cx, Rule::Ceiling, reason);
             return;

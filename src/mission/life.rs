@@ -100,6 +100,7 @@ impl Mission {
     }
 
     pub(super) fn on_restored(&mut self, cx: &mut Context, cause: RestoreCause) {
+        self.turn.prompt.unanswered = None; // its answer goes to the instance before
         match cause {
             RestoreCause::Restart => {
                 self.in_flight = None;

@@ -22,6 +22,7 @@ impl Mission {
             self.on_check(cx, changes, outcome);
             return;
         }
+        self.turn.prompt.unanswered.take_if(|id| *id == effect);
         if self.in_flight.as_ref().is_none_or(|(id, _)| *id != effect) {
             if planted!(ResendOnLateReply) && matches!(outcome, Outcome::Err(_)) {
                 self.enter(cx, Phase::Prompting);

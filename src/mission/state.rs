@@ -92,6 +92,9 @@ pub(super) struct OurPrompt {
     pub awaiting: bool,
     /// Whether it was accepted is not known: its answer failed.
     pub in_doubt: bool,
+    /// The person aborted while it was on its way to the host, which has not answered it yet.
+    #[serde(default)]
+    pub unanswered: Option<EffectId>,
 }
 
 /// The person's messages and commands, on their way to a turn.
@@ -422,7 +425,11 @@ impl Mission {
         if let Some(node) = self.phase_node.take() {
             self.resources.release(node);
         }
-        self.in_flight = None;
+        if let Some((id, Request::Prompt)) = self.in_flight.take()
+            && phase == Phase::Paused
+        {
+            self.turn.prompt.unanswered = Some(id);
+        }
         self.phase = phase;
         self.phase_node = self.resources.open(self.root);
         if matches!(phase, Phase::Working | Phase::Held) && !planted!(SkipWatch) {

@@ -50,7 +50,7 @@ async function pack() {
     "index.js",
     "options.schema.json",
     "package.json",
-    "search-plain.wasm.gz",
+    "search-plain.wasm.br",
     "search.wasm",
     "syntax-more.wasm.gz",
     "syntax.wasm",

@@ -113,3 +113,33 @@ fn a_status_turn_while_the_turns_end_is_looked_up_does_not_pause_the_mission() {
         host.assert_sent(1);
     }
 }
+
+#[test]
+fn a_prompt_that_the_host_still_has_is_waited_for_when_the_person_resumes_elsewhere() {
+    for accepted in [true, false] {
+        let mut host = Fake::started(plain);
+        host.hold_prompts = true;
+        host.turn_with(list(1, 3), "one");
+        host.assert_phase(Phase::Prompting);
+        host.send(Event::SessionError {
+            session: root(),
+            fault: Fault::Cancelled,
+        });
+        host.assert_phase(Phase::Paused);
+        let nothing = String::new();
+        host.command("ses_new", Command::Task { objective: nothing });
+        host.assert_phase(Phase::Prompting);
+        host.assert_sent(1);
+        host.hold_prompts = false;
+        if accepted {
+            host.answer(Outcome::Ok(Payload::Done));
+        } else {
+            host.answer(Outcome::Err(unavailable()));
+            host.wait_for_prompt(10_000);
+            host.assert_sent(2);
+            assert!(host.prompts[1].redrive, "it may be stored");
+        }
+        host.turn_with(list(3, 3), "three");
+        host.assert_complete();
+    }
+}

@@ -7,9 +7,8 @@ import { BrowserFiles } from "./files";
 import type { Order, Told } from "./messages";
 
 // each named as a whole, so that bundlers find the files
-const MODULES: Record<ArtefactFile, URL> = {
+const MODULES: Partial<Record<ArtefactFile, URL>> = {
   "search.wasm": new URL("./search.wasm", import.meta.url),
-  "search-plain.wasm.gz": new URL("./search-plain.wasm.gz", import.meta.url),
   "syntax.wasm": new URL("./syntax.wasm", import.meta.url),
   "syntax-more.wasm.gz": new URL("./syntax-more.wasm.gz", import.meta.url),
 };
@@ -85,6 +84,8 @@ function instanceOf(artefact: Artefact, tree: BrowserFiles): Promise<Instance> {
 
 async function load(artefact: Artefact): Promise<WebAssembly.Module> {
   const url = MODULES[fileOf(artefact)];
+  if (!url)
+    throw new Error("This browser has no vector instructions in WebAssembly. Open the page in a newer one.");
   const response = await fetch(url).catch(() => undefined);
   if (!response?.ok) {
     const why = response ? `HTTP ${response.status}` : "is there a network?";
