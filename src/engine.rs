@@ -16,8 +16,8 @@ use crate::mission::{Context, Mission, Phase, Rule, StopReason, session_of};
 use crate::policy::{ENDED_KEPT, OBJECTIVE_CHARS, Policy, RECENT_IDS};
 use crate::prompt;
 use crate::recent::Recent;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::time::Instant;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// All orchestration state of one OpenCode project.
 ///
@@ -27,21 +27,21 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Engine {
     policy: Policy,
     now: Instant,
-    missions: BTreeMap<MissionId, Mission>,
+    missions: SortedMap<MissionId, Mission>,
     last_id: u32,
     /// Messages of sessions without an open mission: the next one there may be told of them again.
     overheard: Recent<MessageId, RECENT_IDS>,
     alarm: Option<Instant>,
-    journaled: BTreeMap<MissionId, u64>,
+    journaled: SortedMap<MissionId, u64>,
     /// By the session whose tasks they run.
-    executors: BTreeMap<SessionId, UnifiedTaskExecutor>,
+    executors: SortedMap<SessionId, UnifiedTaskExecutor>,
     last_executor: u32,
     /// Size of each executor's journal, and the size at which it is compacted.
-    tasks_journaled: BTreeMap<SessionId, (u64, u64)>,
+    tasks_journaled: SortedMap<SessionId, (u64, u64)>,
     limiter: Controller,
     /// What the executors told the limiter in this step, and whose state changed in it.
     notes: Vec<Note>,
-    touched: BTreeSet<SessionId>,
+    touched: SortedSet<SessionId>,
 }
 
 impl Engine {
@@ -52,17 +52,17 @@ impl Engine {
         Self {
             policy,
             now: Instant(0),
-            missions: BTreeMap::new(),
+            missions: SortedMap::new(),
             last_id: 0,
             overheard: Recent::default(),
             alarm: None,
-            journaled: BTreeMap::new(),
-            executors: BTreeMap::new(),
+            journaled: SortedMap::new(),
+            executors: SortedMap::new(),
             last_executor: 0,
-            tasks_journaled: BTreeMap::new(),
+            tasks_journaled: SortedMap::new(),
             limiter,
             notes: Vec::new(),
-            touched: BTreeSet::new(),
+            touched: SortedSet::new(),
         }
     }
 

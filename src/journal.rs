@@ -162,7 +162,7 @@ pub(crate) fn entry(line: &str, number: usize) -> Result<Entry, JournalError> {
     if line.starts_with(SNAPSHOT) {
         return Ok(Entry::Snapshot(Box::new(snapshot(line)?)));
     }
-    let event = serde_json::from_str(line).map_err(|error| JournalError::Damaged {
+    let event = crate::json::from_str(line).map_err(|error| JournalError::Damaged {
         line: number,
         error,
     })?;
@@ -171,11 +171,11 @@ pub(crate) fn entry(line: &str, number: usize) -> Result<Entry, JournalError> {
 
 /// Reads a snapshot line.
 pub(crate) fn snapshot(line: &str) -> Result<(Policy, Subject), JournalError> {
-    let version: Version = serde_json::from_str(line).map_err(JournalError::Foreign)?;
+    let version: Version = crate::json::from_str(line).map_err(JournalError::Foreign)?;
     if version.journal != VERSION {
         return Err(JournalError::Version(version.journal));
     }
-    let snapshot: Snapshot = serde_json::from_str(line).map_err(JournalError::Foreign)?;
+    let snapshot: Snapshot = crate::json::from_str(line).map_err(JournalError::Foreign)?;
     let subject = match (snapshot.mission, snapshot.tasks) {
         (Some(mission), _) => Subject::Mission(mission),
         (None, Some(tasks)) => Subject::Tasks(tasks),

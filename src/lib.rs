@@ -31,6 +31,7 @@
 //! | `code` | code tools over the `Files` callbacks, in modules of their own (features) |
 //! | [`journal`] | record and replay |
 //! | [`view`] | `/mission` and other displays |
+//! | [`json`], [`sorted`] | reading JSON, and maps, in little code: a host compiles all of it before the first event |
 //! | `wasm` | the JavaScript edge |
 
 #![deny(unsafe_code)]
@@ -73,6 +74,7 @@ pub mod exec;
 pub mod fault;
 pub mod id;
 pub mod journal;
+pub mod json;
 pub mod mission;
 pub mod policy;
 pub mod prompt;
@@ -80,6 +82,7 @@ mod recent;
 pub mod resource;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod sorted;
 pub mod time;
 pub mod view;
 

@@ -5,9 +5,9 @@
 //! No call costs more than what it touches, whatever else is owned.
 
 use crate::id::{SessionId, TimerId};
+use crate::sorted::{SortedMap, SortedSet};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// An owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,29 +25,29 @@ struct Timer<P> {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Node {
     parent: Option<NodeId>,
-    children: BTreeSet<NodeId>,
-    sessions: BTreeSet<SessionId>,
-    timers: BTreeSet<TimerId>,
+    children: SortedSet<NodeId>,
+    sessions: SortedSet<SessionId>,
+    timers: SortedSet<TimerId>,
 }
 
 /// The ownership tree. `P` says what a timer is for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResourceTracker<P> {
     next: u32,
-    nodes: BTreeMap<NodeId, Node>,
-    sessions: BTreeMap<SessionId, NodeId>,
-    timers: BTreeMap<TimerId, Timer<P>>,
-    deadlines: BTreeSet<(Instant, TimerId)>,
+    nodes: SortedMap<NodeId, Node>,
+    sessions: SortedMap<SessionId, NodeId>,
+    timers: SortedMap<TimerId, Timer<P>>,
+    deadlines: SortedSet<(Instant, TimerId)>,
 }
 
 impl<P> Default for ResourceTracker<P> {
     fn default() -> Self {
         Self {
             next: 0,
-            nodes: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            timers: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            nodes: SortedMap::new(),
+            sessions: SortedMap::new(),
+            timers: SortedMap::new(),
+            deadlines: SortedSet::new(),
         }
     }
 }

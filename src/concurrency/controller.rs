@@ -16,9 +16,9 @@ use crate::fault::Fault;
 use crate::policy::LimitsPolicy;
 use crate::policy::concurrency::FOREGROUND_RUN;
 use crate::policy::options::ANY;
+use crate::sorted::SortedMap;
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A place in the queue and then in flight. Chosen by the caller; unique while it waits or is leased.
@@ -84,10 +84,10 @@ pub struct AdaptiveConcurrencyController {
     seed: u64,
     kind: LimiterKind,
     lanes: Lanes,
-    leases: BTreeMap<Ticket, Lease>,
-    keys: BTreeMap<String, Key>,
+    leases: SortedMap<Ticket, Lease>,
+    keys: SortedMap<String, Key>,
     /// In flight, by agent.
-    agents: BTreeMap<String, u32>,
+    agents: SortedMap<String, u32>,
     /// Foreground launches in a row while a background task waited.
     run: u32,
     /// The newest `now`, for displays.
@@ -126,9 +126,9 @@ impl AdaptiveConcurrencyController {
             seed,
             kind,
             lanes: Lanes::default(),
-            leases: BTreeMap::new(),
-            keys: BTreeMap::new(),
-            agents: BTreeMap::new(),
+            leases: SortedMap::new(),
+            keys: SortedMap::new(),
+            agents: SortedMap::new(),
             run: 0,
             seen: Instant::default(),
         }
@@ -272,7 +272,7 @@ impl AdaptiveConcurrencyController {
     pub fn set_limits(&mut self, now: Instant, limits: &LimitsPolicy) {
         self.seen = self.seen.max(now);
         self.limits = normal_limits(limits);
-        for (name, key) in &mut self.keys {
+        for (name, key) in self.keys.iter_mut() {
             key.ceiling = ceiling(&self.limits, name);
             key.limiter.set_ceiling(now, key.ceiling);
         }
@@ -385,14 +385,12 @@ fn normal(name: &str) -> String {
 
 /// The limits with names as they are compared; of two that fall together the smaller; none below 1.
 fn normal_limits(limits: &LimitsPolicy) -> LimitsPolicy {
-    let names = |map: &BTreeMap<String, u32>| {
-        let mut normalised: BTreeMap<String, u32> = BTreeMap::new();
+    let names = |map: &SortedMap<String, u32>| {
+        let mut normalised: SortedMap<String, u32> = SortedMap::new();
         for (name, limit) in map {
             let limit = (*limit).max(1);
-            normalised
-                .entry(normal(name))
-                .and_modify(|known| *known = limit.min(*known))
-                .or_insert(limit);
+            let known = normalised.entry(normal(name)).or_insert(limit);
+            *known = limit.min(*known);
         }
         normalised
     };
@@ -403,7 +401,7 @@ fn normal_limits(limits: &LimitsPolicy) -> LimitsPolicy {
     }
 }
 
-fn named(limits: &BTreeMap<String, u32>, name: &str) -> Option<u32> {
+fn named(limits: &SortedMap<String, u32>, name: &str) -> Option<u32> {
     limits.get(name).or_else(|| limits.get(ANY)).copied()
 }
 

@@ -1,7 +1,7 @@
 //! The waiters: one FIFO lane for each key, agent and priority, and an index of the lanes by their oldest waiter.
 
 use super::controller::Ticket;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// Who waits together: those that the same limits let go.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,11 +15,11 @@ pub(super) struct Lane {
 pub(super) struct Lanes {
     /// Counts arrivals; the order between lanes.
     arrivals: u64,
-    queues: BTreeMap<Lane, BTreeMap<u64, Ticket>>,
+    queues: SortedMap<Lane, SortedMap<u64, Ticket>>,
     /// The lanes by the arrival of their oldest waiter.
-    foreground: BTreeMap<u64, Lane>,
-    background: BTreeMap<u64, Lane>,
-    places: BTreeMap<Ticket, (Lane, u64)>,
+    foreground: SortedMap<u64, Lane>,
+    background: SortedMap<u64, Lane>,
+    places: SortedMap<Ticket, (Lane, u64)>,
 }
 
 impl Lanes {

@@ -21,8 +21,8 @@ use crate::policy::concurrency::{
     LATENCY_LOOK_SHARE, LATENCY_MEMORY, LATENCY_OPTIMISM, LATENCY_SURE, LATENCY_VARIANCE,
     LATENCY_VARIANCE_WEIGHT,
 };
+use crate::sorted::SortedMap;
 use crate::time::Instant;
-use std::collections::BTreeMap;
 
 /// What the last sample showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(super) enum Finding {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Latency {
-    kinds: BTreeMap<String, Kind>,
+    kinds: SortedMap<String, Kind>,
     fit: Fit,
     /// Launches before this met another limit.
     since: Instant,

@@ -6,7 +6,6 @@ use crate::policy::LimitsPolicy;
 use crate::policy::concurrency::FOREGROUND_RUN;
 use crate::time::Instant;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 const KEYS: [&str; 3] = ["openai/gpt", "Anthropic/Claude ", "local/llama"];
 const AGENTS: [&str; 3] = ["worker", "Reviewer", "planner"];
@@ -50,8 +49,10 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 fn limits(global: u32, key: u32, agent: u32) -> LimitsPolicy {
     LimitsPolicy {
         global,
-        per_key: BTreeMap::from([(" ANTHROPIC/claude".to_owned(), key)]),
-        per_agent: BTreeMap::from([("REVIEWER".to_owned(), agent)]),
+        per_key: [(" ANTHROPIC/claude".to_owned(), key)]
+            .into_iter()
+            .collect(),
+        per_agent: [("REVIEWER".to_owned(), agent)].into_iter().collect(),
     }
 }
 

@@ -13,9 +13,9 @@ use crate::mission::session_of;
 use crate::policy::{POOL_REST_MS, Policy, RECENT_IDS, RESULTS_BYTES, TASKS_KEPT};
 use crate::recent::Recent;
 use crate::resource::{NodeId, ResourceTracker};
+use crate::sorted::{SortedMap, SortedSet};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What the limiter is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,17 +90,17 @@ pub(super) enum CallKind {
 pub struct UnifiedTaskExecutor {
     pub(crate) id: ExecutorId,
     pub(crate) root: SessionId,
-    pub(super) tasks: BTreeMap<TaskId, Task>,
+    pub(super) tasks: SortedMap<TaskId, Task>,
     pub(super) last_task: u32,
     pub(super) pool: SessionPool,
-    pub(super) calls: BTreeMap<u32, Call>,
+    pub(super) calls: SortedMap<u32, Call>,
     pub(super) last_call: u32,
-    pub(super) requests: BTreeMap<EffectId, Owner>,
-    pub(super) tickets: BTreeMap<Ticket, TaskId>,
+    pub(super) requests: SortedMap<EffectId, Owner>,
+    pub(super) tickets: SortedMap<Ticket, TaskId>,
     /// Tasks that have not ended.
     pub(super) open: u32,
     /// Ended background tasks whose results the parent has not seen.
-    pub(super) unseen: BTreeSet<TaskId>,
+    pub(super) unseen: SortedSet<TaskId>,
     /// The first task of those that are announced together when all have ended.
     pub(super) batch: u32,
     /// Ended tasks in the order of their ends, and the bytes of their results.
@@ -130,15 +130,15 @@ impl UnifiedTaskExecutor {
         Self {
             id,
             root,
-            tasks: BTreeMap::new(),
+            tasks: SortedMap::new(),
             last_task: 0,
             pool: SessionPool::default(),
-            calls: BTreeMap::new(),
+            calls: SortedMap::new(),
             last_call: 0,
-            requests: BTreeMap::new(),
-            tickets: BTreeMap::new(),
+            requests: SortedMap::new(),
+            tickets: SortedMap::new(),
             open: 0,
-            unseen: BTreeSet::new(),
+            unseen: SortedSet::new(),
             batch: 1,
             ended: Vec::new(),
             result_bytes: 0,

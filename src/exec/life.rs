@@ -11,8 +11,8 @@ use crate::event::{Outcome, Payload, RestoreCause};
 use crate::fault::Fault;
 use crate::id::{SessionId, TaskId};
 use crate::policy::{PROMPT_GRACE_MS, RETRY_MAX, WATCH_MS};
+use crate::sorted::{SortedMap, SortedSet};
 use crate::time::spoken;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 impl UnifiedTaskExecutor {
@@ -301,7 +301,7 @@ impl UnifiedTaskExecutor {
     }
 
     pub(super) fn look_for_all_orphans(&mut self, cx: &mut Context) {
-        let parents: BTreeSet<SessionId> = self
+        let parents: SortedSet<SessionId> = self
             .tasks
             .values()
             .filter(|task| task.orphan && task.session.is_none())
@@ -332,7 +332,7 @@ impl UnifiedTaskExecutor {
         parent: &SessionId,
         outcome: &Outcome,
     ) {
-        let mut by_title = BTreeMap::new();
+        let mut by_title = SortedMap::new();
         match outcome {
             Outcome::Ok(Payload::Children { children }) => {
                 self.orphan_looks = 0;

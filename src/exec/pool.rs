@@ -7,9 +7,9 @@ use crate::concurrency::Ticket;
 use crate::id::{MessageId, SessionId, TaskId, TimerId};
 use crate::policy::{FAULT_ECHO_MS, POOL_RESTING, POOL_RESTING_PER_AGENT, REUSE_MAX, REUSE_TOKENS};
 use crate::resource::NodeId;
+use crate::sorted::SortedMap;
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// What a session is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,8 +61,8 @@ pub(super) struct Child {
 /// The child sessions of one parent session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SessionPool {
-    children: BTreeMap<SessionId, Child>,
-    seats: BTreeMap<u32, SessionId>,
+    children: SortedMap<SessionId, Child>,
+    seats: SortedMap<u32, SessionId>,
     last_seat: u32,
     /// Those that rest, the longest first. Few, so that looking through them costs the same however many work.
     resting: Vec<SessionId>,

@@ -18,10 +18,10 @@ use crate::id::{EffectId, MessageId, RequestId, SessionId, TaskId, TimerId};
 use crate::policy::RECENT_TASK_IDS;
 use crate::recent::Recent;
 use crate::resource::NodeId;
+use crate::sorted::SortedMap;
 use crate::time::Instant;
 use crate::view::TaskView;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Where a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -166,7 +166,7 @@ pub struct Task {
     pub(super) hiccups: u32,
     pub(super) in_flight: Option<(EffectId, Ask)>,
     pub(super) turn: Turn,
-    pub(super) blocked: BTreeMap<RequestId, Blocker>,
+    pub(super) blocked: SortedMap<RequestId, Blocker>,
     /// Tool calls of its own that delegate, while the task holds no slot.
     pub(super) delegating: u32,
     /// The answer that goes out once the task has a slot again.

@@ -11,7 +11,7 @@ use crate::event::{AgentInfo, Model, TaskTool};
 use crate::id::{CallId, SessionId, TaskId};
 use crate::policy::{PATIENCE_LOOK_MS, PATIENCE_MS, TASKS_OPEN};
 use crate::prompt;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 use std::fmt::Write;
 
 impl UnifiedTaskExecutor {
@@ -187,7 +187,7 @@ impl UnifiedTaskExecutor {
             hiccups: 0,
             in_flight: None,
             turn,
-            blocked: BTreeMap::new(),
+            blocked: SortedMap::new(),
             delegating: 0,
             answer: None,
             node,
@@ -230,7 +230,7 @@ impl UnifiedTaskExecutor {
     }
 
     fn tell_start(&self, cx: &mut Context, tasks: &[TaskId]) {
-        let mut agents: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut agents: SortedMap<&str, u32> = SortedMap::new();
         for task in tasks.iter().filter_map(|id| self.tasks.get(id)) {
             *agents.entry(&task.agent).or_default() += 1;
         }

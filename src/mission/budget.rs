@@ -3,9 +3,9 @@
 use super::phase::StopReason;
 use crate::id::MessageId;
 use crate::policy::MissionPolicy;
+use crate::sorted::SortedMap;
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Sessions whose newest message is remembered, so that a doubled event is not charged twice.
 const SESSIONS_KEPT: usize = 256;
@@ -23,7 +23,7 @@ pub struct Budget {
     pub cost: f64,
     active_ms: u64,
     active_since: Option<Instant>,
-    charged: BTreeMap<String, MessageId>,
+    charged: SortedMap<String, MessageId>,
 }
 
 impl Budget {

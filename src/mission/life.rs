@@ -28,11 +28,11 @@ impl Mission {
             (Purpose::Watch, Phase::Held) => {
                 let busy = self.children.iter().find(|(_, busy)| **busy);
                 // what says that its request is answered, and that its turn is over, may both be lost
-                let mut asking = self.blocked.values().map(|(owner, _)| owner);
-                let child = busy
-                    .map(|(child, _)| child)
-                    .or_else(|| asking.find(|owner| **owner != self.session));
-                match child.cloned() {
+                let asking = || {
+                    let mut owners = self.blocked.values().map(|(owner, _)| owner);
+                    owners.find(|owner| **owner != self.session)
+                };
+                match busy.map(|(child, _)| child).or_else(asking).cloned() {
                     Some(child) => self.request(cx, Request::ProbeChild(child)),
                     None if self.turn_may_be_lost(cx) => self.look_up_turn(cx),
                     None => self.arm(cx.now.plus(WATCH_MS), Purpose::Watch),

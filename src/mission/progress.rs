@@ -7,8 +7,9 @@
 
 use crate::event::{FileState, Fingerprint, Todo, ToolCall, clip};
 use crate::policy::{BROKEN_FILES, SYNTAX_CHARS, SYNTAX_PER_FILE};
+use crate::sorted::SortedMap;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Facts kept of each kind, so that memory is bounded over any mission.
 const SEEN_MAX: usize = 4_096;
@@ -57,8 +58,8 @@ pub struct Progress {
     errors: Seen,
     diagnostics: Seen,
     /// The syntax errors that edits left, by file.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    broken: BTreeMap<String, Vec<String>>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    broken: SortedMap<String, Vec<String>>,
     turn: TurnFacts,
 }
 

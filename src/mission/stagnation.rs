@@ -8,8 +8,9 @@ use crate::policy::{
     ALTERNATION_REPEAT, CALL_WINDOW, CYCLE_LEN, CYCLE_REPEAT, ERROR_REPEAT, FILE_RETURN,
     FILE_VERSIONS, FILES_TRACKED, REPEAT_COUNT, REPEAT_WARN, TEXT_REPEAT,
 };
+use crate::sorted::SortedMap;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Call {
@@ -36,7 +37,7 @@ pub struct Detectors {
     calls: VecDeque<Call>,
     errors: VecDeque<String>,
     texts: VecDeque<Fingerprint>,
-    files: BTreeMap<String, FileHistory>,
+    files: SortedMap<String, FileHistory>,
 }
 
 impl Detectors {
@@ -139,7 +140,7 @@ impl Detectors {
     }
 
     fn most_repeated(&self) -> Option<(&Call, usize)> {
-        let mut counts: BTreeMap<Fingerprint, (usize, &Call)> = BTreeMap::new();
+        let mut counts: SortedMap<Fingerprint, (usize, &Call)> = SortedMap::new();
         for call in &self.calls {
             counts.entry(call.key).or_insert((0, call)).0 += 1;
         }

@@ -15,9 +15,10 @@ use crate::policy::{DECISIONS_KEPT, Policy, RECENT_IDS, WATCH_MS};
 use crate::prompt::PromptKind;
 use crate::recent::Recent;
 use crate::resource::{NodeId, ResourceTracker};
+use crate::sorted::SortedMap;
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,8 +223,8 @@ pub struct Mission {
     pub(super) changes: u64,
     pub(super) asked_for_plan: bool,
     pub(super) text: Option<Fingerprint>,
-    pub(super) blocked: BTreeMap<RequestId, (SessionId, Blocker)>,
-    pub(super) children: BTreeMap<SessionId, bool>,
+    pub(super) blocked: SortedMap<RequestId, (SessionId, Blocker)>,
+    pub(super) children: SortedMap<SessionId, bool>,
     /// Delegated tasks that have not ended.
     pub(super) open_tasks: u32,
     /// Their results, for the next prompt, and those of the prompt that was accepted last.
@@ -291,8 +292,8 @@ impl Mission {
             changes: 0,
             asked_for_plan: false,
             text: None,
-            blocked: BTreeMap::new(),
-            children: BTreeMap::new(),
+            blocked: SortedMap::new(),
+            children: SortedMap::new(),
             open_tasks: 0,
             news: None,
             sent_news: None,

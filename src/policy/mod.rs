@@ -5,8 +5,8 @@
 pub mod concurrency;
 pub mod options;
 
+use crate::sorted::SortedMap;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The rules a mission runs under. Part of the journal, so a replay uses the policy of its day.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,8 +31,8 @@ pub struct Policy {
 #[serde(rename_all = "camelCase")]
 pub struct LimitsPolicy {
     pub global: u32,
-    pub per_key: BTreeMap<String, u32>,
-    pub per_agent: BTreeMap<String, u32>,
+    pub per_key: SortedMap<String, u32>,
+    pub per_agent: SortedMap<String, u32>,
 }
 
 /// `tasks` options, of delegation.
@@ -131,8 +131,8 @@ impl Default for Policy {
             },
             limits: LimitsPolicy {
                 global: 8,
-                per_key: BTreeMap::new(),
-                per_agent: BTreeMap::new(),
+                per_key: SortedMap::new(),
+                per_agent: SortedMap::new(),
             },
             tasks: TasksPolicy {
                 timeout_min: 30,

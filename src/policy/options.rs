@@ -1,8 +1,8 @@
 //! The user's options: one table from which validation, defaults, the JSON schema and the README's list come.
 
 use super::Policy;
+use crate::sorted::SortedMap;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
 /// What a value must be.
 #[derive(Clone, Copy, Debug)]
@@ -311,7 +311,7 @@ pub fn parse(options: &Value) -> (Policy, Vec<String>) {
 /// The name that stands for every key without a limit of its own.
 pub const ANY: &str = "*";
 
-fn limit_map(value: &Value) -> BTreeMap<String, u32> {
+fn limit_map(value: &Value) -> SortedMap<String, u32> {
     let number = |v: &Value| v.as_f64().map_or(1, |n| n as u32);
     match value {
         // keys are compared without case: a limit that silently doesn't apply is worse than none

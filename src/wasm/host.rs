@@ -105,7 +105,7 @@ pub fn read_js<T: DeserializeOwned>(value: &JsValue, what: &str) -> Result<T, St
         .ok()
         .and_then(|text| text.as_string()) // stringify(undefined) is undefined
         .ok_or_else(|| "a value that JSON can't hold".to_owned())
-        .and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()))
+        .and_then(|text| crate::json::from_str(&text).map_err(|error| error.to_string()))
         .map_err(|error| format!("{what}: {error}"))
 }
 

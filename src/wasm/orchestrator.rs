@@ -196,7 +196,7 @@ impl Orchestrator {
 
 /// What JavaScript gave as JSON text; throws what is wrong with it.
 fn read<'a, T: serde::Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, JsError> {
-    serde_json::from_str(text).map_err(|error| JsError::new(&format!("{what}: {error}")))
+    crate::json::from_str(text).map_err(|error| JsError::new(&format!("{what}: {error}")))
 }
 
 /// Replays a journal: one line for each event with its effects as JSON. Throws when the journal can't be used.

@@ -5,6 +5,7 @@ use opencode_orchestrator::concurrency::controller::LimiterKind;
 use opencode_orchestrator::concurrency::{Ask, Controller, Ticket, Verdict};
 use opencode_orchestrator::fault::Fault;
 use opencode_orchestrator::policy::LimitsPolicy;
+use opencode_orchestrator::sorted::SortedMap;
 use opencode_orchestrator::time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,8 +93,8 @@ pub struct World<'a> {
 pub fn run(scenario: &Scenario, kind: LimiterKind, seed: u64) -> Counts {
     let limits = LimitsPolicy {
         global: scenario.ceiling,
-        per_key: BTreeMap::new(),
-        per_agent: BTreeMap::new(),
+        per_key: SortedMap::new(),
+        per_agent: SortedMap::new(),
     };
     let mut world = World {
         scenario,
