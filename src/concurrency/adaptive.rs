@@ -23,9 +23,10 @@
 
 use super::latency::{Finding, Latency};
 use super::limiter::{Answer, Flight, Limiter, LimiterState};
+use super::why::Why;
 use crate::fault::Fault;
 use crate::policy::{back_off, concurrency as tuned, jittered, split_mix};
-use crate::time::{Instant, spoken};
+use crate::time::Instant;
 
 /// One rule of [`Adaptive`], to be switched off by an ablation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,19 +106,6 @@ impl Mode {
             Self::Probing { .. } => LimiterState::Probing,
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    Start,
-    Trying,
-    Accepted,
-    Refused { level: u32 },
-    Broken { tries: u32 },
-    Recovered { peak: u32 },
-    Slower { percent: u32 },
-    NotOurs,
-    Knee,
 }
 
 /// See the module's table.
@@ -577,27 +565,11 @@ impl Limiter for Adaptive {
     }
 
     fn why(&self) -> String {
-        match self.why {
-            Why::Broken { tries: 0 } => {
-                "everything in flight failed; one probe goes first".to_owned()
-            }
-            Why::Broken { tries } => format!(
-                "{tries} failed {} in a row; the longest wait between two is {}",
-                if tries == 1 { "probe" } else { "probes" },
-                spoken(tuned::BREAKER_CAP_MS)
-            ),
-            _ if self.limit >= self.ceiling => "at its configured limit".to_owned(),
-            Why::Start => "starting low: nothing is known of the provider yet".to_owned(),
-            Why::Trying => "trying whether the provider takes more".to_owned(),
-            Why::Accepted => "the last raise was accepted".to_owned(),
-            Why::Refused { level } => format!("the provider refused {level} at a time"),
-            Why::Recovered { peak } => format!("back after an outage, from half of {peak}"),
-            Why::Slower { percent } => {
-                format!("cut: answers took some {percent} % longer than with fewer in flight")
-            }
-            Why::Knee => "looking where answers begin to slow".to_owned(),
-            Why::NotOurs => "answers are slower, but not because of the load".to_owned(),
+        let at_ceiling = self.limit >= self.ceiling && !matches!(self.why, Why::Broken { .. });
+        if at_ceiling {
+            return "at its configured limit".to_owned();
         }
+        self.why.to_string()
     }
 
     fn boxed(&self) -> Box<dyn Limiter> {

@@ -19,6 +19,7 @@ pub mod limiter;
 mod logarithm;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod properties;
+mod why;
 
 pub use adaptive::TABLE;
 pub use controller::{AdaptiveConcurrencyController, Ask, Controller, KeyView, Ticket, Verdict};

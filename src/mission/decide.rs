@@ -233,10 +233,7 @@ impl Mission {
     }
 
     fn send(&mut self, cx: &mut Context) {
-        if let Some(id) = self.turn.prompt.unanswered.take() {
-            // it may be stored yet, and have its turn: another one now would be a second
-            self.enter(cx, Phase::Prompting);
-            self.in_flight = Some((id, Request::Prompt));
+        if self.waits_for_prompt(cx) {
             return;
         }
         if let Some(reason) = self.budget.exhausted(cx.now, &cx.policy.mission) {
@@ -268,6 +265,20 @@ impl Mission {
         self.notify(cx, Level::Info, &text);
     }
 
+    /// Whether the prompt before has no answer from the host yet: it may be stored still, and have its turn, so that another
+    /// one now would be a second.
+    pub(super) fn waits_for_prompt(&mut self, cx: &mut Context) -> bool {
+        let Some(id) = self.turn.prompt.unanswered.take() else {
+            return false;
+        };
+        if !self.turn.prompt.awaiting {
+            return false; // it had its turn
+        }
+        self.enter(cx, Phase::Prompting);
+        self.in_flight = Some((id, Request::Prompt));
+        true
+    }
+
     /// Hands the chosen prompt to the host. `again` when it was handed over before.
     pub(super) fn hand_over(&mut self, cx: &mut Context, again: bool) {
         let kind = match &self.next {
@@ -279,6 +290,7 @@ impl Mission {
             self.sent_news = None;
         }
         self.turn.idle_heard = false;
+        self.turn.prompt.unanswered = None;
         // one that the session still has unanswered is not stored a second time
         let redrive = again || std::mem::replace(&mut self.turn.prompt.awaiting, true);
         let news = self.news.as_ref().or(self.sent_news.as_ref());

@@ -100,7 +100,10 @@ impl Mission {
     }
 
     pub(super) fn on_restored(&mut self, cx: &mut Context, cause: RestoreCause) {
-        self.turn.prompt.unanswered = None; // its answer goes to the instance before
+        // what the instance before asked for is answered to that one
+        self.in_flight
+            .take_if(|(_, request)| *request == Request::Prompt);
+        self.turn.prompt.unanswered = None;
         match cause {
             RestoreCause::Restart => {
                 self.in_flight = None;

@@ -311,6 +311,9 @@ impl Mission {
             self.end(cx, Rule::Ceiling, reason);
             return;
         }
+        if again && self.waits_for_prompt(cx) {
+            return;
+        }
         self.budget.iterations += u32::from(!again);
         self.enter(cx, Phase::Prompting);
         self.hand_over(cx, again);

@@ -93,7 +93,7 @@ pub(super) struct OurPrompt {
     pub awaiting: bool,
     /// Whether it was accepted is not known: its answer failed.
     pub in_doubt: bool,
-    /// The person aborted while it was on its way to the host, which has not answered it yet.
+    /// The mission no longer waits for the host's answer to it, which has not come yet.
     #[serde(default)]
     pub unanswered: Option<EffectId>,
 }
@@ -426,9 +426,7 @@ impl Mission {
         if let Some(node) = self.phase_node.take() {
             self.resources.release(node);
         }
-        if let Some((id, Request::Prompt)) = self.in_flight.take()
-            && phase == Phase::Paused
-        {
+        if let Some((id, Request::Prompt)) = self.in_flight.take() {
             self.turn.prompt.unanswered = Some(id);
         }
         self.phase = phase;

@@ -143,3 +143,21 @@ fn a_prompt_that_the_host_still_has_is_waited_for_when_the_person_resumes_elsewh
         host.assert_complete();
     }
 }
+
+#[test]
+fn a_prompt_that_the_host_still_has_is_not_sent_again_when_the_person_spoke_and_got_no_turn() {
+    let mut host = Fake::started(plain);
+    host.hold_prompts = true;
+    host.turn_with(list(1, 3), "one");
+    host.says();
+    host.lose_prompts = true;
+    host.idle();
+    host.lose_prompts = false;
+    host.wait(3 * PROMPT_GRACE_MS);
+    host.assert_phase(Phase::Prompting);
+    host.assert_sent(1);
+    host.hold_prompts = false;
+    host.answer(Outcome::Ok(Payload::Done));
+    host.turn_with(list(3, 3), "three");
+    host.assert_complete();
+}
