@@ -64,6 +64,8 @@ export async function open({ base = "/", folder } = {}) {
         );
       }
     },
+    /** The server goes away: no network, and no emulation of that, from which a service worker's requests may be spared. */
+    unplug: () => site.close(),
     async close() {
       await browser.close();
       site.close();

@@ -123,19 +123,22 @@ test("no width makes the page scroll sideways, and playing moves no panel", asyn
 });
 
 test("after the first load the page needs no network, and opens again without one", async () => {
-  const page = await site.page();
+  const alone = await open();
+  after(() => alone.close());
+  const page = await alone.page();
   await page.evaluate("navigator.serviceWorker.ready");
   await page.evaluate(
     () =>
       navigator.serviceWorker.controller ??
       new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done)),
   );
-  await page.context().setOffline(true);
+  alone.unplug();
   await choose(page, "storm");
   await page.reload();
   await started(page);
   await page.keyboard.press("End");
   assert.match(await page.locator("#phase").textContent(), /^Complete/);
+  alone.checkQuiet([/ERR_CONNECTION_REFUSED/]);
 });
 
 test("the theme can be chosen, and stays", async () => {
