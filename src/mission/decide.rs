@@ -265,8 +265,8 @@ impl Mission {
         self.notify(cx, Level::Info, &text);
     }
 
-    /// Whether the prompt before has no answer from the host yet: it may be stored still, and have its turn, so that another
-    /// one now would be a second.
+    /// Goes back to waiting for the host's answer to the prompt before, if that has not come: it may be stored still, and have
+    /// its turn, so that another one now would be a second. Gives whether it waits.
     pub(super) fn waits_for_prompt(&mut self, cx: &mut Context) -> bool {
         let Some(id) = self.turn.prompt.unanswered.take() else {
             return false;

@@ -1,6 +1,5 @@
 //! Scenarios of delegation: the executor, its pool, its limits, and the waking of the parent.
 
-#[path = "../core/world.rs"]
 mod world;
 
 mod any_moment;

@@ -3,7 +3,6 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "../core/fake.rs"]
 mod fake;
 
 mod ceilings;
