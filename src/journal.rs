@@ -9,6 +9,7 @@
 
 use crate::event::Timed;
 use crate::exec::UnifiedTaskExecutor;
+use crate::json::read_fields;
 use crate::mission::Mission;
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize};
@@ -45,12 +46,17 @@ impl Subject {
 }
 
 /// A snapshot line: the rules, and the mission or the tasks as they were at one moment.
-#[derive(Deserialize)]
 struct Snapshot {
     policy: Policy,
     mission: Option<Box<Mission>>,
     tasks: Option<Box<UnifiedTaskExecutor>>,
 }
+
+read_fields!(Snapshot {
+    policy,
+    mission,
+    tasks
+});
 
 /// A line of a journal after the first.
 pub(crate) enum Entry {
@@ -64,13 +70,13 @@ pub enum JournalError {
     #[error("the journal is empty")]
     Empty,
     #[error("not a mission journal: {0}")]
-    Foreign(serde_json::Error),
+    Foreign(crate::json::Error),
     #[error("the journal has version {0}; this program reads version {VERSION}")]
     Version(u32),
     #[error("line {line} of the journal is damaged: {error}")]
     Damaged {
         line: usize,
-        error: serde_json::Error,
+        error: crate::json::Error,
     },
 }
 

@@ -5,6 +5,7 @@
 //! No call costs more than what it touches, whatever else is owned.
 
 use crate::id::{SessionId, TimerId};
+use crate::json::read_fields;
 use crate::sorted::{SortedMap, SortedSet};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -14,15 +15,17 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct NodeId(u32);
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 struct Timer<P> {
     at: Instant,
     owner: NodeId,
     purpose: P,
 }
 
+read_fields!(Timer<P> { at, owner, purpose });
+
 /// An owner's place in the tree, and what it owns itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 struct Node {
     parent: Option<NodeId>,
     children: SortedSet<NodeId>,
@@ -30,8 +33,15 @@ struct Node {
     timers: SortedSet<TimerId>,
 }
 
+read_fields!(Node {
+    parent,
+    children,
+    sessions,
+    timers
+});
+
 /// The ownership tree. `P` says what a timer is for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ResourceTracker<P> {
     next: u32,
     nodes: SortedMap<NodeId, Node>,
@@ -39,6 +49,8 @@ pub struct ResourceTracker<P> {
     timers: SortedMap<TimerId, Timer<P>>,
     deadlines: SortedSet<(Instant, TimerId)>,
 }
+
+read_fields!(ResourceTracker<P> { next, nodes, sessions, timers, deadlines });
 
 impl<P> Default for ResourceTracker<P> {
     fn default() -> Self {

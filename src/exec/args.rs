@@ -28,7 +28,7 @@ pub(super) struct ResultRequest {
 const SHAPE: &str = r#"Send {"agent": "worker", "description": "short title", "prompt": "what to do"} or {"tasks": [{…}, {…}]}."#;
 
 fn object(args: &str) -> Result<Map<String, Value>, String> {
-    match serde_json::from_str(args) {
+    match crate::json::from_str(args) {
         Ok(Value::Object(map)) => Ok(map),
         _ => Err("The arguments are not an object.".to_owned()),
     }

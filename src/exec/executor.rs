@@ -9,6 +9,7 @@ use crate::effect::{Effect, Level};
 use crate::event::{Event, Model, Outcome, TaskNews};
 use crate::fault::Fault;
 use crate::id::{CallId, EffectId, ExecutorId, SessionId, TaskId, TimerId};
+use crate::json::read_fields;
 use crate::mission::session_of;
 use crate::policy::{POOL_REST_MS, Policy, RECENT_IDS, RESULTS_BYTES, TASKS_KEPT};
 use crate::recent::Recent;
@@ -67,13 +68,20 @@ pub(super) enum Owner {
 }
 
 /// A tool call that waits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Call {
     pub session: SessionId,
     pub id: CallId,
     pub kind: CallKind,
     pub node: Option<NodeId>,
 }
+
+read_fields!(Call {
+    session,
+    id,
+    kind,
+    node
+});
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum CallKind {
@@ -86,7 +94,7 @@ pub(super) enum CallKind {
 }
 
 /// The tasks delegated below one root session: a state machine. See the module for its laws.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct UnifiedTaskExecutor {
     pub(crate) id: ExecutorId,
     pub(crate) root: SessionId,
@@ -123,6 +131,34 @@ pub struct UnifiedTaskExecutor {
     /// What the mission was last told.
     pub(super) told: (u32, Vec<TaskId>),
 }
+
+read_fields!(UnifiedTaskExecutor {
+    id,
+    root,
+    tasks,
+    last_task,
+    pool,
+    calls,
+    last_call,
+    requests,
+    tickets,
+    open,
+    unseen,
+    batch,
+    ended,
+    result_bytes,
+    parent,
+    suspended,
+    last_progress,
+    attempts,
+    orphan_looks,
+    gone,
+    orphan_timer,
+    sequence,
+    resources,
+    top,
+    told
+});
 
 impl UnifiedTaskExecutor {
     /// The executor of a session in which a turn is under way: its tool call is the first event.

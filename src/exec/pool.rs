@@ -5,6 +5,7 @@
 
 use crate::concurrency::Ticket;
 use crate::id::{MessageId, SessionId, TaskId, TimerId};
+use crate::json::read_fields;
 use crate::policy::{FAULT_ECHO_MS, POOL_RESTING, POOL_RESTING_PER_AGENT, REUSE_MAX, REUSE_TOKENS};
 use crate::resource::NodeId;
 use crate::sorted::SortedMap;
@@ -23,7 +24,7 @@ pub(super) enum Use {
 }
 
 /// A child session.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Child {
     pub seat: u32,
     /// The session below which it was created. When that one goes, it goes too.
@@ -58,8 +59,29 @@ pub(super) struct Child {
     pub tries: u32,
 }
 
+read_fields!(Child {
+    seat,
+    parent,
+    agent,
+    node,
+    usage,
+    busy,
+    ticket,
+    awaiting,
+    heard,
+    uses,
+    context,
+    idle_since,
+    rested,
+    timer,
+    echoes,
+    aborting,
+    failed,
+    tries
+});
+
 /// The child sessions of one parent session.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SessionPool {
     children: SortedMap<SessionId, Child>,
     seats: SortedMap<u32, SessionId>,
@@ -67,6 +89,13 @@ pub struct SessionPool {
     /// Those that rest, the longest first. Few, so that looking through them costs the same however many work.
     resting: Vec<SessionId>,
 }
+
+read_fields!(SessionPool {
+    children,
+    seats,
+    last_seat,
+    resting
+});
 
 impl SessionPool {
     /// A session is new and has its first task, or is on its way out when nobody wants it any more.

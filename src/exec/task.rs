@@ -15,6 +15,7 @@ use crate::concurrency::Ticket;
 use crate::event::{Blocker, Model};
 use crate::fault::Fault;
 use crate::id::{EffectId, MessageId, RequestId, SessionId, TaskId, TimerId};
+use crate::json::read_fields;
 use crate::policy::RECENT_TASK_IDS;
 use crate::recent::Recent;
 use crate::resource::NodeId;
@@ -117,7 +118,7 @@ pub(super) enum Ask {
 }
 
 /// What its session was last seen doing.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Turn {
     /// The newest message that was acted on: no message is acted on twice.
     pub acted: Option<MessageId>,
@@ -133,8 +134,18 @@ pub(super) struct Turn {
     pub worked: bool,
 }
 
+read_fields!(Turn {
+    acted,
+    messages,
+    fault,
+    rejected,
+    handed,
+    seen_since_look,
+    worked
+});
+
 /// A task. Its result and its place in the session survive it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Task {
     pub(crate) id: TaskId,
     /// The session whose tool call delegated it.
@@ -187,6 +198,43 @@ pub struct Task {
     /// A person refused what it asked for, or it waited for an answer in vain: part of the result.
     pub(super) remark: Option<String>,
 }
+
+read_fields!(Task {
+    id,
+    parent,
+    depth,
+    agent,
+    description,
+    prompt,
+    model,
+    background,
+    call,
+    waiters,
+    state,
+    session,
+    ticket,
+    orphan,
+    failures,
+    outages,
+    outage_since,
+    hiccups,
+    in_flight,
+    turn,
+    blocked,
+    delegating,
+    answer,
+    node,
+    watch,
+    created,
+    last_event,
+    last_progress,
+    ended,
+    tokens,
+    result,
+    cut,
+    seen,
+    remark
+});
 
 impl Task {
     /// Where it is.

@@ -8,6 +8,7 @@ use crate::effect::{Effect, Level};
 use crate::event::{Ending, Event, LastTurn, Model, Origin, Outcome, Payload};
 use crate::fault::Fault;
 use crate::id::{EffectId, MessageId, TaskId, TimerId};
+use crate::json::read_fields;
 use crate::policy::{
     OUTAGE_CAP_MS, PROMPT_GRACE_MS, RECENT_IDS, RETRY_FIRST_MS, RETRY_MAX, back_off,
 };
@@ -41,7 +42,7 @@ enum Wake {
 }
 
 /// What is known of the parent session.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Parent {
     activity: Activity,
     agent: Option<String>,
@@ -59,6 +60,20 @@ pub(super) struct Parent {
     messages: Recent<MessageId, RECENT_IDS>,
     timer: Option<TimerId>,
 }
+
+read_fields!(Parent {
+    activity,
+    agent,
+    model,
+    silenced,
+    mission,
+    wake,
+    text,
+    tries,
+    in_doubt,
+    messages,
+    timer
+});
 
 impl Parent {
     pub(super) fn in_turn(&mut self, agent: Option<&String>, model: Option<&Model>) {

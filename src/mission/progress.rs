@@ -6,6 +6,7 @@
 //! A syntax error that an edit made is a new error; mending it is new health of the work tree, once for each error.
 
 use crate::event::{FileState, Fingerprint, Todo, ToolCall, clip};
+use crate::json::read_fields;
 use crate::policy::{BROKEN_FILES, SYNTAX_CHARS, SYNTAX_PER_FILE};
 use crate::sorted::SortedMap;
 use serde::{Deserialize, Serialize};
@@ -23,12 +24,14 @@ pub enum Class {
 }
 
 /// Something seen before or not, with a bounded memory that forgets the oldest.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 struct Seen {
     /// Sorted.
     set: Vec<Fingerprint>,
     order: VecDeque<Fingerprint>,
 }
+
+read_fields!(Seen { set, order });
 
 impl Seen {
     /// Whether `item` is new. It is not after this.
@@ -49,7 +52,7 @@ impl Seen {
 }
 
 /// The progress of a mission.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Progress {
     high_water: u32,
     list: Option<Fingerprint>,
@@ -58,18 +61,26 @@ pub struct Progress {
     errors: Seen,
     diagnostics: Seen,
     /// The syntax errors that edits left, by file.
-    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    #[serde(skip_serializing_if = "SortedMap::is_empty")]
     broken: SortedMap<String, Vec<String>>,
     turn: TurnFacts,
 }
 
+read_fields!(Progress { high_water, list, trees, reads, errors, diagnostics, turn; default: broken });
+
 /// What happened since the last turn was classified.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 struct TurnFacts {
     tree_changed: bool,
     new_diagnostics: bool,
     news: bool,
 }
+
+read_fields!(TurnFacts {
+    tree_changed,
+    new_diagnostics,
+    news
+});
 
 impl Progress {
     /// Takes note of a tool call of the current turn.

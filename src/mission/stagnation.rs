@@ -4,25 +4,30 @@
 //! different errors never fire.
 
 use crate::event::{Fingerprint, ToolCall, ToolKind};
+use crate::json::read_fields;
 use crate::policy::{
     ALTERNATION_REPEAT, CALL_WINDOW, CYCLE_LEN, CYCLE_REPEAT, ERROR_REPEAT, FILE_RETURN,
     FILE_VERSIONS, FILES_TRACKED, REPEAT_COUNT, REPEAT_WARN, TEXT_REPEAT,
 };
 use crate::sorted::SortedMap;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::VecDeque;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 struct Call {
     key: Fingerprint,
     label: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+read_fields!(Call { key, label });
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 struct FileHistory {
     versions: Vec<Fingerprint>,
     returns: u32,
 }
+
+read_fields!(FileHistory { versions, returns });
 
 /// What the detectors found, in words for the agent. `stagnant` when it counts, not only warns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,13 +37,20 @@ pub struct Evidence {
 }
 
 /// The detectors' memory.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Detectors {
     calls: VecDeque<Call>,
     errors: VecDeque<String>,
     texts: VecDeque<Fingerprint>,
     files: SortedMap<String, FileHistory>,
 }
+
+read_fields!(Detectors {
+    calls,
+    errors,
+    texts,
+    files
+});
 
 impl Detectors {
     /// Takes note of a finished tool call.

@@ -11,6 +11,7 @@ use crate::effect::{Effect, Level};
 use crate::event::{Blocker, Fingerprint, Model, TaskNews, Todo};
 use crate::fault::Fault;
 use crate::id::{CallId, EffectId, MessageId, MissionId, RequestId, SessionId, TaskId};
+use crate::json::read_fields;
 use crate::policy::{DECISIONS_KEPT, Policy, RECENT_IDS, WATCH_MS};
 use crate::prompt::PromptKind;
 use crate::recent::Recent;
@@ -58,7 +59,7 @@ pub(super) enum Activity {
 
 /// What is known of the newest turn. OpenCode tells it in pieces, of which each may be late, lost or doubled: these are
 /// the facts heard so far, by what they are about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Turn {
     pub activity: Activity,
     pub prompt: OurPrompt,
@@ -84,8 +85,25 @@ pub(super) struct Turn {
     pub seen_since_lookup: bool,
 }
 
+read_fields!(Turn {
+    activity,
+    prompt,
+    words,
+    failure,
+    acted,
+    messages,
+    calls,
+    at_work,
+    side,
+    rejected,
+    cut_off,
+    idle_heard,
+    last_event,
+    seen_since_lookup
+});
+
 /// Our newest prompt, on its way to a turn.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct OurPrompt {
     /// It was handed over at this time and no sign of its turn was seen.
     pub handed: Option<Instant>,
@@ -94,12 +112,13 @@ pub(super) struct OurPrompt {
     /// Whether it was accepted is not known: its answer failed.
     pub in_doubt: bool,
     /// The mission no longer waits for the host's answer to it, which has not come yet.
-    #[serde(default)]
     pub unanswered: Option<EffectId>,
 }
 
+read_fields!(OurPrompt { handed, awaiting, in_doubt; default: unanswered });
+
 /// The person's messages and commands, on their way to a turn.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Words {
     /// A command of ours was typed; its message is still to come.
     pub commanded: bool,
@@ -113,8 +132,16 @@ pub(super) struct Words {
     pub graced: bool,
 }
 
+read_fields!(Words {
+    commanded,
+    spoken,
+    unseen,
+    owed,
+    graced
+});
+
 /// The turn's fault, which an event of its own tells, and the turn's last message too, in either order.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Failure {
     /// What went wrong, until the idle that ends the turn.
     pub fault: Option<Fault>,
@@ -127,6 +154,14 @@ pub(super) struct Failure {
     /// The first idle after a failed turn, and whether its echo came.
     pub idle: Option<(Instant, bool)>,
 }
+
+read_fields!(Failure {
+    fault,
+    told,
+    by_message,
+    untold,
+    idle
+});
 
 impl Turn {
     /// The turn of a command that was just typed.
@@ -196,7 +231,7 @@ pub enum Waiting {
 }
 
 /// A mission. See the module for its laws.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mission {
     pub(crate) id: MissionId,
     pub(crate) session: SessionId,
@@ -251,6 +286,8 @@ pub struct Mission {
     pub(super) root: Option<NodeId>,
     pub(super) phase_node: Option<NodeId>,
 }
+
+read_fields!(Mission { id, session, agent, model, objective, phase, reason, roadmap, roadmap_stale, lists, budget, decisions, progress, detectors, rung, weak_run, turn, next, check, changes, asked_for_plan, text, blocked, children, open_tasks, news, sent_news, compacting, in_flight, behind_another, failures, odd_failures, retries, redrives, retry, draining, sequence, resources, root, phase_node; never: delivered });
 
 /// The surroundings of a step: time, rules, and where effects go.
 pub(crate) struct Context<'a> {
