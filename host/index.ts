@@ -25,6 +25,7 @@ async function server(input: PluginInput, options?: unknown): Promise<Hooks> {
     project.onDisposed = () => {
       if (live.get(input.directory) === project) live.delete(input.directory);
     };
+    await project.resume();
     return project.hooks(input.client);
   } catch (error) {
     process.stderr.write(

@@ -62,6 +62,11 @@ export class JournalFolder {
     this.folder = join(state, "opencode", "orchestrator", `${name}-${hash}`);
   }
 
+  /** A mission was started in the project, now or ever. */
+  get isThere(): boolean {
+    return existsSync(this.folder);
+  }
+
   /** Unfinished missions that no living process drives: path and text. They are locked for this process. */
   unfinished(): { path: string; text: string }[] {
     let names: string[];

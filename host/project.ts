@@ -53,7 +53,7 @@ export class Project {
   private ourAgents: string[] = [];
   /** Sessions whose next user message is the text of a command of ours. */
   private readonly commanded = new Set<string>();
-  private readonly started: Set<number>;
+  private started = new Set<number>();
   /** The user set how deep delegation goes. */
   private readonly nests: boolean;
 
@@ -65,6 +65,8 @@ export class Project {
     this.syntax = new SyntaxTools({ root: input.directory, options });
     this.edits = new Edits(input.directory, this.syntax);
     this.journal = new JournalFolder(input.directory, (message) => this.callbacks.log("warning", message));
+    // whoever had missions here will have another: its first command is not to wait for a compiler
+    if (this.journal.isThere) void compileEngine();
     this.callbacks = new Callbacks({
       directory: input.directory,
       journal: this.journal,
@@ -104,8 +106,18 @@ export class Project {
     if (options !== undefined) this.waiting?.push(() => void this.checkOptions());
     setTimeout(() => this.becomeReady(), READY_MS).unref();
     if (!this.headless) for (const ms of REMIND_MS) setTimeout(() => this.callbacks.remind(), ms).unref();
-    this.resumeUnfinished();
-    this.started = new Set(this.views().map(({ id }) => id));
+  }
+
+  /** Takes up what an earlier process left unfinished. */
+  async resume(): Promise<void> {
+    await this.safelyAwait(async () => {
+      const unfinished = this.journal.unfinished();
+      if (unfinished.length > 0) await compileEngine();
+      for (const { path, text } of unfinished) {
+        this.journal.adopt(path, () => this.runtime.call((o) => o.restore(text, false), false));
+      }
+      this.started = new Set(this.views().map(({ id }) => id));
+    });
   }
 
   /** A second instance of the same project, started by OpenCode while this one drains. */
@@ -122,12 +134,6 @@ export class Project {
     return this.client === client;
   }
 
-  private resumeUnfinished(): void {
-    for (const { path, text } of this.journal.unfinished()) {
-      this.journal.adopt(path, () => this.runtime.call((o) => o.restore(text, false), false));
-    }
-  }
-
   /** The tasks that the session delegated in an earlier process. */
   private restoreTasks(session: string): void {
     if (this.runtime.look((o) => o.hasTasks(session), false)) return;
@@ -136,7 +142,7 @@ export class Project {
 
   /** Tells what is wrong with the options, once OpenCode has started and without holding it up. */
   private async checkOptions(): Promise<void> {
-    await this.safelyAwait(compileEngine);
+    await compileEngine();
     if (this.isClosed) return;
     for (const message of this.runtime.call((o) => o.optionMessages(), [])) {
       this.callbacks.notify("", "warning", message);
@@ -160,6 +166,7 @@ export class Project {
     const current = () => this.client === client;
     return {
       config: async (config) => {
+        if (this.nests) await compileEngine();
         this.safely(() => {
           const mayNest = this.nests && this.runtime.call((o) => o.mayNest(), false);
           this.ourCommands = configure(config, AGENTS, mayNest);
@@ -250,6 +257,7 @@ export class Project {
   ): Promise<void> {
     this.becomeReady();
     if (!this.ourCommands.has(input.command)) return;
+    await compileEngine();
     const argument = this.headless ? unwrap(input.arguments) : input.arguments;
     const command = commandOf(input.command, argument);
     const answer = this.runtime.command(input.sessionID, command);

@@ -3,7 +3,6 @@
 // missions are stopped.
 import { instantiate } from "engine-glue";
 import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { messageOf } from "./fault";
 import type { Command, Event, RawToolCall } from "./generated/contract";
 
@@ -68,6 +67,7 @@ interface CommandAnswer {
 }
 
 let compiled: WebAssembly.Module | undefined;
+let compiling: Promise<void> | undefined;
 
 const modulePath = () => new URL("./engine.wasm", import.meta.url);
 
@@ -77,11 +77,13 @@ function engineModule(): WebAssembly.Module {
   return compiled;
 }
 
-/** Compiles the module beside what else goes on. */
-export async function compileEngine(): Promise<void> {
-  const bytes = await readFile(modulePath());
-  if (compiled) return;
-  const module = await WebAssembly.compile(bytes);
+/** Compiles the module, once, beside what else goes on. When that fails, the first use says why. */
+export function compileEngine(): Promise<void> {
+  return (compiling ??= compile().catch(() => undefined));
+}
+
+async function compile(): Promise<void> {
+  const module = await WebAssembly.compile(readFileSync(modulePath()));
   compiled ??= module;
 }
 
@@ -96,7 +98,7 @@ export function load(queue: (task: () => void) => void = queueMicrotask): Glue {
 const CALM_CALLS = 100;
 
 /**
- * The engine, made at its first use: the module is not compiled for those who start OpenCode and do something else.
+ * The engine, made at its first use: those who start OpenCode and do something else are spared it.
  * Before that there is no mission and no task, so nothing to tell it of and nothing to see.
  */
 export class Runtime {
