@@ -4,6 +4,7 @@
 // Usage: load.mjs <index.js> <folder> [--start]     (the folder holds the plugin's journals, too)
 import "node:child_process";
 import "node:crypto";
+import "node:fs";
 import "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
