@@ -42,8 +42,8 @@ const SMALL = { default: "z", memchr: 3, "opencode-orchestrator": 3 };
 // 3 makes the search module larger by 22 kB and no query faster; "s" makes it smaller by 50 kB, and alternatives take twice
 // the time.
 const SEARCHING = { ...SMALL, "opencode-orchestrator": 2 };
-// All of a module's code is compiled before its first call, at some 20 ms a megabyte of code in OpenCode's runtime: a good
-// third of this one's are YAML, regular expressions and rules. Parsing and matching are where the time goes.
+// All of a module's code is compiled before its first call, at some 20 ms a megabyte of code in OpenCode's runtime. Parsing
+// and matching are where the time goes.
 export const SMALLEST = {
   default: "z",
   "tree-sitter": 3,
@@ -70,7 +70,8 @@ const MODULES = [
     packed: "br",
   },
   { name: "syntax", feature: "syntax", ...PARSING },
-  // for rare languages; browsers, too, can unpack it
+  // for rules, and for rare languages; browsers, too, can unpack them
+  { name: "syntax-rules", feature: "syntax-rules", ...PARSING, packed: "gz" },
   { name: "syntax-more", feature: "syntax-more", ...PARSING, packed: "gz" },
 ];
 // What is bundled: the plugin, and what of the code tools runs in threads of its own or in other programs.

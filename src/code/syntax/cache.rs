@@ -135,7 +135,6 @@ impl Trees {
         }
         let old = self.remove(&key).and_then(|old| edited(&old, &text));
         let tree = self
-            .parsers
             .parse(lang, &text, old.as_ref())
             .inspect_err(|_| self.refuse(fingerprint, lang))?;
         let root = AstGrep::doc(StrDoc {
@@ -150,6 +149,17 @@ impl Trees {
         });
         self.keep(key, &parsed);
         Ok(parsed)
+    }
+
+    /// What the parser makes of broken text depends on the tree that it began from; the same file always reads the same.
+    fn parse(&mut self, lang: Lang, text: &str, old: Option<&Tree>) -> Result<Tree, ParseFault> {
+        if old.is_some() {
+            let tree = self.parsers.parse(lang, text, old)?;
+            if !tree.root_node().has_error() {
+                return Ok(tree);
+            }
+        }
+        self.parsers.parse(lang, text, None)
     }
 
     fn refuse(&mut self, fingerprint: Fingerprint, lang: Lang) {
