@@ -50,12 +50,13 @@ export const SMALLEST = {
   "ast-grep-core": 3,
   hashbrown: 3,
   memchr: 3,
-  "regex-automata": "s",
   "opencode-orchestrator": "s",
 };
 // A parser at the end of a file can take all memory that there is in one step of its own; so much, in bytes, a tree of the
 // largest file does not need. An instance that wants more is given up.
 const PARSING = { env: CODE_ENV, optLevels: SMALLEST, maxMemory: 1 << 30 };
+// Rules match by regular expressions, too.
+const RULES = { ...PARSING, optLevels: { ...SMALLEST, "regex-automata": "s" } };
 // The artefacts of the crate: a Cargo feature each, loaded when first needed.
 const MODULES = [
   { name: "engine", feature: "engine", env: LEAN_ENV },
@@ -71,8 +72,8 @@ const MODULES = [
   },
   { name: "syntax", feature: "syntax", ...PARSING },
   // for rules, and for rare languages; browsers, too, can unpack them
-  { name: "syntax-rules", feature: "syntax-rules", ...PARSING, packed: "gz" },
-  { name: "syntax-more", feature: "syntax-more", ...PARSING, packed: "gz" },
+  { name: "syntax-rules", feature: "syntax-rules", ...RULES, packed: "gz" },
+  { name: "syntax-more", feature: "syntax-more", ...RULES, packed: "gz" },
 ];
 // What is bundled: the plugin, and what of the code tools runs in threads of its own or in other programs.
 const ENTRIES = {

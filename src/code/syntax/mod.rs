@@ -116,10 +116,6 @@ impl Syntax {
     /// With trees of at most `bytes` in memory.
     #[must_use]
     pub fn new(bytes: usize, clock: Clock) -> Self {
-        #[cfg(target_arch = "wasm32")]
-        drop(std::hint::black_box(Vec::<u8>::with_capacity(
-            limits::RESERVED_BYTES,
-        )));
         Self {
             trees: Trees::new(bytes, clock),
             ..Self::default()
