@@ -15,7 +15,7 @@ pub enum Module {
     #[default]
     #[serde(rename = "syntax")]
     Patterns,
-    /// Rules in the same ones, and two whose checks or grammars are large.
+    /// Rules in the same ones; and those of the less common ones whose grammars are not the largest.
     #[serde(rename = "syntax-rules")]
     Rules,
     /// Both in the rare languages.
@@ -79,7 +79,7 @@ impl Lang {
             | Lang::PhpPage
             | Lang::Ruby
             | Lang::Swift => Module::More,
-            Lang::Css | Lang::Yaml => Module::Rules,
+            Lang::Css | Lang::Java | Lang::Yaml => Module::Rules,
             _ => Module::Patterns,
         };
         if has_rule {

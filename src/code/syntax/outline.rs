@@ -60,6 +60,17 @@ impl Syntax {
         Ok(self.symbols(&parsed).symbols(parsed.text()))
     }
 
+    /// What a text defines, as outlines find it; otherwise as [`Self::symbols_in`].
+    ///
+    /// # Errors
+    /// When the text can't be parsed.
+    pub fn definitions_in(&mut self, lang: Lang, text: &str) -> Result<Vec<Symbol>, ParseFault> {
+        let parsed = self.trees.parsed("", lang.whole_file(), text.as_bytes())?;
+        let definitions = self.definitions(&parsed);
+        let text = parsed.text();
+        Ok(definitions.iter().map(|found| found.symbol(text)).collect())
+    }
+
     fn symbols<'tree>(&mut self, parsed: &'tree Parsed) -> Both<'tree> {
         self.tagger
             .symbols(parsed.lang(), parsed.tree(), parsed.text())
