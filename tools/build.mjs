@@ -42,20 +42,21 @@ const SMALL = { default: "z", memchr: 3, "opencode-orchestrator": 3 };
 // 3 makes the search module larger by 22 kB and no query faster; "s" makes it smaller by 50 kB, and alternatives take twice
 // the time.
 const SEARCHING = { ...SMALL, "opencode-orchestrator": 2 };
-// All of a module's code is compiled before its first call, at some 20 ms a megabyte of code in OpenCode's runtime: a good
-// third of this one's are YAML, regular expressions and rules. Parsing and matching are where the time goes.
+// All of a module's code is compiled before its first call, at some 20 ms a megabyte of code in OpenCode's runtime. Parsing
+// and matching are where the time goes.
 export const SMALLEST = {
   default: "z",
   "tree-sitter": 3,
   "ast-grep-core": 3,
   hashbrown: 3,
   memchr: 3,
-  "regex-automata": "s",
   "opencode-orchestrator": "s",
 };
 // A parser at the end of a file can take all memory that there is in one step of its own; so much, in bytes, a tree of the
 // largest file does not need. An instance that wants more is given up.
 const PARSING = { env: CODE_ENV, optLevels: SMALLEST, maxMemory: 1 << 30 };
+// Rules match by regular expressions, too.
+const RULES = { ...PARSING, optLevels: { ...SMALLEST, "regex-automata": "s" } };
 // The artefacts of the crate: a Cargo feature each, loaded when first needed.
 const MODULES = [
   { name: "engine", feature: "engine", env: LEAN_ENV },
@@ -70,8 +71,9 @@ const MODULES = [
     packed: "br",
   },
   { name: "syntax", feature: "syntax", ...PARSING },
-  // for rare languages; browsers, too, can unpack it
-  { name: "syntax-more", feature: "syntax-more", ...PARSING, packed: "gz" },
+  // for rules, and for rare languages; browsers, too, can unpack them
+  { name: "syntax-rules", feature: "syntax-rules", ...RULES, packed: "gz" },
+  { name: "syntax-more", feature: "syntax-more", ...RULES, packed: "gz" },
 ];
 // What is bundled: the plugin, and what of the code tools runs in threads of its own or in other programs.
 const ENTRIES = {
@@ -251,7 +253,10 @@ async function buildModule(module) {
   const wasm = wasmOf(module);
   checkImports(wasm);
   dropNames(wasm);
-  if (maxMemory) limitMemory(wasm, maxMemory);
+  if (maxMemory) {
+    limitMemory(wasm, maxMemory);
+    dropZeros(wasm);
+  }
   if (glue) checkGlue(name, glue);
   else await writeGlue(name);
 }
@@ -293,6 +298,53 @@ function limitMemory(wasm, maximum) {
     return Buffer.from([MEMORY_SECTION, ...toLeb128(made.length), ...made]);
   });
   writeFileSync(at(wasm), Buffer.concat([bytes.subarray(0, 8), ...parts]));
+}
+
+const DATA_SECTION = 11;
+const [I32_CONST, END] = [0x41, 0x0b];
+/** A piece of data costs its place and its length, and is put into memory by itself: shorter runs are no gain. */
+const MIN_ZEROS = 32;
+
+/**
+ * Leaves out the zeros among the data, a quarter of a grammar's tables: memory has them anyway, and what is not there is not
+ * copied when the module is compiled and when it is instantiated.
+ */
+function dropZeros(wasm) {
+  const bytes = readFileSync(at(wasm));
+  const runs = new RegExp(`\\0{${MIN_ZEROS},}`, "g");
+  const parts = [...sections(bytes)].map(({ id, body, bytes: section }) => {
+    if (id !== DATA_SECTION) return section;
+    const pieces = [];
+    let [count, from] = leb128(bytes, body);
+    for (; count > 0; count--) {
+      // an active piece of the one memory: 0, where it goes as a constant, and its bytes
+      if (bytes[from] !== 0 || bytes[from + 1] !== I32_CONST)
+        throw new Stop(`${wasm}: its data is not as expected`);
+      const [place, end] = leb128(bytes, from + 2);
+      const [length, start] = leb128(bytes, end + 1);
+      const data = bytes.toString("latin1", start, start + length);
+      let kept = 0;
+      const keep = (upTo, next) => {
+        if (upTo > kept) pieces.push([place + kept, bytes.subarray(start + kept, start + upTo)]);
+        kept = next;
+      };
+      for (const { 0: zeros, index } of data.matchAll(runs)) keep(index, index + zeros.length);
+      keep(length);
+      from = start + length;
+    }
+    const made = pieces.flatMap(([place, data]) => [
+      Buffer.from([0, I32_CONST, ...toSignedLeb128(place), END, ...toLeb128(data.length)]),
+      data,
+    ]);
+    const whole = Buffer.concat([Buffer.from(toLeb128(pieces.length)), ...made]);
+    return Buffer.concat([Buffer.from([DATA_SECTION, ...toLeb128(whole.length)]), whole]);
+  });
+  writeFileSync(at(wasm), Buffer.concat([bytes.subarray(0, 8), ...parts]));
+}
+
+/** A positive number where a signed one is expected: its highest bit of seven is the sign. */
+function toSignedLeb128(value) {
+  return value < 64 ? [value] : [(value & 127) | 128, ...toSignedLeb128(value >>> 7)];
 }
 
 function toLeb128(value) {

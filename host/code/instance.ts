@@ -3,11 +3,12 @@
 import { instantiate as search } from "search-glue";
 import { instantiate as syntax } from "syntax-glue";
 import { instantiate as syntaxMore } from "syntax-more-glue";
+import { instantiate as syntaxRules } from "syntax-rules-glue";
 import { messageOf } from "../fault";
 import { GuardedFiles } from "./guarded";
 
 /** The artefacts with code tools. */
-const GLUES = { search, syntax, "syntax-more": syntaxMore };
+const GLUES = { search, syntax, "syntax-rules": syntaxRules, "syntax-more": syntaxMore };
 export type Artefact = keyof typeof GLUES;
 
 export type Code = InstanceType<ReturnType<typeof search>["Code"]>;
@@ -66,8 +67,9 @@ export function fileOf(artefact: Artefact) {
       return hasVectors() ? "search.wasm" : "search-plain.wasm.br";
     case "syntax":
       return "syntax.wasm";
+    case "syntax-rules":
     case "syntax-more":
-      return "syntax-more.wasm.gz";
+      return `${artefact}.wasm.gz`;
   }
 }
 export type ArtefactFile = ReturnType<typeof fileOf>;

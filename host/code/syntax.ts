@@ -1,5 +1,5 @@
-// The parsing tools as OpenCode sees them. The module decides; here its two halves are asked one after the other, and what
-// it plans to write is written: with OpenCode's permission, only over what it was planned from, each file whole or not at all.
+// The parsing tools as OpenCode sees them. The modules decide; here they are asked one after the other, and what they
+// plan to write is written: with OpenCode's permission, only over what it was planned from, each file whole or not at all.
 import { createHash } from "node:crypto";
 import {
   closeSync,
@@ -15,7 +15,7 @@ import { chmodSync, writeSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 import { isObject, messageOf } from "../fault";
 import type { ToolContext, ToolDefinition } from "../opencode";
-import { askHalves, type SyntaxAnswer } from "./halves";
+import { askParts, type SyntaxAnswer } from "./parts";
 import { Pools, type PoolSettings } from "./pool";
 
 const text = (description?: string) => ({ type: "string", ...(description && { description }) });
@@ -84,7 +84,7 @@ export class SyntaxTools {
 
   /** Asks the modules. Throws what is wrong, in words. */
   request(method: string, args: Record<string, unknown>, signal?: AbortSignal): Promise<SyntaxAnswer> {
-    return askHalves(this.pools.ask.bind(this.pools), method, args, signal);
+    return askParts(this.pools.ask.bind(this.pools), method, args, signal);
   }
 
   close(): Promise<void> {

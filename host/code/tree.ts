@@ -1,5 +1,5 @@
 // The library's calls over whatever serves them: threads of Node, or a browser's worker.
-import { askHalves, type Ask } from "./halves";
+import { askParts, type Ask } from "./parts";
 import type { SyntaxTree, Tree } from "./code";
 
 export interface Server {
@@ -12,7 +12,7 @@ export interface Server {
 export function treeOver(server: Server): Tree {
   const ask: Ask = (...request) => server.ask(...request);
   const parsed = async (method: string, args: object, signal?: AbortSignal) =>
-    (await askHalves(ask, method, { ...args }, signal)).text;
+    (await askParts(ask, method, { ...args }, signal)).text;
   const search = async (method: string, args: unknown, signal?: AbortSignal) => {
     const { ok, text } = await ask("search", method, args, signal);
     if (!ok) throw new Error(text);
@@ -27,7 +27,7 @@ export function treeOver(server: Server): Tree {
     outline: (args, signal) => parsed("code_outline", args, signal),
     diagnostics: (args, signal) => parsed("code_diagnostics", args, signal),
     syntaxTree: async (args, signal) => {
-      const answer = await askHalves(ask, "syntax_tree", { ...args }, signal);
+      const answer = await askParts(ask, "syntax_tree", { ...args }, signal);
       if (answer.data === undefined) throw new Error(answer.text);
       return answer.data as SyntaxTree;
     },

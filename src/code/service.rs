@@ -7,12 +7,13 @@
 
 use super::cache::{Cache, Indexer};
 use super::files::Files;
+#[cfg(feature = "search")]
 use super::find;
 use super::limits::{AUTO_WORKERS, Memory, STEP_BYTES, STEP_FILES, WORKER_MB};
 #[cfg(feature = "syntax-base")]
 use super::syntax::job as syntax;
-use super::text::query::Query;
-use super::text::report;
+#[cfg(feature = "search")]
+use super::text::{query::Query, report};
 use super::walk::Share;
 use super::walk::tree::Tree;
 use crate::policy::SearchPolicy;
@@ -207,14 +208,17 @@ fn start<F: Files + 'static>(
                 request.share.of <= 1,
             )?))
         }
+        #[cfg(feature = "search")]
         "index" => Ok(Box::new(Index(Indexer::default()))),
         other => Err(format!("There is no method `{other}`.")),
     }
 }
 
 /// The index, built at once and not in between.
+#[cfg(feature = "search")]
 struct Index(Indexer);
 
+#[cfg(feature = "search")]
 impl<F: Files> Job<F> for Index {
     fn step(&mut self, world: &mut World<F>) -> Step {
         let World {
@@ -234,16 +238,23 @@ impl<F: Files> Job<F> for Index {
 ///
 /// # Errors
 /// When the parts are none of this method's.
+#[cfg_attr(
+    not(feature = "search"),
+    expect(unused_variables, reason = "parsing has no shares")
+)]
 pub fn merge(method: &str, args: &str, parts: &[String]) -> Result<String, String> {
     match method {
+        #[cfg(feature = "search")]
         "code_search" => {
             let parts: Result<_, _> = parts.iter().map(|t| report::Part::from_text(t)).collect();
             Ok(report::show(&Query::parse(args)?, parts?))
         }
+        #[cfg(feature = "search")]
         "find_files" => {
             let parts: Result<_, _> = parts.iter().map(|t| find::Part::from_text(t)).collect();
             Ok(find::show(&find::Query::parse(args)?, parts?))
         }
+        #[cfg(feature = "search")]
         "index" => {
             let used = parts.iter().filter_map(|used| used.parse::<usize>().ok());
             Ok(used.sum::<usize>().to_string())

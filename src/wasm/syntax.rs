@@ -67,6 +67,11 @@ impl Grammars {
         json(&self.syntax.symbols_in(lang(language)?, text)?)
     }
 
+    /// What a text defines (`Symbol[]` as JSON text), as outlines find it: the same as among its symbols.
+    pub fn definitions(&mut self, language: &str, text: &str) -> Result<String, JsError> {
+        json(&self.syntax.definitions_in(lang(language)?, text)?)
+    }
+
     /// What is broken in a file's text (`Diagnostic[]` as JSON text).
     pub fn diagnostics(
         &mut self,

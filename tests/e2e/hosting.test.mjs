@@ -53,6 +53,7 @@ async function pack() {
     "search-plain.wasm.br",
     "search.wasm",
     "syntax-more.wasm.gz",
+    "syntax-rules.wasm.gz",
     "syntax.wasm",
   ]);
   await exec("tar", ["xzf", filename], { cwd: box.dir });

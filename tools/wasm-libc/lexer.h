@@ -3,6 +3,17 @@
  * Here the same states are a function without a loop, called by one: seconds for both. Included before a parser.c. */
 #include <tree_sitter/parser.h>
 
+/* A language's letters are hundreds of ranges. Those of ASCII are the first few, where most characters of a source are found
+ * at once; halving all of them took up to a tenth of a parse. */
+static inline bool set_contains_ascii_first(const TSCharacterRange *ranges, uint32_t len, int32_t lookahead) {
+  if ((uint32_t)lookahead >= 0x80) return set_contains((TSCharacterRange *)ranges, len, lookahead);
+  for (uint32_t i = 0; i < len && ranges[i].start <= lookahead; i++) {
+    if (lookahead <= ranges[i].end) return true;
+  }
+  return false;
+}
+#define set_contains set_contains_ascii_first
+
 /* What a state gives: 0 to stop, else the next state's number + 1, with this bit when the character is layout. */
 #define LEXER_SKIP 0x10000
 

@@ -1,7 +1,7 @@
 // The code tools as a library for browsers: `import { openTree } from "<package>/code/browser"`.
 import type { BrowserTree, TreeSource } from "../browser";
 import type { OpenTreeOptions } from "../code";
-import type { Ask } from "../halves";
+import type { Ask } from "../parts";
 import type { Answer } from "../instance";
 import { Aborted } from "../slices";
 import { treeOver } from "../tree";

@@ -10,6 +10,7 @@ import type { Order, Told } from "./messages";
 const MODULES: Partial<Record<ArtefactFile, URL>> = {
   "search.wasm": new URL("./search.wasm", import.meta.url),
   "syntax.wasm": new URL("./syntax.wasm", import.meta.url),
+  "syntax-rules.wasm.gz": new URL("./syntax-rules.wasm.gz", import.meta.url),
   "syntax-more.wasm.gz": new URL("./syntax-more.wasm.gz", import.meta.url),
 };
 const GZIP = [0x1f, 0x8b];

@@ -1,4 +1,4 @@
-//! Parsed files, kept under a ceiling of memory and re-parsed from what changed, unless that has errors.
+//! Parsed files, kept under a ceiling of memory and re-parsed from what changed.
 //!
 //! A tree answers for a file only when the file's bytes have the fingerprint that it was made from. When memory is short,
 //! what the last two requests used stays: a search over more than fits would otherwise throw out each tree just before it
@@ -135,7 +135,7 @@ impl Trees {
         }
         let old = self.remove(&key).and_then(|old| edited(&old, &text));
         let tree = self
-            .tree(lang, &text, old.as_ref())
+            .parse(lang, &text, old.as_ref())
             .inspect_err(|_| self.refuse(fingerprint, lang))?;
         let root = AstGrep::doc(StrDoc {
             src: text,
@@ -151,15 +151,15 @@ impl Trees {
         Ok(parsed)
     }
 
-    /// The tree of a text, made from that of an earlier one if there is any. Where a text has errors, what is made of them
-    /// depends on the tree that the parser came from: it is parsed afresh then, so that it has the same errors whatever it
-    /// was before.
-    fn tree(&mut self, lang: Lang, text: &str, old: Option<&Tree>) -> Result<Tree, ParseFault> {
-        let tree = self.parsers.parse(lang, text, old)?;
-        if old.is_some() && tree.root_node().has_error() {
-            return self.parsers.parse(lang, text, None);
+    /// What the parser makes of broken text depends on the tree that it began from; the same file always reads the same.
+    fn parse(&mut self, lang: Lang, text: &str, old: Option<&Tree>) -> Result<Tree, ParseFault> {
+        if old.is_some() {
+            let tree = self.parsers.parse(lang, text, old)?;
+            if !tree.root_node().has_error() {
+                return Ok(tree);
+            }
         }
-        Ok(tree)
+        self.parsers.parse(lang, text, None)
     }
 
     fn refuse(&mut self, fingerprint: Fingerprint, lang: Lang) {

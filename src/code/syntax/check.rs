@@ -5,6 +5,7 @@ use super::diagnose::{Diagnostic, diagnose, fresh};
 use super::job::{Begun, Wanted, required};
 use super::language::Lang;
 use super::limits::{ERRORS, ERRORS_PER_FILE};
+use super::module::Elsewhere;
 use super::parse::ParseFault;
 use super::sources::count;
 use super::task::{Looked, Task};
@@ -20,28 +21,22 @@ use std::rc::Rc;
 ///
 /// # Errors
 /// In words for the model.
-pub fn begin(mut args: Args) -> Result<Begun, Fault> {
-    let partial = args.value("partial");
-    Wanted::begin(args, |file| {
+pub fn begin(args: Args) -> Result<Begun, Fault> {
+    Wanted::begin(args, |file, before| {
         Box::new(Check {
             only: file.map(str::to_owned),
-            is_second: partial.is_some(),
-            found: partial
-                .and_then(|found| serde_json::from_value(found).ok())
-                .unwrap_or_default(),
+            found: before.found(),
         })
     })
 }
 
 struct Check {
-    /// The other module began.
-    is_second: bool,
     /// The call names this file.
     only: Option<String>,
     found: Found,
 }
 
-/// What was found, by this module and perhaps the other before it.
+/// What was found, by this module and those before it.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Found {
@@ -65,8 +60,8 @@ impl Task for Check {
     fn finish(&mut self, _: &mut Syntax, looked: &Looked) -> Result<Answer, Fault> {
         self.found.checked += looked.files;
         self.found.notes.push_str(&looked.skipped.lines());
-        if looked.elsewhere && !self.is_second {
-            return Ok(Answer::elsewhere(serde_json::to_value(&self.found).ok()));
+        if let Some(module) = looked.elsewhere {
+            return Ok(Elsewhere::with(module, &self.found).into());
         }
         Ok(Answer::text(match &self.only {
             Some(path) if looked.unknown == 1 => {
@@ -152,8 +147,8 @@ impl Syntax {
         let Some(lang) = Lang::of_file(&path, || after.lines().next().map(str::to_owned)) else {
             return Ok(Answer::default());
         };
-        if !lang.is_linked() {
-            return Ok(Answer::elsewhere(None));
+        if !lang.is_served(false) {
+            return Ok(Elsewhere::new(lang.module(false)).into());
         }
         self.trees.begin();
         let baseline: Vec<Diagnostic> = match baseline {

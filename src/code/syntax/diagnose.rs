@@ -365,6 +365,12 @@ fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
 }
 
+#[cfg(not(feature = "lang-yaml"))]
+fn yaml_error(_: &str) -> Option<Error> {
+    None
+}
+
+#[cfg(feature = "lang-yaml")]
 fn yaml_error(text: &str) -> Option<Error> {
     if is_template(text) {
         return None;

@@ -2,6 +2,7 @@
 //! hears of cancellations.
 
 use super::language::Lang;
+use super::module::{Elsewhere, Module};
 use super::task::{Run, Task};
 use super::{Answer, Fault, check, nodes, outline, rewrite, search};
 use crate::code::args::Args;
@@ -31,14 +32,16 @@ pub enum Begun {
     Done(Answer),
 }
 
-/// The files to look at, and what makes the task for them: it is told whether the path named a file.
+/// The files to look at, and what makes the task for them.
 pub struct Wanted {
     path: Option<String>,
     globs: Vec<String>,
+    before: Elsewhere,
     make: Make,
 }
 
-type Make = Box<dyn FnOnce(Option<&str>) -> Box<dyn Task>>;
+/// Is told the file that the path named, if it did, and what other modules found.
+type Make = Box<dyn FnOnce(Option<&str>, Elsewhere) -> Box<dyn Task>>;
 
 impl Wanted {
     /// The files that `path` and `globs` among the arguments name.
@@ -47,14 +50,19 @@ impl Wanted {
     /// When the arguments are wrong, or there are more than were asked for.
     pub fn begin(
         mut args: Args,
-        make: impl FnOnce(Option<&str>) -> Box<dyn Task> + 'static,
+        make: impl FnOnce(Option<&str>, Elsewhere) -> Box<dyn Task> + 'static,
     ) -> Result<Begun, Fault> {
         let path = args.text("path")?;
         let globs = args.texts("globs")?;
-        args.value("partial"); // of no use to those who did not take it
+        let before = Elsewhere::of(args.value("partial"));
         args.end()?;
         let make = Box::new(make);
-        Ok(Begun::Files(Self { path, globs, make }))
+        Ok(Begun::Files(Self {
+            path,
+            globs,
+            before,
+            make,
+        }))
     }
 }
 
@@ -102,7 +110,12 @@ pub fn start<F: Files + 'static>(
     };
     let stage = match begun.map_err(|fault| fault.to_string())? {
         Begun::Done(answer) => Stage::Done(answer),
-        Begun::Files(Wanted { path, globs, make }) => {
+        Begun::Files(Wanted {
+            path,
+            globs,
+            before,
+            make,
+        }) => {
             let globs = Rc::new(Globs::new(&globs, false)?);
             let place = resolve(&world.files, path.as_deref())?;
             let file = match &place {
@@ -110,11 +123,11 @@ pub fn start<F: Files + 'static>(
                 Place::Folder(_) => None,
             };
             let walk = Walk::new(&mut world.tree, &world.files, &place, globs, Share::ALL);
-            let task = make(file.as_deref());
             Stage::Walking {
                 walk,
                 paths: Vec::new(),
-                task,
+                module: before.module,
+                task: make(file.as_deref(), before),
             }
         }
     };
@@ -127,6 +140,8 @@ enum Stage {
     Walking {
         walk: Walk,
         paths: Vec<String>,
+        /// Asked as this one.
+        module: Module,
         task: Box<dyn Task>,
     },
     Running(Run),
@@ -136,12 +151,18 @@ enum Stage {
 impl<F: Files> Job<F> for Request {
     fn step(&mut self, world: &mut World<F>) -> Step {
         match &mut self.0 {
-            Stage::Walking { walk, paths, task } => {
+            Stage::Walking {
+                walk,
+                paths,
+                module,
+                task,
+            } => {
                 for _ in 0..STEP_FILES {
                     let Some(at) = walk.next(&mut world.tree, &world.files) else {
                         let unreadable = std::mem::take(&mut walk.unreadable);
                         let task = std::mem::replace(task, Box::new(Nothing));
-                        self.0 = Stage::Running(Run::new(task, std::mem::take(paths), &unreadable));
+                        let paths = std::mem::take(paths);
+                        self.0 = Stage::Running(Run::new(task, *module, paths, &unreadable));
                         return Step::More;
                     };
                     let path = world.tree.path_of(at.folder, at.place);

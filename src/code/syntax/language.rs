@@ -1,7 +1,7 @@
 //! The languages: what they are called, how a file is recognised, and the grammar that parses it.
 //!
 //! Every build knows all of them. Which grammars are linked is a matter of Cargo features, so that the rarer and larger
-//! ones live in a second module: [`Lang::is_linked`] tells whether this one can parse a language itself.
+//! ones live in other modules: [`Lang::is_linked`] tells whether this one can parse a language itself.
 
 use ast_grep_core::Language;
 use ast_grep_core::matcher::{Pattern, PatternBuilder, PatternError};
@@ -10,7 +10,7 @@ use ast_grep_language::SupportLang;
 use std::borrow::Cow;
 use tree_sitter_language::LanguageFn;
 
-/// A language that can be parsed, by this module or by the other.
+/// A language that can be parsed, by this module or by another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lang {
     Bash,
@@ -329,7 +329,7 @@ impl Lang {
         self.facts().names
     }
 
-    /// Whether this module can parse it; else the other can.
+    /// Whether this module can parse it; else another can.
     #[must_use]
     pub fn is_linked(self) -> bool {
         self.grammar().is_some()

@@ -53,8 +53,8 @@ pub const EXPECTED: usize = 5;
 
 /// Characters of a signature in an outline.
 pub const SIGNATURE_CHARS: usize = 160;
-/// Memory that the wasm module asks for at its start, so that the first large parse does not ask for each 64 KiB by itself:
-/// that took five seconds instead of one for 6 MB of JavaScript. It costs nothing until it is used. Bytes.
+/// Memory that the wasm module asks for at once, when it is out of it: the allocator asks for each 64 KiB by itself, which
+/// took half of the time of a parse. It costs nothing until it is used. Bytes.
 pub const RESERVED_BYTES: usize = 64 << 20;
 
 /// Nesting of an outline when the call does not say.

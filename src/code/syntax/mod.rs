@@ -1,16 +1,17 @@
 //! Parsing: `ast_search`, `ast_rewrite`, `code_outline` and `code_diagnostics` over tree-sitter's grammars and ast-grep's
 //! patterns.
 //!
-//! Two modules are built of this code, with different grammars linked ([`language`]). A request over files of many
-//! languages is answered by both: the first gives what it found as [`Answer::elsewhere`]; the other gets that with the
-//! same request, adds its own and writes the answer.
+//! Several modules are built of this code, with different grammars linked. A request over files of many languages is
+//! answered by one after another ([`module`]).
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`module`] | who answers what |
 //! | [`language`] | languages, how files are recognised, their grammars |
 //! | [`parse`], [`cache`], [`text`] | trees in bounded time and memory |
-//! | [`matcher`], [`search`], [`rewrite`], [`template`] | patterns, rules, matches, edits |
-//! | [`symbols`], [`outline`] | definitions and references |
+//! | [`matcher`], [`rule`], [`prefilter`] | patterns, rules, and which files can hold matches |
+//! | [`search`], [`rewrite`], [`template`] | matches, edits |
+//! | [`tags`], [`symbols`], [`outline`] | definitions and references |
 //! | [`nodes`] | a file's tree, to be looked at |
 //! | [`diagnose`], [`check`] | what is broken |
 //! | [`job`], [`task`], [`sources`] | requests: arguments, slices, files |
@@ -20,16 +21,21 @@ pub mod cache;
 pub mod check;
 pub mod diagnose;
 pub mod job;
+pub mod kinds;
 pub mod language;
 pub mod limits;
 pub mod matcher;
+pub mod module;
 pub mod nodes;
 pub mod outline;
 pub mod parse;
+pub mod prefilter;
 pub mod rewrite;
+pub mod rule;
 pub mod search;
 pub mod sources;
 pub mod symbols;
+pub mod tags;
 pub mod task;
 pub mod template;
 pub mod text;
@@ -37,6 +43,7 @@ pub mod text;
 use cache::Trees;
 use language::Lang;
 use matcher::QueryFault;
+use module::Elsewhere;
 use parse::{Clock, ParseFault};
 use serde::Serialize;
 use serde_json::Value;
@@ -65,9 +72,9 @@ impl From<String> for Fault {
 pub struct Answer {
     /// For the model.
     pub text: String,
-    /// The other module has to go on with the same request, and this as its `partial`.
+    /// Another module has to go on with the same request, and this as its `partial`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub elsewhere: Option<Value>,
+    pub elsewhere: Option<Elsewhere>,
     /// For the program that asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
@@ -87,10 +94,12 @@ impl Answer {
             ..Self::default()
         }
     }
+}
 
-    fn elsewhere(partial: Option<Value>) -> Self {
+impl From<Elsewhere> for Answer {
+    fn from(elsewhere: Elsewhere) -> Self {
         Self {
-            elsewhere: Some(partial.unwrap_or_else(|| Value::Object(serde_json::Map::new()))),
+            elsewhere: Some(elsewhere),
             ..Self::default()
         }
     }
@@ -107,10 +116,6 @@ impl Syntax {
     /// With trees of at most `bytes` in memory.
     #[must_use]
     pub fn new(bytes: usize, clock: Clock) -> Self {
-        #[cfg(target_arch = "wasm32")]
-        drop(std::hint::black_box(Vec::<u8>::with_capacity(
-            limits::RESERVED_BYTES,
-        )));
         Self {
             trees: Trees::new(bytes, clock),
             ..Self::default()

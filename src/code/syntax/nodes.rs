@@ -3,7 +3,8 @@
 use super::cache::Parsed;
 use super::job::{Begun, Wanted};
 use super::limits::{MATCHES, NODES};
-use super::matcher::Query;
+use super::matcher::{Query, is_rule};
+use super::module::Elsewhere;
 use super::parse::ParseFault;
 use super::search::find;
 use super::task::{Looked, Task};
@@ -46,7 +47,7 @@ struct Shape<'tree> {
 /// In words.
 pub fn begin(mut args: Args) -> Result<Begun, Fault> {
     let pattern = args.text("pattern")?.filter(|text| !text.trim().is_empty());
-    Wanted::begin(args, |file| {
+    Wanted::begin(args, |file, _| {
         Box::new(Nodes {
             is_file: file.is_some(),
             pattern,
@@ -62,6 +63,10 @@ struct Nodes {
 }
 
 impl Task for Nodes {
+    fn has_rule(&self) -> bool {
+        self.pattern.as_deref().is_some_and(is_rule)
+    }
+
     fn look(&mut self, _: &mut Syntax, _: &str, parsed: &Rc<Parsed>) -> bool {
         if self.is_file {
             self.result = Some(shape(parsed, self.pattern.as_deref()));
@@ -73,10 +78,10 @@ impl Task for Nodes {
         if !self.is_file {
             return Err(Fault::Call("`path` must name a file.".to_owned()));
         }
-        match self.result.take() {
-            Some(result) => Ok(Answer::data(result?)),
-            None if looked.elsewhere => Ok(Answer::elsewhere(None)),
-            None => {
+        match (self.result.take(), looked.elsewhere) {
+            (Some(result), _) => Ok(Answer::data(result?)),
+            (None, Some(module)) => Ok(Elsewhere::new(module).into()),
+            (None, None) => {
                 let why = looked.skipped.lines();
                 Err(Fault::Call(if why.is_empty() {
                     "There is no grammar for this file.".to_owned()

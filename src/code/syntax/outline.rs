@@ -6,17 +6,18 @@ use super::language::Lang;
 use super::limits::{
     CHARS_PER_TOKEN, MAP_TOKENS, OUTLINE_DEPTH, OUTLINE_SYMBOLS, REFERENCES, SIGNATURE_CHARS,
 };
+use super::module::Elsewhere;
 use super::parse::ParseFault;
 use super::sources::count;
-use super::symbols::{CONTAINER, Symbol, Symbols, each_identifier, identifiers};
+use super::symbols::{Both, CONTAINER, Found, Symbol, Symbols, each_identifier, identifiers};
 use super::task::{Looked, Task};
 use super::text::{line_at, one_line, position};
 use super::{Answer, Fault, Syntax};
 use crate::code::args::Args;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Deepest nesting that can be asked for.
@@ -28,17 +29,15 @@ const MAX_DEPTH: usize = 20;
 /// # Errors
 /// In words for the model.
 pub fn begin(mut args: Args) -> Result<Begun, Fault> {
-    let partial = args.value("partial");
     let depth = args
         .count("depth", 0, MAX_DEPTH)?
         .filter(|depth| *depth > 0);
     let symbol = args.text("symbol")?.map(|symbol| symbol.trim().to_owned());
-    Wanted::begin(args, move |file| match (symbol, file) {
+    Wanted::begin(args, move |file, before| match (symbol, file) {
         (Some(name), _) if !name.is_empty() => Box::new(Lookup {
             finder: memchr::memmem::Finder::new(name.as_bytes()).into_owned(),
             name,
-            is_second: partial.is_some(),
-            places: resumed(partial),
+            places: before.found(),
         }),
         (_, Some(path)) => Box::new(OneFile {
             path: path.to_owned(),
@@ -46,17 +45,9 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
             text: String::new(),
         }),
         _ => Box::new(Mapping {
-            is_second: partial.is_some(),
-            map: resumed(partial),
+            map: before.found(),
         }),
     })
-}
-
-/// What the other module found before.
-fn resumed<T: Default + serde::de::DeserializeOwned>(partial: Option<Value>) -> T {
-    partial
-        .and_then(|found| serde_json::from_value(found).ok())
-        .unwrap_or_default()
 }
 
 impl Syntax {
@@ -66,12 +57,28 @@ impl Syntax {
     /// When the text can't be parsed.
     pub fn symbols_in(&mut self, lang: Lang, text: &str) -> Result<Symbols, ParseFault> {
         let parsed = self.trees.parsed("", lang.whole_file(), text.as_bytes())?;
-        Ok(self.symbols(&parsed))
+        Ok(self.symbols(&parsed).symbols(parsed.text()))
     }
 
-    fn symbols(&mut self, parsed: &Parsed) -> Symbols {
+    /// What a text defines, as outlines find it; otherwise as [`Self::symbols_in`].
+    ///
+    /// # Errors
+    /// When the text can't be parsed.
+    pub fn definitions_in(&mut self, lang: Lang, text: &str) -> Result<Vec<Symbol>, ParseFault> {
+        let parsed = self.trees.parsed("", lang.whole_file(), text.as_bytes())?;
+        let definitions = self.definitions(&parsed);
+        let text = parsed.text();
+        Ok(definitions.iter().map(|found| found.symbol(text)).collect())
+    }
+
+    fn symbols<'tree>(&mut self, parsed: &'tree Parsed) -> Both<'tree> {
         self.tagger
             .symbols(parsed.lang(), parsed.tree(), parsed.text())
+    }
+
+    fn definitions<'tree>(&mut self, parsed: &'tree Parsed) -> Vec<Found<'tree>> {
+        self.tagger
+            .definitions(parsed.lang(), parsed.tree(), parsed.text())
     }
 }
 
@@ -85,18 +92,13 @@ struct OneFile {
 
 impl Task for OneFile {
     fn look(&mut self, syntax: &mut Syntax, path: &str, parsed: &Rc<Parsed>) -> bool {
-        self.text = outline(
-            path,
-            parsed,
-            &syntax.symbols(parsed).definitions,
-            self.depth,
-        );
+        self.text = outline(path, parsed, &syntax.definitions(parsed), self.depth);
         true
     }
 
     fn finish(&mut self, _: &mut Syntax, looked: &Looked) -> Result<Answer, Fault> {
-        if looked.elsewhere {
-            return Ok(Answer::elsewhere(None));
+        if let Some(module) = looked.elsewhere {
+            return Ok(Elsewhere::new(module).into());
         }
         Ok(Answer::text(match looked.unknown {
             0 if self.text.is_empty() => looked.skipped.lines(),
@@ -109,7 +111,7 @@ impl Task for OneFile {
     }
 }
 
-fn outline(path: &str, parsed: &Parsed, definitions: &[Symbol], depth: usize) -> String {
+fn outline(path: &str, parsed: &Parsed, definitions: &[Found], depth: usize) -> String {
     let lang = parsed.lang();
     let lines = parsed.text().lines().count();
     let mut text = format!("{path}: {}, {}\n", lang.name(), count(lines, "line"));
@@ -121,19 +123,20 @@ fn outline(path: &str, parsed: &Parsed, definitions: &[Symbol], depth: usize) ->
         return text;
     }
     let (mut shown, mut deeper, mut cut) = (0, 0, 0);
-    for (symbol, level) in nested(definitions) {
+    for (found, level) in nested(definitions) {
         if level >= depth {
             deeper += 1;
         } else if shown == OUTLINE_SYMBOLS {
             cut += 1;
         } else {
             shown += 1;
+            let symbol = found.symbol(parsed.text());
             let _ = writeln!(
                 text,
                 "{}{} {}",
                 "  ".repeat(level),
-                lines_of(symbol),
-                label(symbol)
+                lines_of(&symbol),
+                label(&symbol)
             );
         }
     }
@@ -181,20 +184,23 @@ fn label(symbol: &Symbol) -> String {
 }
 
 /// Symbols with how deep they are inside others, in the order of the text.
-fn nested(definitions: &[Symbol]) -> Vec<(&Symbol, usize)> {
-    let mut order: Vec<&Symbol> = definitions.iter().collect();
-    order.sort_by_key(|symbol| (symbol.range.0, std::cmp::Reverse(symbol.range.1), symbol.at));
-    let mut open: Vec<(usize, usize)> = Vec::new();
+fn nested<'a, 'tree>(definitions: &'a [Found<'tree>]) -> Vec<(&'a Found<'tree>, usize)> {
+    let mut order: Vec<(Range<usize>, &Found)> = definitions
+        .iter()
+        .map(|found| (found.range(), found))
+        .collect();
+    order.sort_by_key(|(range, found)| (range.start, std::cmp::Reverse(range.end), found.at()));
+    let mut open: Vec<Range<usize>> = Vec::new();
     let mut result = Vec::with_capacity(order.len());
-    for symbol in order {
+    for (range, found) in order {
         while open
             .last()
-            .is_some_and(|range| range.1 < symbol.range.1 || *range == symbol.range)
+            .is_some_and(|last| last.end < range.end || *last == range)
         {
             open.pop();
         }
-        result.push((symbol, open.len()));
-        open.push(symbol.range);
+        result.push((found, open.len()));
+        open.push(range);
     }
     result
 }
@@ -202,12 +208,10 @@ fn nested(definitions: &[Symbol]) -> Vec<(&Symbol, usize)> {
 // ---- a folder --------------------------------------------------------------------------------------------------------
 
 struct Mapping {
-    /// The other module began.
-    is_second: bool,
     map: Map,
 }
 
-/// What is known of a tree's files, by this module and perhaps the other before it.
+/// What is known of a tree's files, by this module and those before it.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Map {
@@ -238,14 +242,17 @@ impl Task for Mapping {
                 None => drop(self.map.uses.insert(name.to_owned(), (n, 1))),
             }
         }
-        let definitions = syntax.symbols(parsed).definitions;
+        let definitions = syntax.definitions(parsed);
         let entries = nested(&definitions)
             .into_iter()
-            .filter(|(symbol, level)| *level < 2 && symbol.kind != CONTAINER)
-            .map(|(symbol, _)| Entry {
-                name: symbol.name.clone(),
-                lines: lines_of(symbol),
-                label: label(symbol),
+            .filter(|(found, level)| *level < 2 && !found.is_container())
+            .map(|(found, _)| {
+                let symbol = found.symbol(parsed.text());
+                Entry {
+                    lines: lines_of(&symbol),
+                    label: label(&symbol),
+                    name: symbol.name,
+                }
             });
         self.map.files.insert(path.to_owned(), entries.collect());
         true
@@ -253,8 +260,8 @@ impl Task for Mapping {
 
     fn finish(&mut self, _: &mut Syntax, looked: &Looked) -> Result<Answer, Fault> {
         self.map.notes.push_str(&looked.skipped.lines());
-        if looked.elsewhere && !self.is_second {
-            return Ok(Answer::elsewhere(serde_json::to_value(&self.map).ok()));
+        if let Some(module) = looked.elsewhere {
+            return Ok(Elsewhere::with(module, &self.map).into());
         }
         Ok(Answer::text(told(&self.map)))
     }
@@ -330,12 +337,10 @@ fn told(map: &Map) -> String {
 struct Lookup {
     name: String,
     finder: memchr::memmem::Finder<'static>,
-    /// The other module began.
-    is_second: bool,
     places: Places,
 }
 
-/// Where a name is, by this module and perhaps the other before it.
+/// Where a name is, by this module and those before it.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Places {
@@ -351,25 +356,28 @@ impl Task for Lookup {
     }
 
     fn look(&mut self, syntax: &mut Syntax, path: &str, parsed: &Rc<Parsed>) -> bool {
+        let text = parsed.text();
         let symbols = syntax.symbols(parsed);
+        let is_meant = |found: &&Found| found.name(text) == self.name;
         let mut defined = BTreeSet::new();
-        for symbol in symbols
-            .definitions
-            .iter()
-            .filter(|s| s.name == self.name && s.kind != CONTAINER)
-        {
+        for found in symbols.definitions.iter().filter(is_meant) {
+            if found.is_container() {
+                continue;
+            }
+            let symbol = found.symbol(text);
             defined.insert(symbol.at);
-            self.places
-                .definitions
-                .push(format!("{path}:{} {}", lines_of(symbol), label(symbol)));
+            self.places.definitions.push(format!(
+                "{path}:{} {}",
+                lines_of(&symbol),
+                label(&symbol)
+            ));
         }
         let kinds: BTreeMap<usize, &str> = symbols
             .references
             .iter()
-            .filter(|symbol| symbol.name == self.name)
-            .map(|symbol| (symbol.at, symbol.kind.as_str()))
+            .filter(is_meant)
+            .map(|found| (found.at(), found.kind()))
             .collect();
-        let text = parsed.text();
         let mut uses = Vec::new();
         each_identifier(parsed.tree(), |node| {
             let at = node.start_byte();
@@ -392,8 +400,8 @@ impl Task for Lookup {
 
     fn finish(&mut self, _: &mut Syntax, looked: &Looked) -> Result<Answer, Fault> {
         self.places.notes.push_str(&looked.skipped.lines());
-        if looked.elsewhere && !self.is_second {
-            return Ok(Answer::elsewhere(serde_json::to_value(&self.places).ok()));
+        if let Some(module) = looked.elsewhere {
+            return Ok(Elsewhere::with(module, &self.places).into());
         }
         Ok(Answer::text(self.places.told(&self.name)))
     }

@@ -4,7 +4,7 @@
 use super::language::Lang;
 use super::limits::{
     MAX_FILE_BYTES, PARSE_BYTES, PARSE_MS, PARSE_STEPS, PARSE_STEPS_PER_KB, READ_BYTES,
-    READS_PER_STEP, STEPS_PER_LOOK,
+    READS_PER_STEP, RESERVED_BYTES, STEPS_PER_LOOK, TREE_BYTES_PER_BYTE,
 };
 use ast_grep_core::tree_sitter::TSLanguage;
 use std::cell::Cell;
@@ -43,6 +43,8 @@ pub type Clock = fn() -> f64;
 pub struct Parsers {
     by_grammar: HashMap<TSLanguage, Parser>,
     clock: Clock,
+    /// The module's memory, in bytes, when some of it was last set aside.
+    memory: usize,
 }
 
 impl Parsers {
@@ -51,6 +53,7 @@ impl Parsers {
         Self {
             by_grammar: HashMap::new(),
             clock,
+            memory: 0,
         }
     }
 
@@ -68,6 +71,7 @@ impl Parsers {
         if text.len() > MAX_FILE_BYTES {
             return Err(ParseFault::TooLarge(text.len()));
         }
+        self.reserve(text.len() * TREE_BYTES_PER_BYTE);
         let parser = self.by_grammar.entry(grammar.clone()).or_default();
         if parser.language().is_none() {
             parser
@@ -98,6 +102,24 @@ impl Parsers {
         let tree = parser.parse_with_options(&mut read, old, Some(options));
         tree.filter(|_| !budget.is_spent())
             .ok_or(ParseFault::TooHard)
+    }
+
+    /// Has memory ready for a tree. What is asked for and given back stays the module's.
+    fn reserve(&mut self, bytes: usize) {
+        let is_out = memory_bytes() != self.memory;
+        if !is_out && bytes < RESERVED_BYTES / 64 {
+            return;
+        }
+        let wanted = if is_out {
+            bytes.max(RESERVED_BYTES)
+        } else {
+            bytes
+        };
+        let mut room = Vec::<u8>::new();
+        // near the limit there may be less, which can do
+        let _ = room.try_reserve_exact(wanted);
+        drop(std::hint::black_box(room));
+        self.memory = memory_bytes();
     }
 }
 

@@ -9,7 +9,8 @@ use super::diagnose::{Diagnostic, diagnose, fresh};
 use super::job::{Begun, Wanted, language, required};
 use super::language::Lang;
 use super::limits::{DIFF_CHARS, ERRORS, REWRITE_FILES};
-use super::matcher::{Query, Target};
+use super::matcher::{Query, Target, is_rule};
+use super::module::Elsewhere;
 use super::parse::ParseFault;
 use super::search::find;
 use super::sources::count;
@@ -68,12 +69,14 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
     let lang = language(&mut args)?;
     let apply = args.flag("apply")?;
     let rewrite = args.text("rewrite")?.unwrap_or_default();
-    if !lang.is_linked() {
-        return Ok(Begun::Done(Answer::elsewhere(None)));
+    let has_rule = is_rule(&pattern);
+    if !lang.is_served(has_rule) {
+        let elsewhere = Elsewhere::new(lang.module(has_rule));
+        return Ok(Begun::Done(elsewhere.into()));
     }
     let target = Target::new(lang, &pattern)?;
     let template = target.query.replacement(&rewrite)?;
-    Wanted::begin(args, move |_| {
+    Wanted::begin(args, move |_, _| {
         Box::new(Rewrite {
             target,
             template,

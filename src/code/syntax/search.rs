@@ -4,7 +4,8 @@ use super::cache::Parsed;
 use super::job::{Begun, Wanted, language, required};
 use super::language::Lang;
 use super::limits::{MATCH_CHARS, MATCH_LINES, MATCHES, MAX_MATCHES};
-use super::matcher::{Match, Query, Target};
+use super::matcher::{Match, Query, Target, is_rule};
+use super::module::Elsewhere;
 use super::parse::ParseFault;
 use super::sources::count;
 use super::task::{Looked, Task};
@@ -25,11 +26,13 @@ pub fn begin(mut args: Args) -> Result<Begun, Fault> {
     let limit = args
         .count("limit", 0, MAX_MATCHES)?
         .filter(|limit| *limit > 0);
-    if !lang.is_linked() {
-        return Ok(Begun::Done(Answer::elsewhere(None)));
+    let has_rule = is_rule(&pattern);
+    if !lang.is_served(has_rule) {
+        let elsewhere = Elsewhere::new(lang.module(has_rule));
+        return Ok(Begun::Done(elsewhere.into()));
     }
     let target = Target::new(lang, &pattern)?;
-    Wanted::begin(args, move |_| {
+    Wanted::begin(args, move |_, _| {
         Box::new(Search {
             hint: hint(lang, &pattern),
             target,
@@ -109,7 +112,7 @@ impl Syntax {
     ) -> Result<Vec<(usize, usize)>, Fault> {
         let target = Target::new(lang, pattern)?;
         let mut ranges = Vec::new();
-        if target.may_be_in(text.as_bytes()) {
+        if target.query.may_be_in(text.as_bytes()) {
             let parsed = self.trees.parsed("", lang, text.as_bytes())?;
             if !target.query.admits(parsed.tree()) {
                 return Err(ParseFault::TooDeep.into());

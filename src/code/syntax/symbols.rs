@@ -1,16 +1,16 @@
-//! The symbols of a file: what it defines and what it refers to, by the tags queries of the grammars' authors and some of
-//! ours (`tags/*.scm`) for what those leave out. Syntactic: names, not bindings.
+//! The symbols of a file: what it defines and what it refers to, by the tags queries ([`super::tags`]). Syntactic: names, not
+//! bindings.
 
 use super::language::Lang;
 use super::limits::SIGNATURE_CHARS;
+use super::tags::{Queries, Role, Tags};
 use super::text::one_line;
-use ast_grep_core::tree_sitter::TSLanguage;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 use streaming_iterator::StreamingIterator;
-use tree_sitter::{Node, Query, QueryCursor, Tree};
+use tree_sitter::{Node, QueryCursor, Tree};
 
 /// Something with a name, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,224 +39,231 @@ pub struct Symbols {
 /// An `impl` and its like hold definitions and define no name.
 pub const CONTAINER: &str = "implementation";
 
-/// What a capture of a tags query means.
-enum Role {
-    Name,
-    Definition(String),
-    Reference(String),
-    Other,
-}
-
-struct Tags {
-    query: Query,
-    /// By capture index.
-    roles: Vec<Role>,
-}
-
-/// The compiled queries of the languages that were asked for.
+/// Finds symbols.
 #[derive(Default)]
 pub struct Tagger {
-    by_lang: HashMap<Lang, Option<Rc<Tags>>>,
+    queries: Queries,
 }
 
 impl Tagger {
-    /// The symbols of a file.
-    pub fn symbols(&mut self, lang: Lang, tree: &Tree, text: &str) -> Symbols {
-        self.symbols_in(lang, tree, text, 0..usize::MAX)
+    /// What a file defines and refers to.
+    pub fn symbols<'tree>(&mut self, lang: Lang, tree: &'tree Tree, text: &str) -> Both<'tree> {
+        let mut collector = Collector::default();
+        if let Some(tags) = self.queries.all(lang) {
+            collector.collect(&tags, tree.root_node(), &[], text);
+        }
+        collector.found()
+    }
+
+    /// What a file defines.
+    pub fn definitions<'tree>(
+        &mut self,
+        lang: Lang,
+        tree: &'tree Tree,
+        text: &str,
+    ) -> Vec<Found<'tree>> {
+        self.definitions_in(lang, tree, text, 0..usize::MAX)
     }
 
     /// The name of the innermost definition around a byte offset.
     pub fn symbol_at(&mut self, lang: Lang, tree: &Tree, text: &str, at: usize) -> Option<String> {
         // only what touches the place is looked at: the whole file would take longer than parsing it
-        let symbols = self.symbols_in(lang, tree, text, at..at + 1);
-        let around = symbols.definitions.into_iter().filter(|symbol| {
-            symbol.kind != CONTAINER && symbol.range.0 <= at && at < symbol.range.1
-        });
+        let definitions = self.definitions_in(lang, tree, text, at..at + 1);
+        let around = definitions
+            .into_iter()
+            .filter(|found| !found.is_container() && found.range().contains(&at));
         around
-            .min_by_key(|symbol| symbol.range.1 - symbol.range.0)
-            .map(|symbol| symbol.name)
+            .min_by_key(|found| found.range().len())
+            .map(|found| found.name(text))
     }
 
-    fn symbols_in(&mut self, lang: Lang, tree: &Tree, text: &str, range: Range<usize>) -> Symbols {
-        let tags = self.by_lang.entry(lang).or_insert_with(|| {
-            let tags = lang.grammar().and_then(|grammar| compile(lang, &grammar));
-            tags.map(Rc::new)
+    /// A query over a whole tree takes as long as parsing it; so it is tried only where a definition may begin.
+    fn definitions_in<'tree>(
+        &mut self,
+        lang: Lang,
+        tree: &'tree Tree,
+        text: &str,
+        range: Range<usize>,
+    ) -> Vec<Found<'tree>> {
+        let mut collector = Collector::default();
+        collector.cursor.set_byte_range(range.clone());
+        let Some(tags) = self.queries.definitions(lang) else {
+            return Vec::new();
+        };
+        let Some(roots) = &tags.roots else {
+            collector.collect(&tags, tree.root_node(), &[], text);
+            return collector.found().definitions;
+        };
+        collector.cursor.set_max_start_depth(Some(0));
+        each_in(tree, &range, |node, around| {
+            if roots.contains(node.kind_id()) {
+                collector.collect(&tags, node, around, text);
+            }
         });
-        match tags.clone() {
-            Some(tags) => collect(&tags, tree, text, range),
-            None => Symbols::default(),
-        }
+        collector.found().definitions
     }
 }
 
-fn compile(lang: Lang, grammar: &TSLanguage) -> Option<Tags> {
-    let query = Query::new(grammar, &query_text(lang)).ok()?; // a test compiles each
-    let roles = query
-        .capture_names()
-        .iter()
-        .map(|name| match name.split_once('.') {
-            _ if *name == "name" => Role::Name,
-            Some(("definition", kind)) => Role::Definition(kind.to_owned()),
-            Some(("reference", kind)) => Role::Reference(kind.to_owned()),
-            _ => Role::Other,
-        })
-        .collect();
-    Some(Tags { query, roles })
-}
-
-/// Ours come first: of two patterns that tag the same name the first counts.
-fn query_text(lang: Lang) -> String {
-    macro_rules! with {
-        ($feature:literal, $ours:literal $(, $theirs:path)*) => {{
-            #[cfg(feature = $feature)]
-            let texts: &[&str] = &[include_str!(concat!("tags/", $ours, ".scm")), $($theirs),*];
-            #[cfg(not(feature = $feature))]
-            let texts: &[&str] = &[];
-            texts
-        }};
-    }
-    let texts: &[&str] = match lang {
-        Lang::Bash => with!("lang-bash", "bash"),
-        Lang::C => with!("lang-c", "c", tree_sitter_c::TAGS_QUERY),
-        Lang::CSharp => with!("lang-c-sharp", "csharp", tree_sitter_c_sharp::TAGS_QUERY),
-        Lang::Cpp => {
-            return [
-                with!("lang-cpp", "cpp", tree_sitter_cpp::TAGS_QUERY),
-                with!("lang-cpp", "c"),
-            ]
-            .concat()
-            .join("\n");
-        }
-        Lang::Css => with!("lang-css", "css"),
-        Lang::Go => with!("lang-go", "go", tree_sitter_go::TAGS_QUERY),
-        Lang::Html => with!("lang-html", "html"),
-        Lang::Java => with!("lang-java", "java", tree_sitter_java::TAGS_QUERY),
-        Lang::JavaScript => {
-            with!(
-                "lang-javascript",
-                "javascript",
-                tree_sitter_javascript::TAGS_QUERY
-            )
-        }
-        Lang::Json => with!("lang-json", "json"),
-        Lang::Kotlin => with!("lang-kotlin", "kotlin"),
-        #[cfg(feature = "lang-lua")]
-        Lang::Lua => &[tree_sitter_lua::TAGS_QUERY],
-        #[cfg(not(feature = "lang-lua"))]
-        Lang::Lua => &[],
-        Lang::Markdown => with!("lang-markdown", "markdown"),
-        Lang::Php | Lang::PhpPage => with!("lang-php", "php", tree_sitter_php::TAGS_QUERY),
-        Lang::Python => with!("lang-python", "python", tree_sitter_python::TAGS_QUERY),
-        Lang::Ruby => with!("lang-ruby", "ruby", tree_sitter_ruby::TAGS_QUERY),
-        Lang::Rust => with!("lang-rust", "rust", tree_sitter_rust::TAGS_QUERY),
-        Lang::Swift => with!("lang-swift", "swift"),
-        Lang::Toml => with!("lang-toml", "toml"),
-        Lang::Tsx | Lang::TypeScript => with!(
-            "lang-typescript",
-            "typescript",
-            tree_sitter_javascript::TAGS_QUERY,
-            tree_sitter_typescript::TAGS_QUERY
-        ),
-        Lang::Yaml => with!("lang-yaml", "yaml"),
-    };
-    without_comments(&texts.join("\n"))
-}
-
-/// A tags query without what it says of a definition's doc comment, which is not shown: JavaScript's and TypeScript's takes
-/// two fifths less to compile so. The authors write each part of that on a line of its own.
-fn without_comments(query: &str) -> String {
-    const OF_COMMENTS: [&str; 4] = [
-        "(comment)* @doc",
-        "(#strip!",
-        "(#select-adjacent!",
-        "(#set-adjacent!",
-    ];
-    let mut text = String::with_capacity(query.len());
-    let mut is_left_out = false;
-    for line in query.lines() {
-        let words = line.trim();
-        let is_anchor = is_left_out && words == ".";
-        is_left_out = OF_COMMENTS.iter().any(|part| words.starts_with(part));
-        if !is_left_out && !is_anchor {
-            text.push_str(line);
-            text.push('\n');
-        }
-    }
-    text
-}
-
-fn collect(tags: &Tags, tree: &Tree, text: &str, range: Range<usize>) -> Symbols {
-    let mut cursor = QueryCursor::new();
-    cursor.set_byte_range(range);
-    let mut matches = cursor.matches(&tags.query, tree.root_node(), text.as_bytes());
-    // by the name's position, then by the pattern: the first pattern that tags a name counts
-    let mut definitions: BTreeMap<(usize, usize), (usize, Symbol)> = BTreeMap::new();
-    let mut references = definitions.clone();
-    while let Some(found) = matches.next() {
-        let mut name = None;
-        let mut whole = None;
-        for capture in found.captures() {
-            match &tags.roles[capture.index as usize] {
-                Role::Name => name = Some(capture.node),
-                role @ (Role::Definition(_) | Role::Reference(_)) => {
-                    whole = Some((capture.node, role))
-                }
-                Role::Other => {}
+/// Calls `with` for each node that touches the range, in the order of the text, and with those that it is in.
+fn each_in<'tree>(
+    tree: &'tree Tree,
+    range: &Range<usize>,
+    mut with: impl FnMut(Node<'tree>, &[Node<'tree>]),
+) {
+    let mut cursor = tree.walk();
+    let mut around = Vec::new();
+    loop {
+        let node = cursor.node();
+        if node.start_byte() < range.end && range.start <= node.end_byte() {
+            with(node, &around);
+            if cursor.goto_first_child() {
+                around.push(node);
+                continue;
             }
         }
-        let (Some(name), Some((node, role))) = (name, whole) else {
-            continue;
-        };
-        let key = (name.start_byte(), name.end_byte());
-        let (into, kind) = match role {
-            Role::Definition(kind) => (&mut definitions, kind),
-            Role::Reference(kind) => (&mut references, kind),
-            _ => continue,
-        };
-        if into
-            .get(&key)
-            .is_some_and(|(pattern, _)| *pattern <= found.pattern_index)
-        {
-            continue;
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return;
+            }
+            around.pop();
         }
-        let is_definition = matches!(role, Role::Definition(_));
-        into.insert(
-            key,
-            (
-                found.pattern_index,
-                symbol(name, node, kind, is_definition, text),
-            ),
-        );
-    }
-    references.retain(|key, _| !definitions.contains_key(key));
-    let in_order =
-        |symbols: BTreeMap<_, (usize, Symbol)>| symbols.into_values().map(|(_, s)| s).collect();
-    Symbols {
-        definitions: in_order(definitions),
-        references: in_order(references),
     }
 }
 
-fn symbol(name: Node, node: Node, kind: &str, is_definition: bool, text: &str) -> Symbol {
-    let whole = if is_definition {
-        declaration_of(node)
-    } else {
-        node
-    };
-    let signature = if is_definition {
-        signature(whole, name, text)
-    } else {
-        String::new()
-    };
-    let called = text.get(name.byte_range()).unwrap_or_default();
-    Symbol {
-        name: one_line(called.trim(), SIGNATURE_CHARS),
-        kind: kind.to_owned(),
-        at: name.start_byte(),
-        row: name.start_position().row,
-        rows: (whole.start_position().row, last_row(whole)),
-        range: (whole.start_byte(), whole.end_byte()),
-        signature,
+/// What a file defines and refers to, each in the order of the text.
+pub struct Both<'tree> {
+    pub definitions: Vec<Found<'tree>>,
+    pub references: Vec<Found<'tree>>,
+}
+
+impl Both<'_> {
+    #[must_use]
+    pub fn symbols(&self, text: &str) -> Symbols {
+        let all = |found: &[Found]| found.iter().map(|found| found.symbol(text)).collect();
+        Symbols {
+            definitions: all(&self.definitions),
+            references: all(&self.references),
+        }
+    }
+}
+
+/// A symbol's place in a tree.
+pub struct Found<'tree> {
+    kind: Rc<str>,
+    name: Node<'tree>,
+    whole: Node<'tree>,
+    is_definition: bool,
+}
+
+impl Found<'_> {
+    #[must_use]
+    pub fn name(&self, text: &str) -> String {
+        let called = text.get(self.name.byte_range()).unwrap_or_default();
+        one_line(called.trim(), SIGNATURE_CHARS)
+    }
+
+    /// Byte offset of the name.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.name.start_byte()
+    }
+
+    /// The whole in bytes.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.whole.byte_range()
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    #[must_use]
+    pub fn is_container(&self) -> bool {
+        &*self.kind == CONTAINER
+    }
+
+    #[must_use]
+    pub fn symbol(&self, text: &str) -> Symbol {
+        let Self { name, whole, .. } = self;
+        Symbol {
+            name: self.name(text),
+            kind: self.kind.to_string(),
+            at: name.start_byte(),
+            row: name.start_position().row,
+            rows: (whole.start_position().row, last_row(*whole)),
+            range: (whole.start_byte(), whole.end_byte()),
+            signature: if self.is_definition {
+                signature(*whole, *name, text)
+            } else {
+                String::new()
+            },
+        }
+    }
+}
+
+/// Symbols by the name's position. Of the patterns that tag a name the first counts, and its number is kept.
+type ByName<'tree> = BTreeMap<(usize, usize), (usize, Found<'tree>)>;
+
+#[derive(Default)]
+struct Collector<'tree> {
+    cursor: QueryCursor,
+    definitions: ByName<'tree>,
+    references: ByName<'tree>,
+}
+
+impl<'tree> Collector<'tree> {
+    /// Adds what the query finds from `root` on, which is in `around`.
+    fn collect(&mut self, tags: &Tags, root: Node<'tree>, around: &[Node<'tree>], text: &str) {
+        let mut matches = self.cursor.matches(&tags.query, root, text.as_bytes());
+        while let Some(found) = matches.next() {
+            let mut name = None;
+            let mut tagged = None;
+            for capture in found.captures() {
+                match &tags.roles[capture.index as usize] {
+                    Role::Name => name = Some(capture.node),
+                    Role::Definition(kind) => tagged = Some((capture.node, kind, true)),
+                    Role::Reference(kind) => tagged = Some((capture.node, kind, false)),
+                    Role::Other => {}
+                }
+            }
+            let (Some(name), Some((node, kind, is_definition))) = (name, tagged) else {
+                continue;
+            };
+            let key = (name.start_byte(), name.end_byte());
+            let into = if is_definition {
+                &mut self.definitions
+            } else {
+                &mut self.references
+            };
+            let known = into.get(&key);
+            if known.is_some_and(|(pattern, _)| *pattern <= found.pattern_index) {
+                continue;
+            }
+            let symbol = Found {
+                kind: Rc::clone(kind),
+                name,
+                whole: if is_definition {
+                    declaration_of(tags, node, root, around)
+                } else {
+                    node
+                },
+                is_definition,
+            };
+            into.insert(key, (found.pattern_index, symbol));
+        }
+    }
+
+    fn found(mut self) -> Both<'tree> {
+        let definitions = &self.definitions;
+        self.references
+            .retain(|key, _| !definitions.contains_key(key));
+        let in_order = |found: ByName<'tree>| found.into_values().map(|(_, found)| found).collect();
+        Both {
+            definitions: in_order(self.definitions),
+            references: in_order(self.references),
+        }
     }
 }
 
@@ -271,31 +278,31 @@ fn last_row(node: Node) -> usize {
     row.max(node.start_position().row)
 }
 
-/// Queries tag the innermost node that has the name; people read the statement around it.
-fn declaration_of(node: Node) -> Node {
-    const AROUND: &[&str] = &[
-        "array_declarator",
-        "declaration",
-        "export_statement",
-        "field_declaration",
-        "function_definition",
-        "init_declarator",
-        "lexical_declaration",
-        "pointer_declarator",
-        "reference_declarator",
-        "template_declaration",
-        "type_declaration",
-        "type_definition",
-        "variable_declaration",
-    ];
+/// The statement around a definition, from which the query began at `root`, which is in `around`.
+fn declaration_of<'tree>(
+    tags: &Tags,
+    node: Node<'tree>,
+    root: Node<'tree>,
+    around: &[Node<'tree>],
+) -> Node<'tree> {
     let mut whole = node;
-    while let Some(parent) = whole.parent() {
-        if !AROUND.contains(&parent.kind()) || parent.named_child_count() > 3 {
-            break;
+    let mut further = around.iter().rev();
+    let mut is_below = whole != root;
+    loop {
+        // asking a node for the one around it goes all the way from the top
+        let next = if is_below {
+            whole.parent()
+        } else {
+            further.next().copied()
+        };
+        match next {
+            Some(next) if tags.around.contains(next.kind_id()) && next.named_child_count() <= 3 => {
+                whole = next;
+                is_below &= whole != root;
+            }
+            _ => return whole,
         }
-        whole = parent;
     }
-    whole
 }
 
 /// The text of a definition up to its body; at least the line of its name.
@@ -377,22 +384,4 @@ fn is_identifier(kind: &str) -> bool {
             kind,
             "constant" | "name" | "word" | "variable_name" | "bare_key" | "tag_name"
         )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_linked_language_has_a_query_that_compiles() {
-        for lang in Lang::all().filter(|lang| lang.is_linked()) {
-            let grammar = lang.grammar().expect("linked");
-            let text = query_text(lang);
-            assert!(!text.is_empty(), "{}", lang.name());
-            assert!(!text.contains("@doc"), "{}: {text}", lang.name());
-            if let Err(error) = Query::new(&grammar, &text) {
-                panic!("{}: {error}", lang.name());
-            }
-        }
-    }
 }

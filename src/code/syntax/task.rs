@@ -4,6 +4,7 @@ use super::cache::Parsed;
 use super::language::Lang;
 use super::limits::SLICE_MS;
 use super::matcher::Target;
+use super::module::Module;
 use super::parse::ParseFault;
 use super::sources::{Skipped, count, language_of, read};
 use super::{Answer, Fault, Syntax};
@@ -19,6 +20,11 @@ pub trait Task {
         None
     }
 
+    /// Whether rules are tried on the files.
+    fn has_rule(&self) -> bool {
+        self.target().is_some_and(|target| target.query.is_rule())
+    }
+
     /// Whether a file of this language concerns the request.
     fn wants_language(&self, lang: Lang) -> bool {
         self.target().is_none_or(|target| target.lang == lang)
@@ -26,7 +32,8 @@ pub trait Task {
 
     /// Whether a file with these bytes has to be parsed.
     fn wants(&self, bytes: &[u8]) -> bool {
-        self.target().is_none_or(|target| target.may_be_in(bytes))
+        self.target()
+            .is_none_or(|target| target.query.may_be_in(bytes))
     }
 
     /// Looks at a parsed file. Gives whether to go on.
@@ -47,8 +54,8 @@ pub struct Looked {
     pub skipped: Skipped,
     /// Files with syntax errors, of those that were parsed.
     pub broken: Vec<String>,
-    /// There are files that the other module parses.
-    pub elsewhere: bool,
+    /// There are files that this module parses, and none before it.
+    pub elsewhere: Option<Module>,
     /// Files of no known language.
     pub unknown: usize,
 }
@@ -83,6 +90,7 @@ impl Looked {
 /// A request under way.
 pub struct Run {
     task: Box<dyn Task>,
+    module: Module,
     paths: Vec<String>,
     next: usize,
     looked: Looked,
@@ -90,13 +98,22 @@ pub struct Run {
 }
 
 impl Run {
-    /// Begins a request over these files.
+    /// Begins a request over these files, as the module that was asked for.
     #[must_use]
-    pub fn new(task: Box<dyn Task>, paths: Vec<String>, unreadable: &Unreadable) -> Self {
+    pub fn new(
+        task: Box<dyn Task>,
+        module: Module,
+        paths: Vec<String>,
+        unreadable: &Unreadable,
+    ) -> Self {
         let mut looked = Looked::default();
-        looked.skipped.note_unreadable(unreadable);
+        // the first has told of it
+        if module == Module::default() {
+            looked.skipped.note_unreadable(unreadable);
+        }
         Self {
             task,
+            module,
             paths,
             next: 0,
             looked,
@@ -135,8 +152,14 @@ impl Run {
         if !self.task.wants_language(lang) {
             return true;
         }
-        if !lang.is_linked() {
-            self.looked.elsewhere = true;
+        let has_rule = self.task.has_rule();
+        let module = lang.module(has_rule);
+        if module < self.module {
+            return true; // which was asked before
+        }
+        if !lang.is_served(has_rule) {
+            let elsewhere = self.looked.elsewhere.get_or_insert(module);
+            *elsewhere = module.min(*elsewhere);
             return true;
         }
         let length = match read(files, path, &mut self.bytes) {

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { at } from "../../../tools/lib.mjs";
 
-const MODULES = ["syntax", "syntax-more"];
+const MODULES = ["syntax", "syntax-rules", "syntax-more"];
 const compiled = new Map();
 
 async function load(name) {
@@ -16,14 +16,18 @@ async function load(name) {
   return { grammars: new glue.Grammars(), languages: glue.Grammars.languages() };
 }
 
-/** A library over the grammars of both modules: `grammars("rust")` gives the one that has it. */
+/**
+ * A library over the grammars of all modules: `grammars("rust")` gives the first that has it; `grammars("rust", query)` that
+ * which can take the query, a pattern or a rule.
+ */
 export async function library() {
   const loaded = await Promise.all(MODULES.map(load));
-  const byLanguage = new Map(
-    loaded.flatMap(({ grammars, languages }) => languages.map((language) => [language, grammars])),
-  );
-  const of = (language) => byLanguage.get(language);
-  return Object.assign(of, { languages: [...byLanguage.keys()].sort() });
+  const of = (language, query = "") => {
+    const having = loaded.filter(({ languages }) => languages.includes(language));
+    return (query.startsWith("rule:") ? having.at(-1) : having[0])?.grammars;
+  };
+  const languages = new Set(loaded.flatMap(({ languages }) => languages));
+  return Object.assign(of, { languages: [...languages].sort() });
 }
 
 /** Numbers below `n`, the same in every run: a linear congruential generator, whose low bits are not random. */

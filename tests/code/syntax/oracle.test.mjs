@@ -226,7 +226,7 @@ function compare(t, language, queries, texts) {
   const counts = queries.map(() => 0);
   texts.forEach(({ path, text }, n) => {
     queries.forEach((query, q) => {
-      const found = [...grammars(language).find(language, query, text)];
+      const found = [...grammars(language, query).find(language, query, text)];
       const ours = found.flatMap((start, i) => (i % 2 === 0 ? [`${start}-${found[i + 1]}`] : []));
       const wanted = expected[q].get(nameOf(n)) ?? [];
       assert.deepEqual(ours.sort(), wanted.sort(), `${query} in ${path}`);

@@ -30,6 +30,33 @@ for (const [language, [sound, symbol, broken]] of Object.entries(SAMPLES)) {
   });
 }
 
+test("outlines find what the tags queries find", (t) => {
+  const texts = Object.entries(SAMPLES).flatMap(([language, [sound, , broken]]) =>
+    [sound, broken].filter(Boolean).map((text) => ({ language, text })),
+  );
+  for (const [language, extension] of [
+    ["c", ".c"],
+    ["css", ".css"],
+    ["javascript", ".js"],
+    ["json", ".json"],
+    ["python", ".py"],
+    ["rust", ".rs"],
+    ["tsx", ".ts"],
+    ["typescript", ".ts"],
+  ]) {
+    const found = sources(extension, 100, { most: 100_000 });
+    texts.push(...found.map(({ text, path }) => ({ language, text, path })));
+  }
+  let count = 0;
+  for (const { language, text, path = language } of texts) {
+    const found = JSON.parse(grammars(language).definitions(language, text));
+    assert.deepEqual(found, JSON.parse(grammars(language).symbols(language, text)).definitions, path);
+    count += found.length;
+  }
+  t.diagnostic(`${texts.length} files, ${count} definitions`);
+  assert.ok(count > 1_000, `${count}`);
+});
+
 test("random edits re-parsed from the old tree give the tree of the new text", () => {
   const below = random();
   const pieces = ["", "(", ")", "{", "}", "x", " ", "\n", '"', "if ", "é", "1,", "fn "];

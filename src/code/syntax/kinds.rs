@@ -1,0 +1,25 @@
+//! Sets of node kinds.
+
+/// A set of node kinds, by number.
+#[derive(Default)]
+pub struct Kinds(Vec<bool>);
+
+impl Kinds {
+    #[must_use]
+    pub fn contains(&self, kind: u16) -> bool {
+        self.0.get(usize::from(kind)).copied().unwrap_or(false)
+    }
+}
+
+impl FromIterator<usize> for Kinds {
+    fn from_iter<T: IntoIterator<Item = usize>>(kinds: T) -> Self {
+        let mut all = Vec::new();
+        for kind in kinds {
+            if all.len() <= kind {
+                all.resize(kind + 1, false);
+            }
+            all[kind] = true;
+        }
+        Self(all)
+    }
+}
