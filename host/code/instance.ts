@@ -5,6 +5,7 @@ import { instantiate as syntax } from "syntax-glue";
 import { instantiate as syntaxMore } from "syntax-more-glue";
 import { messageOf } from "../fault";
 import { GuardedFiles } from "./guarded";
+import type { Watcher } from "./watch/watcher";
 
 /** The artefacts with code tools. */
 const GLUES = { search, syntax, "syntax-more": syntaxMore };
@@ -24,6 +25,9 @@ export interface Files {
   now(): number;
   /** A request is over: nothing stays open for it. */
   rest?(): void;
+  /** Not there where nobody tells of changes. */
+  watch?(path: string, latin1: boolean, types: Uint32Array): number;
+  watcher?: Pick<Watcher, "unwatch" | "limit" | "changes" | "settle" | "close">;
 }
 
 /** What an instance is made for. */
@@ -93,6 +97,7 @@ export class Instance {
 
   private make() {
     const { artefact, options, cores } = this.settings;
+    this.files.close(); // it knows of no watches
     const glue = GLUES[artefact](queueMicrotask);
     const { memory } = glue.initSync({ module: this.module });
     return { glue, memory, code: new glue.Code(this.files, JSON.stringify(options ?? null), cores) };
@@ -101,6 +106,16 @@ export class Instance {
   /** Instances that the options want for a tree, with this one. */
   get workers(): number {
     return this.loaded.code.workers();
+  }
+
+  /** What happened to the files so far is known afterwards; nothing to wait for where it always is. */
+  settle(): Promise<void> | undefined {
+    return this.files.settle();
+  }
+
+  /** Nothing is watched any more. */
+  close(): void {
+    this.files.close();
   }
 
   /** Bytes of the instance's memory. */

@@ -8,7 +8,8 @@ pub mod grams;
 
 use super::files::{Files, Stat, read_whole};
 use super::limits::{
-    BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SHORTER_PERCENT, SPARE_PART,
+    BINARY_BYTES, CHECKED_AT_ONCE, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SHORTER_PERCENT,
+    SPARE_PART,
 };
 use super::walk::tree::{FolderId, Tree, is_settled};
 use grams::{Distinct, Grams};
@@ -161,9 +162,22 @@ impl Cache {
     }
 }
 
-/// Puts the tree into the index, folder by folder, between two queries.
+/// What is done between two queries, in this order, folder by folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Round {
+    /// Folders are watched, where the host can.
+    #[default]
+    Watch,
+    /// Files are read for the index.
+    Read,
+    /// What is known is compared with the files, told or not, from this moment on.
+    Compare(f64),
+}
+
+/// Puts the tree into the index between two queries.
 #[derive(Default)]
 pub struct Indexer {
+    round: Round,
     folder: usize,
     place: usize,
     long: Option<LongFile>,
@@ -185,30 +199,96 @@ impl Indexer {
                 continue;
             }
             if self.folder >= tree.folder_count() {
-                return false;
+                let Some(round) = self.next_round(tree, files) else {
+                    return false;
+                };
+                (self.round, self.folder) = (round, 0);
+                continue;
             }
             let id = self.folder as FolderId;
-            if self.place == 0 && !tree.is_stamped(id) && !tree.folder(id).nodes.is_empty() {
-                tree.stamp(files, id);
-                count -= 1;
-            }
-            let Some(node) = tree.folder(id).nodes.get(self.place) else {
-                self.folder += 1;
-                self.place = 0;
-                continue;
-            };
-            let place = self.place;
-            self.place += 1;
-            if !node.wanted || node.facts.is_some() {
-                continue;
-            }
-            count -= 1;
-            let (read, long) = index_file(tree, files, buffer, id, place);
-            bytes = bytes.saturating_sub(read);
-            self.long = long;
+            count = count.saturating_sub(match self.round {
+                Round::Watch => {
+                    self.folder += 1;
+                    watch_folder(tree, files, id)
+                }
+                Round::Compare(_) => {
+                    self.folder += 1;
+                    tree.compare_rules(files, id);
+                    compare_files(tree, files, id, true)
+                }
+                Round::Read => {
+                    let (count, read) = self.read_next(tree, files, buffer, id);
+                    bytes = bytes.saturating_sub(read);
+                    count
+                }
+            });
         }
         true
     }
+
+    fn next_round(&self, tree: &mut Tree, files: &impl Files) -> Option<Round> {
+        match self.round {
+            Round::Watch => {
+                tree.set_watched(files);
+                Some(Round::Read)
+            }
+            Round::Read if tree.is_sweep_due(files) => Some(Round::Compare(files.now())),
+            Round::Read => None,
+            Round::Compare(began) => {
+                tree.set_compared(began);
+                None
+            }
+        }
+    }
+
+    /// Reads the next file of a folder, or goes to the next folder. Files looked at, and bytes read.
+    fn read_next(
+        &mut self,
+        tree: &mut Tree,
+        files: &impl Files,
+        buffer: &mut Vec<u8>,
+        id: FolderId,
+    ) -> (usize, usize) {
+        let compared = match self.place {
+            0 => compare_files(tree, files, id, false),
+            _ => 0,
+        };
+        let nodes = &tree.folder(id).nodes;
+        let next = nodes[self.place.min(nodes.len())..]
+            .iter()
+            .position(|node| node.wanted && node.facts.is_none());
+        let Some(next) = next else {
+            self.folder += 1;
+            self.place = 0;
+            return (compared, 0);
+        };
+        let place = self.place + next;
+        self.place = place + 1;
+        let (read, long) = index_file(tree, files, buffer, id, place);
+        self.long = long;
+        (compared + 1, read)
+    }
+}
+
+/// Watches a folder, and reads its names so that they are known as long as nothing is told of it, or its stat is the same.
+/// How many files could have been looked at instead.
+fn watch_folder(tree: &mut Tree, files: &impl Files, id: FolderId) -> usize {
+    let watched = usize::from(tree.watch(files, id));
+    let has_names = !tree.folder(id).nodes.is_empty();
+    if tree.is_untold(id) || (has_names && !tree.is_stamped(id)) {
+        tree.stamp(files, id);
+        return watched + 1;
+    }
+    watched
+}
+
+/// Compares files of a folder with what is known of them: all, or those that are not trusted. How many.
+fn compare_files(tree: &mut Tree, files: &impl Files, id: FolderId, all: bool) -> usize {
+    let places = tree.to_compare(id, all);
+    for places in places.chunks(CHECKED_AT_ONCE) {
+        tree.check(files, id, places);
+    }
+    places.len()
 }
 
 /// Reads one file for the index. How many bytes that were, and what is left to be done when it is too long for one read.

@@ -125,7 +125,7 @@ impl<F: Files + 'static> Service<F> {
         {
             self.indexer = Indexer::default();
             if self.world.tree.cache.is_over() {
-                self.world.tree.clear();
+                self.world.tree.clear(&self.world.files);
             }
             match start(&mut self.world, &next) {
                 Ok(job) => self.jobs.push_back((next.id, job)),

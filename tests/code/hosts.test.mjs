@@ -118,14 +118,14 @@ function files(failing) {
   const trap = (path) => {
     if (failing.has(path)) throw new WebAssembly.RuntimeError("unreachable");
   };
-  const stat = () => ({ kind: 0, size: 7, modified: failing.changed ?? 1, changed: 1, inode: 1 });
+  const stat = () => ({ kind: 0, size: 7, modified: failing.changed ?? 1, changed: 1, inode: 1, names: 1 });
   return {
     list(path) {
       trap(path);
       return path === "" ? "f1/f2/f3/" : "!-1";
     },
     stat(_, names, __, into) {
-      const states = names.split("\0").map((name) => (name === "" ? [1, 0, 1, 1, 1] : Object.values(stat())));
+      const states = names.split("\0").map((name) => (name === "" ? [1, 0, 1, 1, 1, 1] : Object.values(stat())));
       into.set(states.flat());
     },
     read(path, _, offset, into) {

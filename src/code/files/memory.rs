@@ -159,6 +159,7 @@ impl Files for MemoryFiles {
             modified: node.map_or(self.now(), |node| node.changed),
             changed: node.map_or(self.now(), |node| node.changed),
             inode: node.map_or(0, |node| node.inode),
+            is_linked: false,
         })
     }
 
