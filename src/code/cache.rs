@@ -17,6 +17,8 @@ use grams::{Distinct, Grams};
 /// What was found in a file when its stat was this.
 pub struct Facts {
     pub stat: Stat,
+    /// While the stat is the same, so is the file. Of one that had just been written only a watcher can tell.
+    pub is_proof: bool,
     pub text: Text,
     pub contents: Option<Box<[u8]>>,
 }
@@ -303,12 +305,22 @@ fn index_file(
     let Ok(stat) = files.stat(&path) else {
         return (0, None);
     };
-    if !is_settled(&stat, files.now()) {
+    let is_proof = is_settled(&stat, files.now());
+    if !is_proof && !tree.can_be_told(folder, &stat) {
         return (0, None);
     }
     let limit = tree.cache.memory.whole_file;
     if stat.size > limit as u64 {
-        let long = LongFile::new(folder, place, path, stat);
+        let distinct = Distinct::default();
+        let long = LongFile {
+            folder,
+            place,
+            path,
+            stat,
+            is_proof,
+            offset: 0,
+            distinct,
+        };
         return (0, Some(long));
     }
     let Ok(Some(length)) = read_whole(files, &path, buffer, limit) else {
@@ -322,6 +334,7 @@ fn index_file(
     };
     let facts = Facts {
         stat,
+        is_proof,
         text,
         contents,
     };
@@ -335,22 +348,12 @@ struct LongFile {
     place: usize,
     path: Vec<u8>,
     stat: Stat,
+    is_proof: bool,
     offset: u64,
     distinct: Distinct,
 }
 
 impl LongFile {
-    fn new(folder: FolderId, place: usize, path: Vec<u8>, stat: Stat) -> Self {
-        Self {
-            folder,
-            place,
-            path,
-            stat,
-            offset: 0,
-            distinct: Distinct::default(),
-        }
-    }
-
     /// Reads the next piece. What is left, if anything.
     fn step(mut self, tree: &mut Tree, files: &impl Files, buffer: &mut Vec<u8>) -> Option<Self> {
         let length = tree.cache.memory.whole_file;
@@ -376,6 +379,7 @@ impl LongFile {
         };
         let facts = Facts {
             stat: self.stat,
+            is_proof: self.is_proof,
             text,
             contents: None,
         };

@@ -222,28 +222,50 @@ impl Tree {
         let stats = files.stat_all(&folder.path, &names);
         for (&place, stat) in places.iter().zip(stats) {
             let Node { kind, below, .. } = self.folder(id).nodes[place];
-            let is_known_folder = kind == Kind::Folder && below != NONE;
-            let known = if is_known_folder {
-                self.folder(below).stamp
+            let holds = if kind == Kind::Folder && below != NONE {
+                self.check_folder(below, stat)
             } else {
-                let facts = &self.folder(id).nodes[place].facts;
-                facts.as_ref().map(|facts| facts.stat)
+                self.check_file(id, place, stat)
             };
-            if let (Some(known), Ok(stat)) = (known, stat)
-                && known == stat
-            {
+            if holds {
                 self.node(id, place).checked = self.walks;
-                if is_known_folder {
-                    self.trust_names(below);
-                } else {
-                    self.trust(id, place, &stat);
-                }
-            } else if is_known_folder {
-                self.folders[below as usize].stamp = None;
-            } else if let Some(facts) = self.node(id, place).facts.take() {
-                self.cache.drop_facts(&facts);
             }
         }
+    }
+
+    fn check_folder(&mut self, id: FolderId, stat: Result<Stat, FileError>) -> bool {
+        let folder = &mut self.folders[id as usize];
+        if folder.stamp.is_some() && folder.stamp == stat.ok() {
+            self.trust_names(id);
+            return true;
+        }
+        folder.stamp = None;
+        false
+    }
+
+    fn check_file(
+        &mut self,
+        id: FolderId,
+        place: usize,
+        stat: Result<Stat, FileError>,
+    ) -> bool {
+        let is_told = self.is_node_told(id, &self.folder(id).nodes[place]);
+        let Some(mut facts) = self.node(id, place).facts.take() else {
+            return false;
+        };
+        let Some(stat) = stat.ok().filter(|stat| *stat == facts.stat) else {
+            self.cache.drop_facts(&facts);
+            return false;
+        };
+        if !facts.is_proof && !is_told {
+            self.cache.drop_facts(&facts);
+            return false;
+        }
+        // if it had been written again before, that would have been told; later, its stat would not be that old
+        facts.is_proof |= is_settled(&stat, self.heard());
+        self.node(id, place).facts = Some(facts);
+        self.trust(id, place, &stat);
+        true
     }
 
     /// Whether a folder's names can be trusted while its stat stays the same.

@@ -35,6 +35,8 @@ pub(super) struct Watches {
     pub(super) epoch: u32,
     /// Nothing that is trusted was compared before. Milliseconds since the Unix epoch.
     compared: f64,
+    /// When it was last asked what happened.
+    heard: f64,
     /// Files that were found to have other names, since the last walk began.
     linked: HashSet<u64>,
 }
@@ -48,6 +50,7 @@ impl Default for Watches {
             is_complete: false,
             epoch: 1,
             compared: 0.0,
+            heard: 0.0,
             linked: HashSet::new(),
         }
     }
@@ -98,6 +101,7 @@ impl Tree {
             return;
         }
         let now = files.now();
+        self.watches.heard = now;
         match files.changes() {
             Changes::Unknown => {
                 self.unwatch_all();
@@ -367,15 +371,22 @@ impl Tree {
             && self.folder(folder).watch.is_some()
     }
 
+    /// What happened before has been told. Milliseconds since the Unix epoch.
+    pub(super) fn heard(&self) -> f64 {
+        self.watches.heard
+    }
+
+    /// Whether a change of this file in a folder would be told.
+    #[must_use]
+    pub fn can_be_told(&self, folder: FolderId, stat: &Stat) -> bool {
+        self.watches.is_complete && self.folder(folder).watch.is_some() && !stat.is_linked
+    }
+
     /// The node was found to be what is known of it. It still is as long as nothing is told.
     pub(super) fn trust(&mut self, folder: FolderId, place: usize, stat: &Stat) {
         self.note_links(stat);
-        let can_be = self.watches.is_complete && self.folder(folder).watch.is_some();
-        self.node(folder, place).told = if can_be && !stat.is_linked {
-            self.watches.epoch
-        } else {
-            0
-        };
+        let can_be_told = self.can_be_told(folder, stat);
+        self.node(folder, place).told = if can_be_told { self.watches.epoch } else { 0 };
     }
 
     /// The names of a folder are those of now. They still are as long as nothing is told.
