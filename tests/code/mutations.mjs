@@ -178,12 +178,13 @@ export function mutate(random, root, { watched = false, outside = "", memory = f
       if (random.below(2)) mkdirSync(join(root, "k/.git"), { recursive: true });
     },
     () => {
-      // the whole tree is another one
-      rmSync(join(outside, "root"), { recursive: true, force: true });
-      cpSync(root, join(outside, "root"), { recursive: true, verbatimSymlinks: true });
-      write(join(outside, "root"), [[random.pick(["a", "b"]), text()]]);
-      renameSync(root, join(outside, `root-${random.below(1e9)}`));
-      renameSync(join(outside, "root"), root);
+      // the whole tree is another one, or what it is in
+      const place = random.pick([root, dirname(root)]);
+      rmSync(join(outside, "twin"), { recursive: true, force: true });
+      cpSync(place, join(outside, "twin"), { recursive: true, verbatimSymlinks: true });
+      renameSync(place, join(outside, `gone-${random.below(1e9)}`));
+      renameSync(join(outside, "twin"), place);
+      write(root, [[random.pick(["a", "b"]), text()]]);
     },
     () => chmodSync(folder(), random.pick([0o755, 0o700])),
     ...(memory ? [() => python(BY_MEMORY)] : []),

@@ -1,11 +1,19 @@
 // Warm answers while a watcher tells of changes are those of a cold run. Runs in Node and in OpenCode's own runtime; what is
 // wrong is thrown. Usage: told.program.mjs <seed> <workers> <rounds>
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { LocalInstance } from "../../pkg/code-worker.js";
 import { openTree } from "../../pkg/code.js";
-import { makeTree, mutate, QUERIES } from "./mutations.mjs";
+import { age, makeTree, mutate, QUERIES } from "./mutations.mjs";
 import { freshFolder, seeded } from "./trees.mjs";
 
 const ALL = { limit: 1_000_000 };
@@ -37,9 +45,24 @@ function watches() {
 }
 
 const base = freshFolder("told");
-const root = join(base, "tree");
+const root = join(base, "above", "tree");
 const outside = join(base, "outside");
 mkdirSync(outside);
+mkdirSync(join(base, "above"));
+
+/** More events than the kernel keeps for anybody, and at their end one of importance. */
+function overflow() {
+  makeTree(root);
+  const [one, two] = [join(root, "b"), join(root, "b2")];
+  for (let i = 0; i < 10_000; i++) {
+    renameSync(one, two);
+    renameSync(two, one);
+  }
+  const text = readFileSync(join(root, "a"), "latin1");
+  writeFileSync(join(root, "a"), text.replaceAll("m", "w"));
+  age(join(root, "a"));
+}
+
 try {
   const random = seeded(seed);
   makeTree(root);
@@ -59,6 +82,13 @@ try {
     if (round % 4 === 1) assert.equal(await tree.findFiles(ALL), cold("find_files", ALL), `${at}, files`);
     // the watches and the index are set between queries
     if (round % 3 === 0) await tree.index();
+  }
+  const query = { pattern: "m", ...ALL };
+  for (let i = 0; i < 3; i++) {
+    await tree.search(query);
+    await tree.index();
+    overflow();
+    assert.equal(await tree.search(query), cold("code_search", query), `after an overflow: ${i}`);
   }
   await tree.close();
   assert.equal(watches(), before, "a watch was left");
