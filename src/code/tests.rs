@@ -21,6 +21,7 @@ fn service<F: Files + 'static>(files: F) -> Service<F> {
         Settings {
             workers: 1,
             memory_bytes: 64 << 20,
+            watches: true,
             clock: || 0.0,
         },
     )

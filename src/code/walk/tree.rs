@@ -103,14 +103,14 @@ impl Tree {
     pub const ROOT: FolderId = 0;
 
     #[must_use]
-    pub fn new(cache: Cache) -> Self {
+    pub fn new(cache: Cache, watches: bool) -> Self {
         Self {
             folders: vec![Folder::default()],
             cache,
             walks: 0,
             outer: None,
             buffer: Vec::new(),
-            watches: Watches::default(),
+            watches: Watches::new(watches),
             version: 0,
             kept: Vec::new(),
         }
@@ -380,7 +380,7 @@ impl Tree {
     /// Forgets everything that takes memory.
     pub fn clear(&mut self, files: &impl Files) {
         self.unwatch(files);
-        *self = Self::new(self.cache.emptied());
+        *self = Self::new(self.cache.emptied(), self.watches.are_wanted);
     }
 
     /// The folder of this name in a folder.

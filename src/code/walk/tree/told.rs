@@ -24,6 +24,7 @@ use std::collections::{HashMap, HashSet};
 
 /// The watches on a tree's folders.
 pub(super) struct Watches {
+    pub(super) are_wanted: bool,
     folders: HashMap<Watch, FolderId>,
     /// Those of folders that are gone, still to be ended.
     released: Vec<Watch>,
@@ -41,9 +42,10 @@ pub(super) struct Watches {
     linked: HashSet<u64>,
 }
 
-impl Default for Watches {
-    fn default() -> Self {
+impl Watches {
+    pub(super) fn new(are_wanted: bool) -> Self {
         Self {
+            are_wanted,
             folders: HashMap::new(),
             released: Vec::new(),
             is_full: false,
@@ -251,7 +253,7 @@ impl Tree {
     /// earlier watch is not trusted. Whether a watch was tried for.
     pub fn watch(&mut self, files: &impl Files, id: FolderId) -> bool {
         let folder = self.folder(id);
-        if folder.watch.is_some() || !folder.is_entered {
+        if !self.watches.are_wanted || folder.watch.is_some() || !folder.is_entered {
             return false;
         }
         // that the root is the folder that it was, the host looks at; of any other the folder above tells
