@@ -27,7 +27,7 @@ pub struct Facts {
 pub enum Text {
     /// None: there is a NUL among its first bytes.
     Binary,
-    /// Its trigrams.
+    /// What its index has.
     Indexed(Grams),
     /// One that has to be read: see [`must_be_read`].
     Unknown,
@@ -373,8 +373,7 @@ impl LongFile {
             }
         };
         let Some(text) = text else {
-            // a trigram may begin in a piece and end in the next
-            self.offset += count as u64 - 2;
+            self.offset += count as u64 - Distinct::OVERLAP;
             return Some(self);
         };
         let facts = Facts {
@@ -398,7 +397,7 @@ fn text_of(bytes: &[u8]) -> Text {
     }
 }
 
-/// Whether trigrams don't say what there is to be found: in UTF-16, with letters that fold to ASCII, or with a NUL, at
+/// Whether its pieces don't say what there is to be found: in UTF-16, with letters that fold to ASCII, or with a NUL, at
 /// which a search may stop.
 fn must_be_read(bytes: &[u8]) -> bool {
     has_wide_bom(bytes) || grams::has_folding_letters(bytes) || memchr::memchr(0, bytes).is_some()

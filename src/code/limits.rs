@@ -34,7 +34,7 @@ pub struct Memory {
     pub whole_file: usize,
     /// The longest line of such a file, and the longest file that a multi-line pattern is tried on.
     pub piece: usize,
-    /// Names, facts and trigrams, and in what they leave free contents of files.
+    /// Names, facts and indexes, and in what they leave free contents of files.
     pub known: usize,
 }
 
@@ -107,13 +107,14 @@ pub const UNTOLD_MS: f64 = 60_000.0;
 pub const SWEEP_MS: f64 = 20_000.0;
 /// Walks of which the files are remembered while no name changes.
 pub const KEPT_WALKS: usize = 4;
-/// Index of a file: bits for each byte of text. A source file has a distinct trigram for every four bytes, so a quarter of the
-/// bits are set, and a pattern of eight characters passes one file in a thousand that doesn't have it.
-pub const INDEX_BITS_PER_BYTE: f64 = 0.8;
-/// In a longer text most trigrams are there many times: its distinct ones are counted first. Bytes.
+/// Index of a file: bits for each byte of text. A source file has a distinct piece of three bytes for every four bytes, and
+/// one of four for every three, so two fifths of the bits are set: a pattern of eight characters, which has eleven pieces,
+/// passes one file in ten thousand that has nothing of it, and one that is made of usual trigrams few that lack it.
+pub const INDEX_BITS_PER_BYTE: f64 = 1.2;
+/// In a longer text most pieces are there many times: its distinct ones are counted first. Bytes.
 pub const COUNTED_TEXT_BYTES: usize = 256 << 10;
-/// Bits for each distinct trigram of such a text: as above, a quarter of them are set.
-pub const INDEX_BITS_PER_GRAM: usize = 4;
+/// Bits for each distinct piece of such a text: as above, two fifths of them are set.
+pub const INDEX_BITS_PER_GRAM: usize = 2;
 /// Files longer than this are not indexed. Bytes.
 pub const INDEXED_FILE_BYTES: u64 = 256 << 20;
 /// What a file or folder in the tree takes beside its name. Bytes.

@@ -1,7 +1,7 @@
 //! Whole requests over a tree in memory: what is known from before never shows.
 
-use super::files::{Files, Kind};
 use super::files::memory::MemoryFiles;
+use super::files::{Files, Kind};
 use super::service::{Service, Settings, Step, merge};
 use super::walk::Share;
 use proptest::prelude::*;

@@ -125,7 +125,9 @@ function files(failing) {
       return path === "" ? "f1/f2/f3/" : "!-1";
     },
     stat(_, names, __, into) {
-      const states = names.split("\0").map((name) => (name === "" ? [1, 0, 1, 1, 1, 1] : Object.values(stat())));
+      const states = names
+        .split("\0")
+        .map((name) => (name === "" ? [1, 0, 1, 1, 1, 1] : Object.values(stat())));
       into.set(states.flat());
     },
     read(path, _, offset, into) {

@@ -1,14 +1,7 @@
 // inotify by way of Node, whose event loop reads it: what happened has arrived when a sign does that was made after it, for
 // a loop reads its events in order. That its queue was too short Node doesn't say; but then as many events arrive as the
 // queue holds, and a sign that was made meanwhile never does.
-import {
-  closeSync,
-  futimesSync,
-  openSync,
-  unlinkSync,
-  watch as watchPath,
-  type FSWatcher,
-} from "node:fs";
+import { closeSync, futimesSync, openSync, unlinkSync, watch as watchPath, type FSWatcher } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { numberIn } from "./kernel";

@@ -101,7 +101,8 @@ impl Files for Watched {
         let mut changes = Vec::new();
         for (path, what) in log {
             let at = path.iter().rposition(|&byte| byte == b'/');
-            let (folder, name) = at.map_or((&b""[..], &path[..]), |at| (&path[..at], &path[at + 1..]));
+            let (folder, name) =
+                at.map_or((&b""[..], &path[..]), |at| (&path[..at], &path[at + 1..]));
             if let Some(&watch) = watches.get(folder) {
                 changes.push(Change {
                     watch,
@@ -168,7 +169,11 @@ fn what_nobody_tells_is_seen_when_it_is_time_to_compare() {
         files.set_log(false);
         files.write("src/3/8.rs", "number_7\n");
         assert!(!search(&mut told, SEVEN).contains("src/3/8.rs"));
-        let time = if sweeps { SWEEP_MS } else { UNTOLD_MS + 1_000.0 };
+        let time = if sweeps {
+            SWEEP_MS
+        } else {
+            UNTOLD_MS + 1_000.0
+        };
         (0..(time / 1_000.0) as usize).for_each(|_| files.wait());
         if sweeps {
             while told.idle() {}

@@ -12,6 +12,7 @@ pub mod path;
 pub mod rules;
 pub mod tree;
 
+use super::cache::Facts;
 use super::files::{Files, Kind, join};
 use super::limits::{CHECKED_AT_ONCE, SHARED_DEPTH};
 use globs::Globs;
@@ -271,13 +272,24 @@ impl Walk {
             let Some(below) = tree.below(found.folder, place) else {
                 continue;
             };
-            if tree.is_stamped(below) && !tree.is_told(below) && !tree.is_checked(found.folder, place) {
+            if tree.is_stamped(below)
+                && !tree.is_told(below)
+                && !tree.is_checked(found.folder, place)
+            {
                 self.check(tree, files, found, |tree, node| {
                     node.kind == Kind::Folder && tree.is_to_compare(node)
                 });
             }
             let is_known = tree.is_checked(found.folder, place);
             self.enter(tree, files, below, &rules, is_known);
+        }
+    }
+
+    /// Goes on over files that a remembered walk came to and of which what is known is true and `is_passed`, so far as they
+    /// follow each other. This is most of the time of a search that finds little: there is nothing else to do for a file.
+    pub fn pass(&mut self, tree: &Tree, is_passed: impl FnMut(&Facts) -> bool) {
+        if let Some((kept, at)) = &mut self.kept {
+            *at += tree.count_told(kept.files.get(*at..).unwrap_or_default(), is_passed);
         }
     }
 

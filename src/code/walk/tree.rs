@@ -243,12 +243,7 @@ impl Tree {
         false
     }
 
-    fn check_file(
-        &mut self,
-        id: FolderId,
-        place: usize,
-        stat: Result<Stat, FileError>,
-    ) -> bool {
+    fn check_file(&mut self, id: FolderId, place: usize, stat: Result<Stat, FileError>) -> bool {
         let is_told = self.is_node_told(id, &self.folder(id).nodes[place]);
         let Some(mut facts) = self.node(id, place).facts.take() else {
             return false;

@@ -1,6 +1,7 @@
 //! The files that a walk came to, for the next one over the same. They hold as long as no name and no ignore file changes,
 //! which has to be told of every folder of the walk.
 
+use super::super::super::cache::Facts;
 use super::super::super::files::Files;
 use super::super::super::limits::KEPT_WALKS;
 use super::super::globs::Globs;
@@ -70,6 +71,18 @@ impl Tree {
             }
         }
         Some(kept)
+    }
+
+    /// So many of these files, which a walk came to that still holds, are known, and `is_passed`.
+    #[must_use]
+    pub fn count_told(&self, files: &[Found], mut is_passed: impl FnMut(&Facts) -> bool) -> usize {
+        let stop = files.iter().position(|found| {
+            let node = &self.folder(found.folder).nodes[found.place];
+            // that its folder is watched the walk made sure
+            let is_told = node.told == self.epoch();
+            !is_told || !node.facts.as_deref().is_some_and(&mut is_passed)
+        });
+        stop.unwrap_or(files.len())
     }
 
     /// Remembers the files of a walk, if they still are those.

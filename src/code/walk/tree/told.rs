@@ -33,7 +33,7 @@ pub(super) struct Watches {
     /// Every folder that a walk came to is watched, as far as it can be.
     is_complete: bool,
     /// What is known of files was compared with them in this epoch or is not trusted.
-    pub(super) epoch: u32,
+    epoch: u32,
     /// Nothing that is trusted was compared before. Milliseconds since the Unix epoch.
     compared: f64,
     /// When it was last asked what happened.
@@ -376,6 +376,10 @@ impl Tree {
     /// What happened before has been told. Milliseconds since the Unix epoch.
     pub(super) fn heard(&self) -> f64 {
         self.watches.heard
+    }
+
+    pub(super) fn epoch(&self) -> u32 {
+        self.watches.epoch
     }
 
     /// Whether a change of this file in a folder would be told.
