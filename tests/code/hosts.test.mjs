@@ -141,6 +141,14 @@ function files(failing) {
     surroundings: () => "{}",
     root: () => "",
     now: () => 10_000,
+    watch: () => 1,
+    watcher: {
+      unwatch: () => undefined,
+      limit: () => 1000,
+      changes: () => (failing.isTold ? "" : "!"),
+      settle: () => undefined,
+      close: () => (failing.closed = (failing.closed ?? 0) + 1),
+    },
   };
 }
 
@@ -159,6 +167,28 @@ test("a file at which the instance traps is left out until it changes; the rest 
   failing.clear();
   assert.equal(ask(instance, { pattern: "word" }).text, rest.text, "it did not change");
   failing.changed = 2;
+  assert.deepEqual(ask(instance, { pattern: "word" }), whole);
+});
+
+test("an instance that takes another's place is told of nothing: what is watched for that is not watched any more", () => {
+  const failing = new Set();
+  const settings = { artefact: "search", root: ".", options: null, cores: 1 };
+  const instance = new LocalInstance(settings, files(failing));
+  const whole = ask(instance, { pattern: "word" });
+  while (instance.idle());
+  failing.isTold = true;
+  const closed = failing.closed;
+  failing.changed = 2; // which nobody tells
+  failing.add("1");
+  failing.add("2");
+  failing.add("3");
+  assert.deepEqual(ask(instance, { pattern: "word" }), whole, "it asks nobody");
+  failing.add("");
+  assert.equal(ask(instance, { pattern: "word", path: "1" }).ok, true);
+  failing.isTold = false;
+  assert.equal(ask(instance, { pattern: "word" }).ok, false);
+  assert.ok(failing.closed > closed);
+  failing.clear();
   assert.deepEqual(ask(instance, { pattern: "word" }), whole);
 });
 
