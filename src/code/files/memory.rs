@@ -12,6 +12,9 @@ struct Node {
     inode: u64,
 }
 
+/// What happened, in order: to which path.
+type Log = Vec<(Vec<u8>, What)>;
+
 /// Files by path. Its clock goes on by a second with each change, so that a change is always seen.
 #[derive(Debug, Default)]
 pub struct MemoryFiles {
@@ -20,7 +23,7 @@ pub struct MemoryFiles {
     reads: Cell<usize>,
     surroundings: Surroundings,
     /// What happened to which path, for those who are told of it.
-    log: RefCell<Option<Vec<(Vec<u8>, What)>>>,
+    log: RefCell<Option<Log>>,
 }
 
 impl MemoryFiles {
@@ -72,7 +75,7 @@ impl MemoryFiles {
 
     /// What happened since the first so many notes.
     #[must_use]
-    pub fn log_from(&self, count: usize) -> Vec<(Vec<u8>, What)> {
+    pub fn log_from(&self, count: usize) -> Log {
         let log = self.log.borrow();
         let log = log.as_deref().unwrap_or_default();
         log.get(count..).unwrap_or_default().to_vec()
