@@ -108,8 +108,8 @@ export class Instance {
     return this.loaded.code.workers();
   }
 
-  /** What happened to the files so far is known afterwards; nothing to wait for where it always is. */
-  settle(): Promise<void> | undefined {
+  /** What happened to the files so far is known afterwards. */
+  settle(): Promise<void> {
     return this.files.settle();
   }
 

@@ -13,7 +13,11 @@ const SIGN_MS = 250;
 /** None where the kernel has none. */
 export function openLoopWatcher(): Backend | undefined {
   const queue = numberIn("/proc/sys/fs/inotify/max_queued_events");
-  return queue > 0 ? new LoopWatcher(queue / 2) : undefined;
+  try {
+    return queue > 0 ? new LoopWatcher(queue / 2, new Sign()) : undefined;
+  } catch {
+    return undefined; // no file may be written, or watched
+  }
 }
 
 class LoopWatcher implements Backend {
@@ -22,11 +26,13 @@ class LoopWatcher implements Backend {
   private told = "";
   private count = 0;
   private isMissing = false;
-  private sign: Sign | undefined;
   /** Somebody waits for the sign. */
   private giveUp: (() => void) | undefined;
 
-  constructor(private readonly limit: number) {}
+  constructor(
+    private readonly limit: number,
+    private readonly sign: Sign,
+  ) {}
 
   add(folder: Buffer): number {
     const number = ++this.last;
@@ -54,26 +60,20 @@ class LoopWatcher implements Backend {
     return told;
   }
 
-  async settle(): Promise<void> {
-    if (this.isMissing) return;
-    try {
-      this.sign ??= new Sign();
-      const arrived = this.sign.arrives();
-      const givenUp = new Promise<boolean>((resolve) => (this.giveUp = () => resolve(false)));
-      if (!(await Promise.race([arrived, givenUp]))) this.miss();
-    } catch {
-      this.miss();
-    } finally {
-      this.giveUp = undefined;
-    }
+  async settle(): Promise<boolean> {
+    if (this.isMissing) return true;
+    const missed = new Promise<void>((resolve) => (this.giveUp = resolve));
+    const hasArrived = await Promise.race([this.sign.arrives(), missed]);
+    this.giveUp = undefined;
+    if (hasArrived === false) this.miss();
+    return hasArrived !== false;
   }
 
   close(): void {
     this.isMissing = true;
     for (const watcher of this.watchers.values()) watcher.close();
     this.watchers.clear();
-    this.sign?.close();
-    this.sign = undefined;
+    this.sign.close();
   }
 
   private take(event: string): void {
@@ -94,14 +94,17 @@ class Sign {
   private readonly file: number;
   private readonly watcher: FSWatcher;
   private resolve: ((arrived: boolean) => void) | undefined;
-  /** That it lost its name is an event, too. */
+  /** That it lost its name is an event, too, which has not arrived yet. */
   private isNew = true;
 
   constructor() {
     const path = join(tmpdir(), `opencode-orchestrator-${crypto.randomUUID()}`);
     this.file = openSync(path, "wx", 0o600);
     try {
-      this.watcher = watchPath(path, { persistent: false }, () => this.resolve?.(true));
+      this.watcher = watchPath(path, { persistent: false }, () => {
+        this.isNew = false;
+        this.resolve?.(true);
+      });
       this.watcher.on("error", () => this.resolve?.(false));
     } catch (error) {
       closeSync(this.file);
@@ -113,10 +116,7 @@ class Sign {
 
   /** Whether one that is made now arrives in time. */
   async arrives(): Promise<boolean> {
-    if (this.isNew) {
-      this.isNew = false;
-      if (!(await this.next(() => undefined))) return false;
-    }
+    if (this.isNew && !(await this.next(() => undefined))) return false;
     return this.next(() => futimesSync(this.file, 1, 1));
   }
 

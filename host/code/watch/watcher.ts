@@ -12,13 +12,16 @@ export interface Backend {
   remove(watch: number): void;
   /** What happened since the last call, as src/wasm/code.rs reads it; undefined when some of it was missed. */
   drain(): string | undefined;
-  /** Waits until what happened before has arrived. Not there where it always has. */
-  settle?(): Promise<void>;
+  /** Waits until what happened before has arrived; false when it did not. Not there where it always has. */
+  settle?(): Promise<boolean>;
   close(): void;
 }
 
 /** Where the open file of a worker is noted that is not closed with it; see `Handles` in handles.ts. */
 export type NoteHandle = (file: number) => void;
+
+/** Who is kept waiting for nothing so many times on end does without. */
+const MAX_LATE = 3;
 
 const UNKNOWN = "!";
 const UNAVAILABLE = -4;
@@ -26,6 +29,8 @@ const UNAVAILABLE = -4;
 export class Watcher {
   private backend: Backend | undefined;
   private isUnavailable = process.platform !== "linux";
+  /** How often on end what happened did not arrive. */
+  private late = 0;
   /** What the root and the mounts were when it began. */
   private world = "";
 
@@ -51,8 +56,10 @@ export class Watcher {
     return this.isUnavailable ? 0 : numberIn("/proc/sys/fs/inotify/max_user_watches");
   }
 
-  settle(): Promise<void> | undefined {
-    return this.backend?.settle?.();
+  async settle(): Promise<void> {
+    const isIn = (await this.backend?.settle?.()) ?? true;
+    this.late = isIn ? 0 : this.late + 1;
+    if (this.late >= MAX_LATE) this.isUnavailable = true;
   }
 
   changes(): string {
