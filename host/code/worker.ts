@@ -1,5 +1,4 @@
 // A worker thread: serves the requests of one instance, one after another, and works on its index in between.
-import { setPriority } from "node:os";
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { isObject, messageOf } from "../fault";
 import type { Answer, Instance, Request } from "./instance";
@@ -16,31 +15,13 @@ export interface Order {
 export type Told =
   { ready: true; workers: number } | { id: number; answer: Answer | undefined; memoryBytes: number };
 
-/** Of two threads that want the same processor the other one has nine tenths of it. */
-const NICENESS = 10;
-
 /** For hosts without threads: the same file is loaded in place then. */
 export { LocalInstance };
 
-if (parentPort && isSettings(workerData)) {
-  yieldToOthers();
-  work(parentPort, new LocalInstance(workerData));
-}
+if (parentPort && isSettings(workerData)) work(parentPort, new LocalInstance(workerData));
 
 function isSettings(data: unknown): data is InstanceSettings {
   return isObject(data) && "artefact" in data && "root" in data;
-}
-
-/**
- * OpenCode's own thread goes first where there are not enough processors. Only on Linux has a thread a priority of its own.
- */
-function yieldToOthers(): void {
-  if (process.platform !== "linux" || process.versions["bun"] === undefined) return;
-  try {
-    setPriority(0, NICENESS);
-  } catch {
-    // it stays as it is
-  }
 }
 
 function work(port: MessagePort, instance: Instance): void {
