@@ -5,7 +5,7 @@
 //! | [`rules`] | ignore files at every level, with ripgrep's precedence |
 //! | [`globs`] | the globs of a call, as `rg -g` takes them |
 //! | [`path`] | the path of a call: confined to the tree |
-//! | [`tree`] | what is known of the tree from before, validated before it is trusted |
+//! | [`tree`] | what is known of the tree from before, validated before it is trusted unless a change would have been told |
 
 pub mod globs;
 pub mod path;
