@@ -5,7 +5,6 @@ import { instantiate as syntax } from "syntax-glue";
 import { instantiate as syntaxMore } from "syntax-more-glue";
 import { messageOf } from "../fault";
 import { GuardedFiles } from "./guarded";
-import type { Watcher } from "./watch/watcher";
 
 /** The artefacts with code tools. */
 const GLUES = { search, syntax, "syntax-more": syntaxMore };
@@ -27,7 +26,18 @@ export interface Files {
   rest?(): void;
   /** Not there where nobody tells of changes. */
   watch?(path: string, latin1: boolean, types: Uint32Array): number;
-  watcher?: Pick<Watcher, "unwatch" | "limit" | "changes" | "settle" | "close">;
+  watcher?: FilesWatcher;
+}
+
+/** What the module imports to be told of changes; and what its host does for that. */
+export interface FilesWatcher {
+  unwatch(watch: number): void;
+  limit(): number;
+  changes(): string;
+  /** What happened so far will be among the changes. */
+  settle(): Promise<void>;
+  /** All watches end. */
+  close(): void;
 }
 
 /** What an instance is made for. */

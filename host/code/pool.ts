@@ -12,6 +12,14 @@ import type { Order, Told } from "./worker";
 
 export type PoolSettings = Omit<InstanceSettings, "cores" | "handle">;
 
+/**
+ * Processors for workers. Bun stops every thread while it puts compiled WebAssembly in place: with all processors busy that
+ * took OpenCode's own thread up to half a second, and a first search by two workers took twice as long as by one; so half
+ * of them are left to it.
+ */
+const cores = () =>
+  process.versions["bun"] === undefined ? availableParallelism() : Math.ceil(availableParallelism() / 2);
+
 /** Somebody who serves requests. */
 interface Server {
   /** How many the options want for one tree. */
@@ -45,7 +53,7 @@ export class Pool {
     const request = { method, args: JSON.stringify(args ?? null), index: 0, of: 1 };
     const first = this.server(0);
     // the second is not to wait until the first is ready; it ends if it is not wanted
-    if (this.isNew && this.settings.artefact === "search" && availableParallelism() > 1) this.server(1);
+    if (this.isNew && this.settings.artefact === "search" && cores() > 1) this.server(1);
     this.isNew = false;
     const of = await first.workers;
     for (const server of this.servers.splice(of)) void server.close();
@@ -73,7 +81,7 @@ export class Pool {
 
   private server(index: number): Server {
     return (this.servers[index] ??= new Threaded(
-      { ...this.settings, cores: availableParallelism(), handle: newHandle() },
+      { ...this.settings, cores: cores(), handle: newHandle() },
       this.start,
     ));
   }

@@ -1,6 +1,7 @@
 // What the module is told of changes in folders that it watches. Only Linux's inotify says all that is needed; Node and Bun
 // come by it in different ways.
 import { readFileSync, statfsSync, statSync } from "node:fs";
+import type { FilesWatcher } from "../instance";
 import { openInotify } from "./inotify";
 import { numberIn } from "./kernel";
 import { openLoopWatcher } from "./loop";
@@ -26,7 +27,7 @@ const MAX_LATE = 3;
 const UNKNOWN = "!";
 const UNAVAILABLE = -4;
 
-export class Watcher {
+export class Watcher implements FilesWatcher {
   private backend: Backend | undefined;
   private isUnavailable = process.platform !== "linux";
   /** How often on end what happened did not arrive. */
