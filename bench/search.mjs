@@ -18,7 +18,7 @@ const ROUNDS = Number(flag("rounds", 7));
 const WORKERS = Number(flag("workers", 0));
 const MEMORY_MB = Number(flag("memory", 256));
 const TREES = flag("trees", "small,middle,large").split(",");
-const ONLY = flag("only", "cold,warm,first,files,fff").split(",");
+const ONLY = flag("only", "cold,warm,told,first,files,fff").split(",");
 
 const QUERIES = {
   "rare literal": { pattern: "PM_RESUME" },
@@ -69,8 +69,8 @@ function rgTotal(stdout, { multiline }) {
 }
 
 /** A tree that was never asked, with its threads up. */
-async function coldTree(root) {
-  const tree = openTree(root, { workers: WORKERS, memoryMb: MEMORY_MB });
+async function coldTree(root, { watch = false } = {}) {
+  const tree = openTree(root, { workers: WORKERS, memoryMb: MEMORY_MB, watch });
   await tree.findFiles({ path: "first-file" }).catch(() => undefined);
   return tree;
 }
@@ -178,30 +178,13 @@ for (const size of TREES) {
     ]);
     await compare(`${count} files: cold ÷ rg -j1`, root, rows);
   }
-  const tree = await coldTree(root);
-  await tree.search(counted({ pattern: "zzz" }));
-  const { ms, value } = await timed(() => tree.index());
-  console.log(
-    `\n${count} files: index of ${(value / 1e6).toFixed(1)} MB built in ${ms.toFixed(0)} ms; memory ${(tree.memoryBytes / 1e6).toFixed(0)} MB`,
-  );
-  if (ONLY.includes("warm")) {
-    const rows = queries.map(([name, query]) => [
-      name,
-      async () => {
-        const result = await timed(() => tree.search(counted(query)));
-        return { ...result, check: (stdout) => checked(name, query, result, stdout) };
-      },
-      () => rg(root, rgArgs(query)),
-    ]);
-    await compare(`${count} files: warm, validated by stat ÷ rg`, root, rows);
-  }
   if (ONLY.includes("first")) {
     const rows = queries
       .filter(([name]) => ["common literal", "fn \\w+\\(", "word"].includes(name))
       .map(([name, query]) => [
         name,
         async () => {
-          const cold = await coldTree(root);
+          const cold = await coldTree(root, { watch: true });
           const result = await timed(() => cold.search({ ...query, limit: 100 }));
           await cold.close();
           return result;
@@ -210,26 +193,47 @@ for (const size of TREES) {
       ]);
     await compare(`${count} files: first 100 matches, cold ÷ rg`, root, rows);
   }
-  if (ONLY.includes("files")) {
-    const rows = ["*.rs", "**/*.{toml,md}", "**/tests/**"].map((glob) => [
-      glob,
-      () => timed(() => tree.findFiles({ glob })),
-      () => rg(root, ["--no-config", "--files", "-g", glob]),
-    ]);
-    await compare(`${count} files: find_files, warm ÷ rg --files -g`, root, rows);
-  }
   const fff = ONLY.includes("fff") && (await fffOf(root));
-  if (fff) {
-    const rows = queries
-      .filter(([, query]) => !query.multiline)
-      .map(([name, query]) => [
-        name,
-        () => timed(() => tree.search({ ...query, limit: LIMIT })),
-        () => timed(() => fffSearch(fff, query)),
+  for (const [mode, how] of [
+    ["warm", "validated by stat"],
+    ["told", "changes told"],
+  ]) {
+    if (!ONLY.includes(mode)) continue;
+    const tree = await coldTree(root, { watch: mode === "told" });
+    await tree.search(counted({ pattern: "zzz" }));
+    const { ms, value } = await timed(() => tree.index());
+    console.log(
+      `\n${count} files: index of ${(value / 1e6).toFixed(1)} MB built in ${ms.toFixed(0)} ms; memory ${(tree.memoryBytes / 1e6).toFixed(0)} MB`,
+    );
+    const rows = queries.map(([name, query]) => [
+      name,
+      async () => {
+        const result = await timed(() => tree.search(counted(query)));
+        return { ...result, check: (stdout) => checked(name, query, result, stdout) };
+      },
+      () => rg(root, rgArgs(query)),
+    ]);
+    await compare(`${count} files: warm, ${how} ÷ rg`, root, rows);
+    if (ONLY.includes("files")) {
+      const rows = ["*.rs", "**/*.{toml,md}", "**/tests/**"].map((glob) => [
+        glob,
+        () => timed(() => tree.findFiles({ glob })),
+        () => rg(root, ["--no-config", "--files", "-g", glob]),
       ]);
-    await compare(`${count} files: first ${LIMIT} matches, warm, validated by stat ÷ fff`, root, rows, "fff");
-    fff.destroy();
+      await compare(`${count} files: find_files, ${how} ÷ rg --files -g`, root, rows);
+    }
+    if (fff) {
+      const rows = queries
+        .filter(([, query]) => !query.multiline)
+        .map(([name, query]) => [
+          name,
+          () => timed(() => tree.search({ ...query, limit: LIMIT })),
+          () => timed(() => fffSearch(fff, query)),
+        ]);
+      await compare(`${count} files: first ${LIMIT} matches, ${how} ÷ fff`, root, rows, "fff");
+    }
+    console.log(`memory ${(tree.memoryBytes / 1e6).toFixed(0)} MB`);
+    await tree.close();
   }
-  console.log(`memory ${(tree.memoryBytes / 1e6).toFixed(0)} MB`);
-  await tree.close();
+  if (fff) fff.destroy();
 }

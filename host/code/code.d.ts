@@ -95,9 +95,17 @@ export interface OpenTreeOptions {
   memoryMb?: number;
   /** Worker threads; 0 or nothing lets the library choose. */
   workers?: number;
+  /**
+   * Lets the system tell of changes, where it can (Linux, on file systems of this machine), instead of looking at each
+   * file; true if not given.
+   */
+  watch?: boolean;
 }
 
-/** A folder that can be searched. What is known of it from one query to the next is checked before it is used. */
+/**
+ * A folder that can be searched. What is known of it from one query to the next is checked before it is used, unless a
+ * change would have been told.
+ */
 export interface Tree {
   /**
    * The lines that match, by file, and a last line that says what was left out. Files that define what is searched for

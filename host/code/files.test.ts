@@ -11,7 +11,7 @@ test("what is read piece by piece is one file, whatever takes its name meanwhile
   t.after(() => rmSync(root, { recursive: true }));
   writeFileSync(join(root, "a"), "one two.");
   writeFileSync(join(root, "b"), "ONE TWO.");
-  const files = new NodeFiles(root);
+  const files = new NodeFiles(root, () => undefined);
   const open = () => readdirSync("/dev/fd").length;
   const before = open();
   const into = new Uint8Array(4);

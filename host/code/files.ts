@@ -17,6 +17,7 @@ import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import type { Files } from "./instance";
 import { eachPath } from "./stats";
+import { Watcher, type NoteHandle } from "./watch/watcher";
 
 const ERRORS: Record<string, number> = {
   ENOENT: -1,
@@ -34,14 +35,16 @@ const UNLESS_MISSING = { throwIfNoEntry: false } as const;
 const OPEN = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 export class NodeFiles implements Files {
+  readonly watcher: Watcher;
   private readonly folder: string;
   private readonly prefix: string;
   private prefixBytes: Buffer | undefined;
   /** A file that is read piece by piece: it stays open until its end, until another is read, or the request is over. */
   private long: { path: string; file: number } | undefined;
 
-  constructor(folder: string) {
+  constructor(folder: string, note: NoteHandle) {
     this.folder = realpathSync(folder);
+    this.watcher = new Watcher(this.folder, note);
     this.prefix = this.folder.endsWith("/") ? this.folder : `${this.folder}/`;
   }
 
@@ -74,6 +77,7 @@ export class NodeFiles implements Files {
       into[at + 2] = stat.mtimeMs;
       into[at + 3] = stat.ctimeMs;
       into[at + 4] = stat.ino;
+      into[at + 5] = stat.nlink;
       return stat.isFile() ? 0 : stat.isDirectory() ? 1 : stat.isSymbolicLink() ? 2 : 3;
     } catch (error) {
       return codeOf(error);
@@ -140,6 +144,10 @@ export class NodeFiles implements Files {
 
   now(): number {
     return Date.now();
+  }
+
+  watch(path: string, latin1: boolean, types: Uint32Array): number {
+    return this.watcher.watch(Buffer.from(this.at(path, latin1)), types);
   }
 
   private at(path: string, latin1: boolean): string | Buffer {

@@ -1,8 +1,13 @@
 // Files without those at which an instance was lost: they can't be read until they change.
 import type { Files } from "./instance";
+import { STAT_NUMBERS } from "./stats";
 
 /** As src/wasm/code.rs reads it: the file is there and can't be read. */
 const UNREADABLE = -4;
+/** Likewise: there is nobody to watch it. */
+const UNWATCHED = -4;
+/** Likewise: what happened is not known. */
+const UNKNOWN = "!";
 
 export class GuardedFiles implements Files {
   /** The files that cost an instance, by path, as they were. */
@@ -32,7 +37,7 @@ export class GuardedFiles implements Files {
   }
 
   private stateOf(path: string, latin1: boolean): string {
-    const state = new Float64Array(5);
+    const state = new Float64Array(STAT_NUMBERS);
     this.files.stat("", path, latin1, state);
     return state.join();
   }
@@ -63,6 +68,30 @@ export class GuardedFiles implements Files {
 
   now(): number {
     return this.files.now();
+  }
+
+  watch(path: string, latin1: boolean, types: Uint32Array): number {
+    return this.files.watch?.(path, latin1, types) ?? UNWATCHED;
+  }
+
+  unwatch(watch: number): void {
+    this.files.watcher?.unwatch(watch);
+  }
+
+  watchLimit(): number {
+    return this.files.watcher?.limit() ?? 0;
+  }
+
+  changes(): string {
+    return this.files.watcher?.changes() ?? UNKNOWN;
+  }
+
+  async settle(): Promise<void> {
+    await this.files.watcher?.settle();
+  }
+
+  close(): void {
+    this.files.watcher?.close();
   }
 
   rest(): void {

@@ -25,6 +25,20 @@ export interface Files {
   now(): number;
   /** A request is over: nothing stays open for it. */
   rest?(): void;
+  /** Not there where nobody tells of changes. */
+  watch?(path: string, latin1: boolean, types: Uint32Array): number;
+  watcher?: FilesWatcher;
+}
+
+/** What the module imports to be told of changes; and what its host does for that. */
+export interface FilesWatcher {
+  unwatch(watch: number): void;
+  limit(): number;
+  changes(): string;
+  /** What happened so far will be among the changes. */
+  settle(): Promise<void>;
+  /** All watches end. */
+  close(): void;
 }
 
 /** What an instance is made for. */
@@ -95,6 +109,7 @@ export class Instance {
 
   private make() {
     const { artefact, options, cores } = this.settings;
+    this.files.close(); // it knows of no watches
     const glue = GLUES[artefact](queueMicrotask);
     const { memory } = glue.initSync({ module: this.module });
     return { glue, memory, code: new glue.Code(this.files, JSON.stringify(options ?? null), cores) };
@@ -103,6 +118,16 @@ export class Instance {
   /** Instances that the options want for a tree, with this one. */
   get workers(): number {
     return this.loaded.code.workers();
+  }
+
+  /** What happened to the files so far is known afterwards. */
+  settle(): Promise<void> {
+    return this.files.settle();
+  }
+
+  /** Nothing is watched any more. */
+  close(): void {
+    this.files.close();
   }
 
   /** Bytes of the instance's memory. */

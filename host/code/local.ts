@@ -3,17 +3,23 @@ import { readFileSync } from "node:fs";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { NodeFiles } from "./files";
 import { fileOf, Instance, type Artefact, type Files, type Settings } from "./instance";
+import { noteIn, type Handle } from "./watch/handles";
 
 /** What an instance is made for. */
 export interface InstanceSettings extends Settings {
   /** The folder that may be read. */
   root: string;
+  /** Where an open file is noted that does not end with the thread. */
+  handle: Handle;
 }
 
 const modules = new Map<Artefact, WebAssembly.Module>();
 
 export class LocalInstance extends Instance {
-  constructor(settings: InstanceSettings, files: Files = new NodeFiles(settings.root)) {
+  constructor(
+    settings: InstanceSettings,
+    files: Files = new NodeFiles(settings.root, noteIn(settings.handle)),
+  ) {
     super(settings, files, moduleOf(settings.artefact));
   }
 }

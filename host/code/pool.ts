@@ -6,14 +6,16 @@ import { messageOf } from "../fault";
 import type { Answer, Artefact, Instance, Request } from "./instance";
 import type { InstanceSettings } from "./local";
 import { Aborted, inSlices } from "./slices";
+import { closeLeft, newHandle } from "./watch/handles";
 import type * as WorkerFile from "./worker";
 import type { Order, Told } from "./worker";
 
-export type PoolSettings = Omit<InstanceSettings, "cores">;
+export type PoolSettings = Omit<InstanceSettings, "cores" | "handle">;
 
 /**
- * Processors for workers. Bun stops every thread while it puts compiled WebAssembly in place, and with all processors busy
- * that took OpenCode's own thread up to half a second; so half of them are left to it.
+ * Processors for workers. Bun stops every thread while it puts compiled WebAssembly in place: with all processors busy that
+ * took OpenCode's own thread up to half a second, and a first search by two workers took twice as long as by one; so half
+ * of them are left to it.
  */
 const cores = () =>
   process.versions["bun"] === undefined ? availableParallelism() : Math.ceil(availableParallelism() / 2);
@@ -78,7 +80,10 @@ export class Pool {
   }
 
   private server(index: number): Server {
-    return (this.servers[index] ??= new Threaded({ ...this.settings, cores: cores() }, this.start));
+    return (this.servers[index] ??= new Threaded(
+      { ...this.settings, cores: cores(), handle: newHandle() },
+      this.start,
+    ));
   }
 }
 
@@ -164,6 +169,7 @@ class Threaded implements Server {
     }
     this.tellWorkers(1);
     await this.worker?.terminate();
+    closeLeft(this.settings.handle);
     this.inPlace?.close();
   }
 
@@ -220,6 +226,7 @@ class Threaded implements Server {
   /** A worker that never came up can't be had here. Of one that died the requests are sent to another, once. */
   private onGone(worker: Worker, reason: string): void {
     if (this.worker !== worker || this.isClosed) return;
+    closeLeft(this.settings.handle);
     this.worker = undefined;
     this.memoryBytes = 0;
     if (!this.isReady) {
@@ -265,6 +272,7 @@ class InPlace {
     const instance = (this.instance ??= await this.load());
     const pause = () => new Promise<void>((resume) => void setImmediate(resume));
     await pause(); // many short requests in a row are no reason to keep others waiting
+    await instance.settle();
     const answer = await inSlices(instance.serve(request), () => isGone() || this.isClosed, pause);
     if (!answer) throw new Aborted();
     return answer;
@@ -277,5 +285,6 @@ class InPlace {
 
   close(): void {
     this.isClosed = true;
+    this.instance?.close();
   }
 }

@@ -1,7 +1,7 @@
 // How the module asks for the stats of many files at once; see `stat` in src/wasm/code.rs.
 
 /** What `stat` fills in for a name. */
-const STAT_NUMBERS = 5;
+export const STAT_NUMBERS = 6;
 
 /** What `stat` is asked for: each path, and where its numbers go. */
 export function eachPath(folder: string, names: string, take: (path: string, at: number) => void): void {

@@ -26,20 +26,29 @@ function isSettings(data: unknown): data is InstanceSettings {
 
 function work(port: MessagePort, instance: Instance): void {
   const tell = (told: Told) => port.postMessage(told);
+  let waiting = 0;
   let isIdling = false;
+  let last = Promise.resolve();
 
-  /** Works on the index; between two slices messages come in. */
+  /** Works on the index while nobody waits; between two slices messages come in. */
   function idle(): void {
-    isIdling = instance.idle();
+    isIdling = waiting === 0 && instance.idle();
     if (isIdling) setImmediate(idle);
   }
 
-  port.on("message", ({ id, request, flag }: Order) => {
+  async function answer({ id, request, flag }: Order): Promise<void> {
+    await instance.settle();
     const answer = serve(instance, request, new Int32Array(flag));
     tell({ id, answer, memoryBytes: instance.memoryBytes });
+    waiting -= 1;
     if (isIdling) return;
     isIdling = true;
     setImmediate(idle);
+  }
+
+  port.on("message", (order: Order) => {
+    waiting += 1;
+    last = last.then(() => answer(order));
   });
 
   tell({ ready: true, workers: instance.workers });

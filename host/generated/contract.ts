@@ -268,6 +268,8 @@ export type Options = {
   search?: {
     /** Memory of the search cache, in MB. Default: 256. */
     memoryMb?: number;
+    /** Let the system tell of changes, where it can, instead of looking at each file. Default: true. */
+    watch?: boolean;
     /** Search workers; 0 lets the host choose. Default: 0. */
     workers?: number;
   };

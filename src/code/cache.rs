@@ -8,7 +8,8 @@ pub mod grams;
 
 use super::files::{Files, Stat, read_whole};
 use super::limits::{
-    BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SHORTER_PERCENT, SPARE_PART,
+    BINARY_BYTES, CHECKED_AT_ONCE, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SHORTER_PERCENT,
+    SPARE_PART,
 };
 use super::walk::tree::{FolderId, Tree, is_settled};
 use grams::{Distinct, Grams};
@@ -16,6 +17,8 @@ use grams::{Distinct, Grams};
 /// What was found in a file when its stat was this.
 pub struct Facts {
     pub stat: Stat,
+    /// While the stat is the same, so is the file. Of one that had just been written only a watcher can tell.
+    pub is_proof: bool,
     pub text: Text,
     pub contents: Option<Box<[u8]>>,
 }
@@ -24,7 +27,7 @@ pub struct Facts {
 pub enum Text {
     /// None: there is a NUL among its first bytes.
     Binary,
-    /// Its trigrams.
+    /// What its index has.
     Indexed(Grams),
     /// One that has to be read: see [`must_be_read`].
     Unknown,
@@ -161,9 +164,22 @@ impl Cache {
     }
 }
 
-/// Puts the tree into the index, folder by folder, between two queries.
+/// What is done between two queries, in this order, folder by folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Round {
+    /// Folders are watched, where the host can.
+    #[default]
+    Watch,
+    /// Files are read for the index.
+    Read,
+    /// What is known is compared with the files, told or not, from this moment on.
+    Compare(f64),
+}
+
+/// Puts the tree into the index between two queries.
 #[derive(Default)]
 pub struct Indexer {
+    round: Round,
     folder: usize,
     place: usize,
     long: Option<LongFile>,
@@ -185,30 +201,96 @@ impl Indexer {
                 continue;
             }
             if self.folder >= tree.folder_count() {
-                return false;
+                let Some(round) = self.next_round(tree, files) else {
+                    return false;
+                };
+                (self.round, self.folder) = (round, 0);
+                continue;
             }
             let id = self.folder as FolderId;
-            if self.place == 0 && !tree.is_stamped(id) && !tree.folder(id).nodes.is_empty() {
-                tree.stamp(files, id);
-                count -= 1;
-            }
-            let Some(node) = tree.folder(id).nodes.get(self.place) else {
-                self.folder += 1;
-                self.place = 0;
-                continue;
-            };
-            let place = self.place;
-            self.place += 1;
-            if !node.wanted || node.facts.is_some() {
-                continue;
-            }
-            count -= 1;
-            let (read, long) = index_file(tree, files, buffer, id, place);
-            bytes = bytes.saturating_sub(read);
-            self.long = long;
+            count = count.saturating_sub(match self.round {
+                Round::Watch => {
+                    self.folder += 1;
+                    watch_folder(tree, files, id)
+                }
+                Round::Compare(_) => {
+                    self.folder += 1;
+                    tree.compare_rules(files, id);
+                    compare_files(tree, files, id, true)
+                }
+                Round::Read => {
+                    let (count, read) = self.read_next(tree, files, buffer, id);
+                    bytes = bytes.saturating_sub(read);
+                    count
+                }
+            });
         }
         true
     }
+
+    fn next_round(&self, tree: &mut Tree, files: &impl Files) -> Option<Round> {
+        match self.round {
+            Round::Watch => {
+                tree.set_watched(files);
+                Some(Round::Read)
+            }
+            Round::Read if tree.is_sweep_due(files) => Some(Round::Compare(files.now())),
+            Round::Read => None,
+            Round::Compare(began) => {
+                tree.set_compared(began);
+                None
+            }
+        }
+    }
+
+    /// Reads the next file of a folder, or goes to the next folder. Files looked at, and bytes read.
+    fn read_next(
+        &mut self,
+        tree: &mut Tree,
+        files: &impl Files,
+        buffer: &mut Vec<u8>,
+        id: FolderId,
+    ) -> (usize, usize) {
+        let compared = match self.place {
+            0 => compare_files(tree, files, id, false),
+            _ => 0,
+        };
+        let nodes = &tree.folder(id).nodes;
+        let next = nodes[self.place.min(nodes.len())..]
+            .iter()
+            .position(|node| node.wanted && node.facts.is_none());
+        let Some(next) = next else {
+            self.folder += 1;
+            self.place = 0;
+            return (compared, 0);
+        };
+        let place = self.place + next;
+        self.place = place + 1;
+        let (read, long) = index_file(tree, files, buffer, id, place);
+        self.long = long;
+        (compared + 1, read)
+    }
+}
+
+/// Watches a folder, and reads its names so that they are known as long as nothing is told of it, or its stat is the same.
+/// How many files could have been looked at instead.
+fn watch_folder(tree: &mut Tree, files: &impl Files, id: FolderId) -> usize {
+    let watched = usize::from(tree.watch(files, id));
+    let has_names = !tree.folder(id).nodes.is_empty();
+    if tree.is_untold(id) || (has_names && !tree.is_stamped(id)) {
+        tree.stamp(files, id);
+        return watched + 1;
+    }
+    watched
+}
+
+/// Compares files of a folder with what is known of them: all, or those that are not trusted. How many.
+fn compare_files(tree: &mut Tree, files: &impl Files, id: FolderId, all: bool) -> usize {
+    let places = tree.to_compare(id, all);
+    for places in places.chunks(CHECKED_AT_ONCE) {
+        tree.check(files, id, places);
+    }
+    places.len()
 }
 
 /// Reads one file for the index. How many bytes that were, and what is left to be done when it is too long for one read.
@@ -223,12 +305,22 @@ fn index_file(
     let Ok(stat) = files.stat(&path) else {
         return (0, None);
     };
-    if !is_settled(&stat, files.now()) {
+    let is_proof = is_settled(&stat, files.now());
+    if !is_proof && !tree.can_be_told(folder, &stat) {
         return (0, None);
     }
     let limit = tree.cache.memory.whole_file;
     if stat.size > limit as u64 {
-        let long = LongFile::new(folder, place, path, stat);
+        let distinct = Distinct::default();
+        let long = LongFile {
+            folder,
+            place,
+            path,
+            stat,
+            is_proof,
+            offset: 0,
+            distinct,
+        };
         return (0, Some(long));
     }
     let Ok(Some(length)) = read_whole(files, &path, buffer, limit) else {
@@ -242,6 +334,7 @@ fn index_file(
     };
     let facts = Facts {
         stat,
+        is_proof,
         text,
         contents,
     };
@@ -255,22 +348,12 @@ struct LongFile {
     place: usize,
     path: Vec<u8>,
     stat: Stat,
+    is_proof: bool,
     offset: u64,
     distinct: Distinct,
 }
 
 impl LongFile {
-    fn new(folder: FolderId, place: usize, path: Vec<u8>, stat: Stat) -> Self {
-        Self {
-            folder,
-            place,
-            path,
-            stat,
-            offset: 0,
-            distinct: Distinct::default(),
-        }
-    }
-
     /// Reads the next piece. What is left, if anything.
     fn step(mut self, tree: &mut Tree, files: &impl Files, buffer: &mut Vec<u8>) -> Option<Self> {
         let length = tree.cache.memory.whole_file;
@@ -290,12 +373,12 @@ impl LongFile {
             }
         };
         let Some(text) = text else {
-            // a trigram may begin in a piece and end in the next
-            self.offset += count as u64 - 2;
+            self.offset += count as u64 - Distinct::OVERLAP;
             return Some(self);
         };
         let facts = Facts {
             stat: self.stat,
+            is_proof: self.is_proof,
             text,
             contents: None,
         };
@@ -314,7 +397,7 @@ fn text_of(bytes: &[u8]) -> Text {
     }
 }
 
-/// Whether trigrams don't say what there is to be found: in UTF-16, with letters that fold to ASCII, or with a NUL, at
+/// Whether its pieces don't say what there is to be found: in UTF-16, with letters that fold to ASCII, or with a NUL, at
 /// which a search may stop.
 fn must_be_read(bytes: &[u8]) -> bool {
     has_wide_bom(bytes) || grams::has_folding_letters(bytes) || memchr::memchr(0, bytes).is_some()

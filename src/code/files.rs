@@ -37,6 +37,45 @@ pub struct Stat {
     pub changed: f64,
     /// The file system's number of it; 0 where there is none.
     pub inode: u64,
+    /// It has other names (hard links): it may be written by one of them.
+    pub is_linked: bool,
+}
+
+/// A watch on a folder: a number that no other has, nor had.
+pub type Watch = u32;
+
+/// What a watcher tells of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Its contents or attributes may be others.
+    Facts,
+    /// It came, as a new file or folder or by a move.
+    Came,
+    Went,
+    /// One of the two.
+    Name,
+    /// It is the watch that ended.
+    Ended,
+}
+
+/// Something that happened in a watched folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub watch: Watch,
+    pub what: What,
+    /// Of a move, the number that its two ends have in common; 0 where there is none.
+    pub move_id: u32,
+    /// Empty when it is about the folder itself.
+    pub name: Box<[u8]>,
+}
+
+/// What happened in the watched folders since this was last asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// It can't be told. All watches have ended.
+    Unknown,
+    /// All of it, in order: whatever happened before the question is told.
+    Told(Vec<Change>),
 }
 
 /// Why something could not be had.
@@ -128,6 +167,27 @@ pub trait Files {
         Vec::new()
     }
 
+    /// Watches a folder from now on, if it is on one of these file systems (`statfs` types) and the host can: whatever
+    /// happens to its names, or to a file by a name in it, will be among the [`Files::changes`].
+    fn watch(&self, folder: &[u8], file_systems: &[u32]) -> Option<Watch> {
+        let _ = (folder, file_systems);
+        None
+    }
+
+    fn unwatch(&self, watch: Watch) {
+        let _ = watch;
+    }
+
+    /// Folders that the user may have watched, by all programs together.
+    fn watch_limit(&self) -> usize {
+        0
+    }
+
+    /// See [`Changes`].
+    fn changes(&self) -> Changes {
+        Changes::Unknown
+    }
+
     /// Milliseconds since the Unix epoch, by the clock that stamps the files.
     fn now(&self) -> f64;
 }
@@ -163,6 +223,22 @@ impl<F: Files + ?Sized> Files for std::rc::Rc<F> {
 
     fn root(&self) -> Vec<u8> {
         (**self).root()
+    }
+
+    fn watch(&self, folder: &[u8], file_systems: &[u32]) -> Option<Watch> {
+        (**self).watch(folder, file_systems)
+    }
+
+    fn unwatch(&self, watch: Watch) {
+        (**self).unwatch(watch);
+    }
+
+    fn watch_limit(&self) -> usize {
+        (**self).watch_limit()
+    }
+
+    fn changes(&self) -> Changes {
+        (**self).changes()
     }
 
     fn now(&self) -> f64 {

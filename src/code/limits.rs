@@ -34,7 +34,7 @@ pub struct Memory {
     pub whole_file: usize,
     /// The longest line of such a file, and the longest file that a multi-line pattern is tried on.
     pub piece: usize,
-    /// Names, facts and trigrams, and in what they leave free contents of files.
+    /// Names, facts and indexes, and in what they leave free contents of files.
     pub known: usize,
 }
 
@@ -75,13 +75,46 @@ pub const STEP_BYTES: usize = 8 << 20;
 /// What changed so shortly before it was read may change again without its time telling: file systems count time in
 /// steps of up to 2 s (FAT; ext4 in jiffies). It is read anew until it is older. Milliseconds.
 pub const RACY_MS: f64 = 2_000.0;
-/// Index of a file: bits for each byte of text. A source file has a distinct trigram for every four bytes, so a quarter of the
-/// bits are set, and a pattern of eight characters passes one file in a thousand that doesn't have it.
-pub const INDEX_BITS_PER_BYTE: f64 = 0.8;
-/// In a longer text most trigrams are there many times: its distinct ones are counted first. Bytes.
+/// A folder is watched on these file systems, by their `statfs` types. Only this machine writes to them: of a network's, or
+/// of one that is another machine's, the kernel tells what happens here alone.
+pub const WATCHED_FILE_SYSTEMS: &[u32] = &[
+    0xEF53,      // ext2, ext3, ext4
+    0x5846_5342, // XFS
+    0x9123_683E, // Btrfs
+    0xCA45_1A4E, // bcachefs
+    0xF2F5_2010, // F2FS
+    0x2FC1_2FC1, // ZFS
+    0x3153_464A, // JFS
+    0x0102_1994, // tmpfs
+    0x8584_58F6, // ramfs
+    0x794C_7630, // overlayfs
+    0x7371_7368, // SquashFS
+    0xE0F5_E1E2, // EROFS
+];
+/// Of the folders that the user may have watched this part at most is taken by an instance: editors want some, too.
+pub const WATCHED_PART: usize = 8;
+/// What a watched folder takes beside its names. Bytes.
+pub const WATCH_BYTES: usize = 48;
+/// New names that are looked at one by one; more are as many as a checkout makes, and all files are looked at. Some
+/// milliseconds.
+pub const ARRIVALS: usize = 1_000;
+/// Some changes are not told: by a hard link in a folder that is not searched, by shared memory before it is unmapped. What
+/// was not compared with its file for so long is not trusted, as if it had been told: as the longest that a person waits
+/// before asking again what should have changed. Milliseconds.
+pub const UNTOLD_MS: f64 = 60_000.0;
+/// It is compared after an answer, when nobody waits, if it was not for so long: often enough that in a session which asks
+/// every half minute no answer waits for it, and a hundredth of one processor for 100,000 files. Milliseconds.
+pub const SWEEP_MS: f64 = 20_000.0;
+/// Walks of which the files are remembered while no name changes.
+pub const KEPT_WALKS: usize = 4;
+/// Index of a file: bits for each byte of text. A source file has a distinct piece of three bytes for every four bytes, and
+/// one of four for every three, so two fifths of the bits are set: a pattern of eight characters, which has eleven pieces,
+/// passes one file in ten thousand that has nothing of it, and one that is made of usual trigrams few that lack it.
+pub const INDEX_BITS_PER_BYTE: f64 = 1.2;
+/// In a longer text most pieces are there many times: its distinct ones are counted first. Bytes.
 pub const COUNTED_TEXT_BYTES: usize = 256 << 10;
-/// Bits for each distinct trigram of such a text: as above, a quarter of them are set.
-pub const INDEX_BITS_PER_GRAM: usize = 4;
+/// Bits for each distinct piece of such a text: as above, two fifths of them are set.
+pub const INDEX_BITS_PER_GRAM: usize = 2;
 /// Files longer than this are not indexed. Bytes.
 pub const INDEXED_FILE_BYTES: u64 = 256 << 20;
 /// What a file or folder in the tree takes beside its name. Bytes.

@@ -40,6 +40,8 @@ pub struct Settings {
     pub workers: u32,
     /// Bytes that this instance's memory may have.
     pub memory_bytes: usize,
+    /// Folders are watched, where the host can.
+    pub watches: bool,
     /// Milliseconds: for work that can't be bounded by counting.
     pub clock: fn() -> f64,
 }
@@ -59,6 +61,7 @@ impl Settings {
         Self {
             workers,
             memory_bytes: ((options.memory_mb as usize) << 20) / workers as usize,
+            watches: options.watch,
             clock,
         }
     }
@@ -98,7 +101,10 @@ impl<F: Files + 'static> Service<F> {
         Self {
             world: World {
                 files,
-                tree: Tree::new(Cache::new(Memory::of(settings.memory_bytes))),
+                tree: Tree::new(
+                    Cache::new(Memory::of(settings.memory_bytes)),
+                    settings.watches,
+                ),
                 buffer: Vec::new(),
                 #[cfg(feature = "syntax-base")]
                 syntax: super::syntax::Syntax::new(settings.memory_bytes, settings.clock),
@@ -126,7 +132,7 @@ impl<F: Files + 'static> Service<F> {
         {
             self.indexer = Indexer::default();
             if self.world.tree.cache.is_over() {
-                self.world.tree.clear();
+                self.world.tree.clear(&self.world.files);
             }
             match start(&mut self.world, &next) {
                 Ok(job) => self.jobs.push_back((next.id, job)),

@@ -68,3 +68,24 @@ mod tests {
         assert_eq!(path(b"bad\xFFname\n\"x"), "\"bad\\xffname\\n\\\"x\"");
     }
 }
+
+/// Bytes in a worker's part: as text, a character for each, which takes a quarter of what a list of numbers does.
+pub mod bytes {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
+        serializer.serialize_str(&text)
+    }
+
+    /// # Errors
+    /// When it is no such text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
+        bytes.map_err(|_| D::Error::custom("a character is no byte"))
+    }
+}

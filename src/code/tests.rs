@@ -1,26 +1,38 @@
 //! Whole requests over a tree in memory: what is known from before never shows.
 
-use super::files::Kind;
 use super::files::memory::MemoryFiles;
+use super::files::{Files, Kind};
 use super::service::{Service, Settings, Step, merge};
 use super::walk::Share;
 use proptest::prelude::*;
 use std::rc::Rc;
 
+mod told;
+
 type Tree = Service<Rc<MemoryFiles>>;
 
 fn open(files: &Rc<MemoryFiles>) -> Tree {
+    service(Rc::clone(files))
+}
+
+fn service<F: Files + 'static>(files: F) -> Service<F> {
     Service::new(
-        Rc::clone(files),
+        files,
         Settings {
             workers: 1,
             memory_bytes: 64 << 20,
+            watches: true,
             clock: || 0.0,
         },
     )
 }
 
-fn share(tree: &mut Tree, method: &str, args: &str, share: Share) -> Result<String, String> {
+fn share<F: Files + 'static>(
+    tree: &mut Service<F>,
+    method: &str,
+    args: &str,
+    share: Share,
+) -> Result<String, String> {
     tree.begin(1, method, args, share);
     loop {
         match tree.step(1) {
@@ -31,11 +43,15 @@ fn share(tree: &mut Tree, method: &str, args: &str, share: Share) -> Result<Stri
     }
 }
 
-fn ask(tree: &mut Tree, method: &str, args: &str) -> Result<String, String> {
+fn ask<F: Files + 'static>(
+    tree: &mut Service<F>,
+    method: &str,
+    args: &str,
+) -> Result<String, String> {
     share(tree, method, args, Share::ALL)
 }
 
-fn search(tree: &mut Tree, args: &str) -> String {
+fn search<F: Files + 'static>(tree: &mut Service<F>, args: &str) -> String {
     ask(tree, "code_search", args).expect("an answer")
 }
 
@@ -376,7 +392,6 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// A write where a folder is, or below a file, is none of what a file system does.
 fn can_be_written(files: &MemoryFiles, path: &str) -> bool {
-    use super::files::Files;
     let is = |path: &str, kind| {
         files
             .stat(path.as_bytes())
@@ -389,12 +404,14 @@ fn can_be_written(files: &MemoryFiles, path: &str) -> bool {
 }
 
 proptest! {
-    /// A tree that was asked before answers as one that never was; and two shares of it as the whole.
+    /// A tree that was asked before answers as one that never was; and two shares of it as the whole; and one that is told
+    /// of changes.
     #[test]
     fn warm_answers_are_the_cold_ones(events in proptest::collection::vec(event(), 1..60)) {
         let files = Rc::new(MemoryFiles::new());
         let mut warm = open(&files);
         let mut shares = [open(&files), open(&files)];
+        let mut told = service(told::Watched::new(&files));
         for event in events {
             match event {
                 Event::Write(p, t) if can_be_written(&files, PATHS[p]) => files.write(PATHS[p], TEXTS[t]),
@@ -405,12 +422,14 @@ proptest! {
                 Event::Wait => files.wait(),
                 Event::Index(steps) => for _ in 0..steps {
                     warm.idle();
+                    told.idle();
                     shares[0].idle();
                 },
                 Event::Ask(a) => {
                     let (method, args) = ASKED[a];
                     let cold = ask(&mut open(&files), method, args);
                     prop_assert_eq!(ask(&mut warm, method, args), cold.clone());
+                    prop_assert_eq!(ask(&mut told, method, args), cold.clone());
                     let parts: Result<Vec<String>, String> = (0..).zip(&mut shares)
                         .map(|(index, tree)| share(tree, method, args, Share { index, of: 2 }))
                         .collect();

@@ -51,6 +51,13 @@ pub struct TasksPolicy {
 pub struct SearchPolicy {
     pub memory_mb: u32,
     pub workers: u32,
+    /// Not in journals of before it was there.
+    #[serde(default = "on", skip_serializing_if = "Clone::clone")]
+    pub watch: bool,
+}
+
+fn on() -> bool {
+    true
 }
 
 /// `mission` options.
@@ -143,6 +150,7 @@ impl Default for Policy {
             search: SearchPolicy {
                 memory_mb: 256,
                 workers: 0,
+                watch: true,
             },
             notify: NotifyPolicy { toasts: true },
         }

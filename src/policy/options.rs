@@ -194,6 +194,11 @@ const SPECS: &[Spec] = &[
         "Search workers; 0 lets the host choose.",
         search.workers as u32
     ),
+    flag!(
+        "search.watch",
+        "Let the system tell of changes, where it can, instead of looking at each file.",
+        search.watch
+    ),
     flag!("notify.toasts", "Show toasts.", notify.toasts),
 ];
 

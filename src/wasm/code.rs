@@ -3,7 +3,9 @@
 //! Callbacks answer with numbers: what they get is at least 0, what is negative is an error, see [`error_of`]. Paths are
 //! strings; with `latin1` each character is one byte of a name that is no UTF-8.
 
-use crate::code::files::{Entry, FileError, Files, Kind, Stat, Surroundings};
+use crate::code::files::{
+    Change, Changes, Entry, FileError, Files, Kind, Stat, Surroundings, Watch, What,
+};
 use crate::code::service::{self, Service, Settings, Step};
 use crate::code::walk::Share;
 use crate::policy::options;
@@ -22,8 +24,9 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn list(this: &Imported, path: &str, latin1: bool) -> String;
 
-    /// For each of the names in a folder, with NUL between them, fills the next five of `into` with kind (0 file, 1 folder,
-    /// 2 link, 3 other; or an error), size, modified and changed (milliseconds since the Unix epoch), inode.
+    /// For each of the names in a folder, with NUL between them, fills the next six of `into` with kind (0 file, 1 folder,
+    /// 2 link, 3 other; or an error), size, modified and changed (milliseconds since the Unix epoch), inode, and how many
+    /// names it has.
     #[wasm_bindgen(method)]
     fn stat(this: &Imported, folder: &str, names: &str, latin1: bool, into: &mut [f64]);
 
@@ -50,6 +53,23 @@ extern "C" {
     /// Milliseconds since the Unix epoch.
     #[wasm_bindgen(method)]
     fn now(this: &Imported) -> f64;
+
+    /// Watches a folder, if its file system is of one of these types. Gives the watch's number or an error.
+    #[wasm_bindgen(method)]
+    fn watch(this: &Imported, path: &str, latin1: bool, types: &[u32]) -> f64;
+
+    #[wasm_bindgen(method)]
+    fn unwatch(this: &Imported, watch: u32);
+
+    /// Folders that may be watched; 0 where none can.
+    #[wasm_bindgen(method, js_name = watchLimit)]
+    fn watch_limit(this: &Imported) -> f64;
+
+    /// What happened in the watched folders since the last call: for each a letter (`f` facts, `c` came, `w` went, `n` came
+    /// or went, `e` the watch ended), the watch, `:`, the move's number or 0, `:`, the name in Latin-1, `/`. `!` when that
+    /// is not known and all watches have ended.
+    #[wasm_bindgen(method)]
+    fn changes(this: &Imported) -> String;
 }
 
 /// A path as the callbacks take it, and whether it is Latin-1.
@@ -84,10 +104,10 @@ fn error_of(code: i32) -> FileError {
 }
 
 /// What `stat` fills in for one name.
-const STAT_NUMBERS: usize = 5;
+const STAT_NUMBERS: usize = 6;
 
 fn stat_of(numbers: &[f64]) -> Result<Stat, FileError> {
-    let [kind, size, modified, changed, inode] = numbers else {
+    let [kind, size, modified, changed, inode, names] = numbers else {
         return Err(FileError::Failed);
     };
     Ok(Stat {
@@ -102,6 +122,7 @@ fn stat_of(numbers: &[f64]) -> Result<Stat, FileError> {
         modified: *modified,
         changed: *changed,
         inode: *inode as u64,
+        is_linked: *names > 1.0,
     })
 }
 
@@ -112,6 +133,24 @@ fn kind_of(letter: u8) -> Kind {
         b'l' => Kind::Link,
         _ => Kind::Other,
     }
+}
+
+/// One of what `changes` tells; none when it is no such thing.
+fn change_of(text: &str) -> Option<Change> {
+    let mut parts = text.get(1..)?.splitn(3, ':');
+    Some(Change {
+        what: match text.as_bytes()[0] {
+            b'f' => What::Facts,
+            b'c' => What::Came,
+            b'w' => What::Went,
+            b'n' => What::Name,
+            b'e' => What::Ended,
+            _ => return None,
+        },
+        watch: parts.next()?.parse().ok()?,
+        move_id: parts.next()?.parse().ok()?,
+        name: latin1_bytes(parts.next()?).into(),
+    })
 }
 
 impl Files for Imported {
@@ -185,6 +224,26 @@ impl Files for Imported {
 
     fn now(&self) -> f64 {
         Imported::now(self)
+    }
+
+    fn watch(&self, folder: &[u8], file_systems: &[u32]) -> Option<Watch> {
+        let (path, latin1) = path_text(folder);
+        let watch = Imported::watch(self, &path, latin1, file_systems);
+        (watch >= 0.0).then_some(watch as Watch)
+    }
+
+    fn unwatch(&self, watch: Watch) {
+        Imported::unwatch(self, watch);
+    }
+
+    fn watch_limit(&self) -> usize {
+        Imported::watch_limit(self) as usize
+    }
+
+    fn changes(&self) -> Changes {
+        let text = Imported::changes(self);
+        let changes: Option<Vec<Change>> = text.split_terminator('/').map(change_of).collect();
+        changes.map_or(Changes::Unknown, Changes::Told)
     }
 }
 

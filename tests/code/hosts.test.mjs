@@ -118,14 +118,16 @@ function files(failing) {
   const trap = (path) => {
     if (failing.has(path)) throw new WebAssembly.RuntimeError("unreachable");
   };
-  const stat = () => ({ kind: 0, size: 7, modified: failing.changed ?? 1, changed: 1, inode: 1 });
+  const stat = () => ({ kind: 0, size: 7, modified: failing.changed ?? 1, changed: 1, inode: 1, names: 1 });
   return {
     list(path) {
       trap(path);
       return path === "" ? "f1/f2/f3/" : "!-1";
     },
     stat(_, names, __, into) {
-      const states = names.split("\0").map((name) => (name === "" ? [1, 0, 1, 1, 1] : Object.values(stat())));
+      const states = names
+        .split("\0")
+        .map((name) => (name === "" ? [1, 0, 1, 1, 1, 1] : Object.values(stat())));
       into.set(states.flat());
     },
     read(path, _, offset, into) {
@@ -139,6 +141,14 @@ function files(failing) {
     surroundings: () => "{}",
     root: () => "",
     now: () => 10_000,
+    watch: () => 1,
+    watcher: {
+      unwatch: () => undefined,
+      limit: () => 1000,
+      changes: () => (trap("changes"), ""),
+      settle: () => undefined,
+      close: () => (failing.closed = (failing.closed ?? 0) + 1),
+    },
   };
 }
 
@@ -158,6 +168,25 @@ test("a file at which the instance traps is left out until it changes; the rest 
   assert.equal(ask(instance, { pattern: "word" }).text, rest.text, "it did not change");
   failing.changed = 2;
   assert.deepEqual(ask(instance, { pattern: "word" }), whole);
+});
+
+test("an instance that takes another's place is told of nothing: what is watched for that is not watched any more", () => {
+  const failing = new Set();
+  const settings = { artefact: "search", root: ".", options: null, cores: 1 };
+  const instance = new LocalInstance(settings, files(failing));
+  const whole = ask(instance, { pattern: "word" });
+  while (instance.idle());
+  for (const path of ["", "1", "2", "3"]) failing.add(path);
+  assert.deepEqual(ask(instance, { pattern: "word" }), whole, "nothing is told, so nothing is looked at");
+  failing.clear();
+  failing.add("changes");
+  const { closed } = failing;
+  assert.deepEqual(
+    ask(instance, { pattern: "word" }),
+    whole,
+    "another one does it, which does not ask for changes",
+  );
+  assert.equal(failing.closed, closed + 1);
 });
 
 test("traps at no file end one request with a clear line; the next ones are answered by a fresh instance", () => {

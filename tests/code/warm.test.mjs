@@ -1,113 +1,25 @@
 // Warm answers are those of a cold run: whatever happens to the tree between two queries or during one.
 import assert from "node:assert/strict";
-import {
-  appendFileSync,
-  linkSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  utimesSync,
-} from "node:fs";
-import { writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { openTree } from "../../pkg/code.js";
+import { age, makeTree, mutate, QUERIES } from "./mutations.mjs";
 import { differences, ourLines, rgLines } from "./rg.mjs";
-import { asRepository, freshFolder, seeded, write } from "./trees.mjs";
+import { freshFolder, seeded, write } from "./trees.mjs";
 
 const ALL = { limit: 1_000_000 };
 const root = freshFolder("warm");
 after(() => rmSync(root, { recursive: true, force: true }));
 
-const WORDS = ["alpha", "beta", "gamma", "delta", "Alpha", "BETA", "gam", "ma"];
-const NAMES = ["a", "b", "c.txt", "d.rs", ".hidden", "e.log", "x/y", "x/z.txt", "x/deep/er.rs", "k/l/m.txt"];
-const RULES = ["*.log\n", "d.rs\n", "x/\n", "!e.log\n", "/b\n", "*.txt\n!c.txt\n", ""];
-
-/** Old times: what is older than two seconds is trusted by its stat. */
-const OLD = new Date("2020-02-02T02:02:02Z");
-function age(path) {
-  try {
-    utimesSync(path, OLD, OLD);
-  } catch {
-    // gone
-  }
-}
-
-/** One change: of contents in place, same size and same time; of names, kinds, rules. */
-function mutate(random) {
-  const name = random.pick(NAMES);
-  const path = join(root, name);
-  const text = () =>
-    Array.from({ length: 1 + random.below(5) }, () => random.pick(WORDS)).join(random.pick([" ", "\n"]));
-  const attempt = (change) => {
-    try {
-      change();
-    } catch {
-      // a folder where a file should be, or nothing: another change then
-    }
-  };
-  attempt(() => mkdirSync(dirname(path), { recursive: true }));
-  attempt(
-    random.pick([
-      () => writeFileSync(path, text()),
-      () => appendFileSync(path, `\n${text()}\n`),
-      () => writeFileSync(path, readFileSync(path, "latin1").split("").reverse().join("")), // same size
-      () => {
-        writeFileSync(path, readFileSync(path, "latin1").replace(/a/g, "o")); // same size, and the time set back
-        age(path);
-      },
-      () => rmSync(path, { recursive: true }),
-      () => renameSync(path, join(root, random.pick(NAMES))),
-      () => {
-        writeFileSync(`${path}.new`, text());
-        renameSync(`${path}.new`, path); // as editors save
-      },
-      () => {
-        rmSync(path, { recursive: true });
-        symlinkSync("a", path);
-      },
-      () => linkSync(join(root, random.pick(NAMES)), path),
-      () => writeFileSync(path, Buffer.concat([Buffer.from(text()), Buffer.from([0])])),
-      () => writeFileSync(path, Buffer.from(`\uFEFF${text()}`, "utf16le")),
-      () =>
-        writeFileSync(
-          join(dirname(path), random.pick([".gitignore", ".ignore", ".rgignore"])),
-          random.pick(RULES),
-        ),
-      () => renameSync(join(root, "x"), join(root, "x2")),
-      () => renameSync(join(root, "x2"), join(root, "x")),
-      () => age(path),
-      () => age(dirname(path)),
-    ]),
-  );
-}
-
-const QUERIES = [
-  { pattern: "alpha" },
-  { pattern: "beta", ignore_case: true },
-  { pattern: "gamma|delta" },
-  { pattern: "gam\\w*", word: true },
-  { pattern: "m" },
-  { pattern: "alpha\\s+beta", multiline: true },
-];
-
 for (const seed of [1, 2, 3]) {
   for (const workers of [1, 2]) {
     test(`seed ${seed}, ${workers} worker(s): every answer between mutations is ripgrep's`, async () => {
       const random = seeded(seed);
-      rmSync(root, { recursive: true, force: true });
-      mkdirSync(root);
-      asRepository(root);
-      write(
-        root,
-        NAMES.map((name) => [name, WORDS.join("\n")]),
-      );
-      for (const name of NAMES) age(join(root, name));
+      makeTree(root);
       const tree = openTree(root, { workers });
       for (let round = 0; round < 150; round++) {
-        for (let i = random.below(4); i > 0; i--) mutate(random);
+        for (let i = random.below(4); i > 0; i--) mutate(random, root);
         const query = random.pick(QUERIES);
         const ours = ourLines(await tree.search({ ...query, ...ALL }));
         const differing = differences(ours, rgLines(root, query));

@@ -1,37 +1,48 @@
-//! The trigram index of one file, and what a pattern needs of it (R. Cox, "Regular Expression Matching with a Trigram
-//! Index", 2012). A file's trigrams, ASCII letters in lower case, are a Bloom filter with one hash. Its size is that of
-//! the text times [`INDEX_BITS_PER_BYTE`], or of a long text the count of distinct trigrams times [`INDEX_BITS_PER_GRAM`].
+//! The index of one file, and what a pattern needs of it (R. Cox, "Regular Expression Matching with a Trigram Index", 2012).
+//! A file's pieces of three bytes and of four, ASCII letters in lower case, are a Bloom filter with one hash. Three have to
+//! do for a short pattern; four say more: most files have all trigrams of a word that is put together from usual ones.
+//! The filter's size is that of the text times [`INDEX_BITS_PER_BYTE`], or of a long text the count of distinct pieces times
+//! [`INDEX_BITS_PER_GRAM`].
 
 use super::super::limits::{COUNTED_TEXT_BYTES, INDEX_BITS_PER_BYTE, INDEX_BITS_PER_GRAM};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// A file's trigrams.
+/// A file's pieces.
 pub struct Grams(Box<[u64]>);
 
-/// A trigram, hashed.
+/// A piece, hashed.
 pub type Gram = u32;
 
-fn gram(a: u8, b: u8, c: u8) -> Gram {
-    hashed(u32::from(a) << 16 | u32::from(b) << 8 | u32::from(c))
+/// A piece of three bytes as a number of 24 bits.
+fn three(last: u32) -> u32 {
+    last & 0xFF_FFFF
 }
 
-fn hashed(trigram: u32) -> Gram {
+/// One of four as another such number: those of texts are far apart, of three or four (a multiplier of `MurmurHash3`).
+fn four(last: u32) -> u32 {
+    last.wrapping_mul(0x85eb_ca6b) >> 8
+}
+
+fn hashed(piece: u32) -> Gram {
     // 2^32 divided by the golden ratio (Knuth's multiplicative hash)
-    trigram.wrapping_mul(0x9e37_79b1)
+    piece.wrapping_mul(0x9e37_79b1)
 }
 
-/// Calls with each trigram, letters in lower case, as a number of 24 bits.
-fn each_trigram(text: &[u8], mut call: impl FnMut(u32)) {
-    let mut trigram = 0;
+/// Calls with each piece of a text, letters in lower case, as a number of 24 bits.
+fn each_piece(text: &[u8], mut call: impl FnMut(u32)) {
+    let mut last = 0;
     for (i, byte) in text.iter().enumerate() {
-        trigram = (trigram << 8 | u32::from(byte.to_ascii_lowercase())) & 0xFF_FFFF;
+        last = last << 8 | u32::from(byte.to_ascii_lowercase());
         if i >= 2 {
-            call(trigram);
+            call(three(last));
+        }
+        if i >= 3 {
+            call(four(last));
         }
     }
 }
 
-/// Collects the distinct trigrams of a text that comes in pieces.
+/// Collects the distinct pieces of a text that comes in parts.
 pub struct Distinct(Box<[u64]>);
 
 impl Default for Distinct {
@@ -41,10 +52,13 @@ impl Default for Distinct {
 }
 
 impl Distinct {
-    /// Takes a piece in; the next has to begin with its last two bytes.
-    pub fn add(&mut self, piece: &[u8]) {
-        each_trigram(piece, |trigram| {
-            self.0[trigram as usize / 64] |= 1 << (trigram % 64);
+    /// A piece may begin in a part and end in the next.
+    pub const OVERLAP: u64 = 3;
+
+    /// Takes a part in; the next has to begin with its last [`Distinct::OVERLAP`] bytes.
+    pub fn add(&mut self, part: &[u8]) {
+        each_piece(part, |piece| {
+            self.0[piece as usize / 64] |= 1 << (piece % 64);
         });
     }
 
@@ -55,8 +69,8 @@ impl Distinct {
         for (at, word) in self.0.iter().enumerate() {
             let mut left = *word;
             while left != 0 {
-                let trigram = at as u32 * 64 + left.trailing_zeros();
-                set(&mut bits, hashed(trigram));
+                let piece = at as u32 * 64 + left.trailing_zeros();
+                set(&mut bits, hashed(piece));
                 left &= left - 1;
             }
         }
@@ -74,7 +88,7 @@ impl Grams {
         }
         let words = (text.len() as f64 * INDEX_BITS_PER_BYTE / 64.0) as usize + 1;
         let mut bits = vec![0; words].into_boxed_slice();
-        each_trigram(text, |trigram| set(&mut bits, hashed(trigram)));
+        each_piece(text, |piece| set(&mut bits, hashed(piece)));
         Self(bits)
     }
 
@@ -106,7 +120,7 @@ pub fn has_folding_letters(text: &[u8]) -> bool {
         || memchr::memmem::find(text, "\u{17F}".as_bytes()).is_some()
 }
 
-/// The trigrams that a text must have for a pattern to match in it.
+/// The pieces that a text must have for a pattern to match in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
     Nothing,
@@ -124,7 +138,7 @@ impl Need {
         reader.end()
     }
 
-    /// Whether a text with these trigrams can match.
+    /// Whether a text with these pieces can match.
     #[must_use]
     pub fn is_met(&self, grams: &Grams) -> bool {
         match self {
@@ -181,8 +195,15 @@ impl Reader {
     /// What comes next need not follow at once.
     fn cut(&mut self) {
         let run = std::mem::take(&mut self.run);
-        let grams = run.windows(3).map(|w| Need::Gram(gram(w[0], w[1], w[2])));
-        self.needs.extend(grams);
+        let number = |piece: &[u8]| {
+            let bytes = piece.iter();
+            bytes.fold(0, |last, &byte| last << 8 | u32::from(byte))
+        };
+        // first those that rule out more
+        let fours = run.windows(4).map(|piece| four(number(piece)));
+        let threes = run.windows(3).map(|piece| three(number(piece)));
+        let pieces = fours.chain(threes).map(|piece| Need::Gram(hashed(piece)));
+        self.needs.extend(pieces);
     }
 
     fn end(mut self) -> Need {

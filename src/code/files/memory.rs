@@ -1,6 +1,6 @@
 //! A tree in memory: for tests, and for the browser, where the page fills it.
 
-use super::{Entry, FileError, Files, Kind, Stat, Surroundings, join};
+use super::{Entry, FileError, Files, Kind, Stat, Surroundings, What, join};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
@@ -12,6 +12,9 @@ struct Node {
     inode: u64,
 }
 
+/// What happened, in order: to which path.
+type Log = Vec<(Vec<u8>, What)>;
+
 /// Files by path. Its clock goes on by a second with each change, so that a change is always seen.
 #[derive(Debug, Default)]
 pub struct MemoryFiles {
@@ -19,6 +22,8 @@ pub struct MemoryFiles {
     clock: RefCell<f64>,
     reads: Cell<usize>,
     surroundings: Surroundings,
+    /// What happened to which path, for those who are told of it.
+    log: RefCell<Option<Log>>,
 }
 
 impl MemoryFiles {
@@ -62,6 +67,26 @@ impl MemoryFiles {
         self.tick();
     }
 
+    /// From now on what happens is noted, or no more.
+    pub fn set_log(&self, is_kept: bool) {
+        let mut log = self.log.borrow_mut();
+        *log = is_kept.then(|| log.take().unwrap_or_default());
+    }
+
+    /// What happened since the first so many notes.
+    #[must_use]
+    pub fn log_from(&self, count: usize) -> Log {
+        let log = self.log.borrow();
+        let log = log.as_deref().unwrap_or_default();
+        log.get(count..).unwrap_or_default().to_vec()
+    }
+
+    fn note(&self, path: &[u8], what: What) {
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            log.push((path.to_vec(), what));
+        }
+    }
+
     /// Files read so far.
     #[must_use]
     pub fn reads(&self) -> usize {
@@ -72,6 +97,7 @@ impl MemoryFiles {
     pub fn remove(&self, path: &[u8]) {
         let now = self.tick();
         let below = join(path, b"");
+        self.note(path, What::Went);
         let mut nodes = self.nodes.borrow_mut();
         nodes.retain(|at, _| at != path && !at.starts_with(&below));
         if let Some(folder) = nodes.get_mut(folder_of(path)) {
@@ -92,6 +118,12 @@ impl MemoryFiles {
                 return;
             }
             let is_other = node.kind != kind;
+            if is_other {
+                self.note(path, What::Went);
+                self.note(path, What::Came);
+            } else {
+                self.note(path, What::Facts);
+            }
             (node.kind, node.bytes, node.changed) = (kind, bytes, now);
             // another kind is another file of that name: its folder has changed
             if is_other && let Some(folder) = nodes.get_mut(folder_of(path)) {
@@ -99,6 +131,7 @@ impl MemoryFiles {
             }
             return;
         }
+        self.note(path, What::Came);
         let inode = nodes.len() as u64 + 1;
         nodes.insert(
             path.to_vec(),
@@ -159,6 +192,7 @@ impl Files for MemoryFiles {
             modified: node.map_or(self.now(), |node| node.changed),
             changed: node.map_or(self.now(), |node| node.changed),
             inode: node.map_or(0, |node| node.inode),
+            is_linked: false,
         })
     }
 

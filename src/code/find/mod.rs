@@ -61,6 +61,7 @@ impl Query {
 /// One file that was found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct FoundFile {
+    #[serde(with = "super::show::bytes")]
     path: Vec<u8>,
     /// The better, the higher.
     rank: f64,

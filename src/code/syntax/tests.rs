@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 const SETTINGS: Settings = Settings {
     workers: 1,
     memory_bytes: 256 << 20,
+    watches: false,
     clock: || 0.0,
 };
 

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 /// A file that matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileResult {
+    #[serde(with = "crate::code::show::bytes")]
     pub path: Vec<u8>,
     pub count: u64,
     /// One of the lines looks like the definition of what was searched for.

@@ -119,7 +119,7 @@ impl Search {
     }
 
     fn search(&mut self, path: &[u8], bytes: &[u8], text: &Text) {
-        // where trigrams say what there is, there is no NUL
+        // what is indexed has no NUL
         let detection = if let Text::Indexed(_) = text {
             BinaryDetection::none()
         } else if !has_wide_bom(bytes) && is_binary(bytes) {
@@ -128,6 +128,16 @@ impl Search {
         } else {
             BinaryDetection::quit(0)
         };
+        if self.query.mode == Mode::Count
+            && let Text::Indexed(_) = text
+            && let Some(count) = self.pattern.count_lines(bytes)
+        {
+            let matches = Matches {
+                count,
+                ..Matches::default()
+            };
+            return self.take(path, matches);
+        }
         self.searcher.set_binary_detection(detection);
         let mut collector = Collector::new(&self.pattern, self.wanted());
         let _ = self
@@ -239,6 +249,13 @@ impl<F: Files> Job<F> for Search {
         let mut bytes = 0;
         let mut ended = false;
         for _ in 0..STEP_FILES {
+            let (need, part) = (&self.pattern.need, &mut self.part);
+            self.walk.pass(&world.tree, |facts| {
+                let is_passed = !may_match(facts, need);
+                part.searched += u64::from(is_passed);
+                part.skipped.binary += u64::from(is_passed && matches!(facts.text, Text::Binary));
+                is_passed
+            });
             let Some(found) = self.walk.next(&mut world.tree, &world.files) else {
                 ended = true;
                 break;

@@ -9,6 +9,8 @@ use std::cell::Cell;
 /// Globs, relative to the tree's root.
 pub struct Globs {
     matcher: Override,
+    written: Vec<String>,
+    smart_case: bool,
     /// They match both cases, and are compared with the path in small letters: a glob that has to look for both is a
     /// regular expression, and takes twice as long.
     is_lowered: bool,
@@ -40,9 +42,17 @@ impl Globs {
         let matcher = builder.build().map_err(|error| format!("globs: {error}"))?;
         Ok(Self {
             matcher,
+            written: globs.to_owned(),
+            smart_case,
             is_lowered,
             path: Cell::default(),
         })
+    }
+
+    /// Whether others were made from the same.
+    #[must_use]
+    pub fn are(&self, other: &Self) -> bool {
+        self.written == other.written && (self.smart_case == other.smart_case || self.is_empty())
     }
 
     #[must_use]

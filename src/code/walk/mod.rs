@@ -5,19 +5,21 @@
 //! | [`rules`] | ignore files at every level, with ripgrep's precedence |
 //! | [`globs`] | the globs of a call, as `rg -g` takes them |
 //! | [`path`] | the path of a call: confined to the tree |
-//! | [`tree`] | what is known of the tree from before, validated before it is trusted |
+//! | [`tree`] | what is known of the tree from before, validated before it is trusted unless a change would have been told |
 
 pub mod globs;
 pub mod path;
 pub mod rules;
 pub mod tree;
 
+use super::cache::Facts;
 use super::files::{Files, Kind, join};
 use super::limits::{CHECKED_AT_ONCE, SHARED_DEPTH};
 use globs::Globs;
 use path::Place;
 use rules::Rules;
 use std::rc::Rc;
+use tree::kept::{Kept, Over};
 use tree::{Folder, FolderId, Node, Tree, Verdict};
 
 /// The part of a tree that one of several workers has: of the folders at [`SHARED_DEPTH`] every `of`th or so, with all
@@ -109,11 +111,13 @@ struct Frame {
 pub struct Walk {
     stack: Vec<Frame>,
     single: Option<Found>,
+    /// The files of an earlier walk, which are those of this one, and how many of them it has come to.
+    kept: Option<(Rc<Kept>, usize)>,
+    /// Its own, as long as a change of them would be told.
+    keeping: Option<Kept>,
     globs: Rc<Globs>,
     share: Share,
     pub unreadable: Unreadable,
-    /// Folders looked at.
-    pub folders: usize,
 }
 
 impl Walk {
@@ -128,12 +132,25 @@ impl Walk {
         let mut walk = Self {
             stack: Vec::new(),
             single: None,
-            globs,
+            kept: None,
+            keeping: None,
+            globs: Rc::clone(&globs),
             share,
             unreadable: Unreadable::default(),
-            folders: 0,
         };
         tree.begin(files);
+        let over = Over {
+            place: place.clone(),
+            globs,
+            share,
+        };
+        if let Some(kept) = tree.kept(files, &over) {
+            walk.kept = Some((kept, 0));
+            return walk;
+        }
+        if tree.is_watched() {
+            walk.keeping = Some(Kept::new(over, tree));
+        }
         let (folder, file) = match place {
             Place::Folder(path) => (path.as_slice(), None),
             Place::File(path) => {
@@ -157,7 +174,10 @@ impl Walk {
                 walk.unreadable.add(folder);
                 return walk;
             }
+            let in_repository = rules.in_repository();
             rules = tree.rules(files, id, &rules);
+            walk.keeping
+                .take_if(|kept| !kept.enter(tree, id, in_repository));
             let Some(part) = part else { break };
             let Some(below) = tree.child(id, part) else {
                 walk.unreadable.add(folder);
@@ -166,6 +186,7 @@ impl Walk {
             id = below;
         }
         if let Some(name) = file {
+            walk.keeping = None;
             if share.index == 0 {
                 match tree.place_of(id, name) {
                     Some(place) => walk.single = Some(Found { folder: id, place }),
@@ -194,8 +215,9 @@ impl Walk {
             }
             return;
         }
-        self.folders += 1;
         let rules = tree.rules(files, folder, outer);
+        self.keeping
+            .take_if(|kept| !kept.enter(tree, folder, outer.in_repository()));
         tree.judge(folder, &rules);
         let known = tree.folder(folder);
         self.stack.push(Frame {
@@ -211,8 +233,20 @@ impl Walk {
         if let Some(single) = self.single.take() {
             return Some(single);
         }
+        if let Some((kept, at)) = &mut self.kept {
+            let found = kept.files.get(*at).copied();
+            *at += 1;
+            return found;
+        }
         loop {
-            let frame = self.stack.last_mut()?;
+            let Some(frame) = self.stack.last_mut() else {
+                if let Some(kept) = self.keeping.take()
+                    && self.unreadable.count == 0
+                {
+                    tree.keep(kept);
+                }
+                return None;
+            };
             let folder = tree.folder(frame.folder);
             let Some(node) = folder.nodes.get(frame.next) else {
                 self.stack.pop();
@@ -229,19 +263,33 @@ impl Walk {
                 continue;
             }
             if node.kind == Kind::File {
+                if let Some(kept) = &mut self.keeping {
+                    kept.files.push(found);
+                }
                 return Some(found);
             }
             let rules = Rc::clone(&frame.rules);
             let Some(below) = tree.below(found.folder, place) else {
                 continue;
             };
-            if tree.is_stamped(below) && !tree.is_checked(found.folder, place) {
+            if tree.is_stamped(below)
+                && !tree.is_told(below)
+                && !tree.is_checked(found.folder, place)
+            {
                 self.check(tree, files, found, |tree, node| {
-                    node.kind == Kind::Folder && tree.is_known(node)
+                    node.kind == Kind::Folder && tree.is_to_compare(node)
                 });
             }
             let is_known = tree.is_checked(found.folder, place);
             self.enter(tree, files, below, &rules, is_known);
+        }
+    }
+
+    /// Goes on over files that a remembered walk came to and of which what is known is true and `is_passed`, so far as they
+    /// follow each other. This is most of the time of a search that finds little: there is nothing else to do for a file.
+    pub fn pass(&mut self, tree: &Tree, is_passed: impl FnMut(&Facts) -> bool) {
+        if let Some((kept, at)) = &mut self.kept {
+            *at += tree.count_told(kept.files.get(*at..).unwrap_or_default(), is_passed);
         }
     }
 
@@ -276,7 +324,15 @@ impl Walk {
     ) {
         let folder = tree.folder(at.folder);
         let mut places = vec![at.place];
-        if let Some(frame) = self.stack.last().filter(|last| last.folder == at.folder) {
+        if let Some((kept, next)) = &self.kept {
+            let ahead = kept.files[*next..].iter().take(CHECKED_AT_ONCE);
+            places.extend(
+                ahead
+                    .take_while(|found| found.folder == at.folder)
+                    .map(|found| found.place)
+                    .filter(|&place| wanted(tree, &folder.nodes[place])),
+            );
+        } else if let Some(frame) = self.stack.last().filter(|last| last.folder == at.folder) {
             let ahead = folder.nodes.iter().enumerate().skip(at.place + 1);
             places.extend(
                 ahead

@@ -1,12 +1,20 @@
 //! What is known of a tree from earlier walks: the entries of its folders, their ignore files, and facts about its files
 //! (see [`super::super::cache`]). Nothing is taken for granted: an entry list is reused only when its folder's stat is what
-//! it was, and only when the folder had been left alone for long enough before for that to prove anything.
+//! it was, and only when the folder had been left alone for long enough before for that to prove anything; or, without a
+//! look at either, while a watcher that would tell of a change tells of none ([`told`]).
+
+pub mod kept;
+mod told;
 
 use super::super::cache::{Cache, Facts};
-use super::super::files::{Entry, FileError, Files, Kind, Stat, join, read_whole};
+use super::super::files::{
+    Entry, FileError, Files, Kind, Stat, Surroundings, Watch, join, read_whole,
+};
 use super::super::limits::{NODE_BYTES, RACY_MS};
 use super::rules::{Level, Rules, Said, Texts};
+use kept::Kept;
 use std::rc::Rc;
+use told::Watches;
 
 /// A folder's place in the tree's list. Not used again when the folder is gone.
 pub type FolderId = u32;
@@ -32,6 +40,8 @@ pub struct Node {
     pub facts: Option<Box<Facts>>,
     /// The walk in which its stat was what is known of it.
     checked: u32,
+    /// The epoch in which it was, and since which it would be told if it had changed.
+    told: u32,
 }
 
 impl Node {
@@ -44,6 +54,7 @@ impl Node {
             below: NONE,
             facts: None,
             checked: 0,
+            told: 0,
         }
     }
 
@@ -63,6 +74,15 @@ pub struct Folder {
     judged: Option<u64>,
     texts: Texts,
     level: Option<Rc<Level>>,
+    above: FolderId,
+    /// A walk came to it.
+    is_entered: bool,
+    watch: Option<Watch>,
+    /// The names were read after the watch was set, and nothing was told of them since.
+    is_told: bool,
+    /// The epoch in which the same holds for the ignore files, for a folder in a repository or not.
+    ruled: u32,
+    ruled_in_repository: bool,
 }
 
 /// The tree as far as it is known.
@@ -71,31 +91,40 @@ pub struct Tree {
     pub cache: Cache,
     /// Walks so far.
     walks: u32,
-    outer: Option<(super::super::files::Surroundings, Rc<Rules>)>,
+    outer: Option<(Surroundings, Rc<Rules>)>,
     buffer: Vec<u8>,
+    watches: Watches,
+    /// Another one whenever another walk may come to other files.
+    version: u64,
+    kept: Vec<Rc<Kept>>,
 }
 
 impl Tree {
     pub const ROOT: FolderId = 0;
 
     #[must_use]
-    pub fn new(cache: Cache) -> Self {
+    pub fn new(cache: Cache, watches: bool) -> Self {
         Self {
             folders: vec![Folder::default()],
             cache,
             walks: 0,
             outer: None,
             buffer: Vec::new(),
+            watches: Watches::new(watches),
+            version: 0,
+            kept: Vec::new(),
         }
     }
 
-    /// Before a walk: what is around the tree is read anew.
+    /// Before a walk: what was told since the last one is taken in, and what is around the tree is read anew.
     pub fn begin(&mut self, files: &impl Files) {
         self.walks += 1;
+        self.hear(files);
         let now = files.surroundings();
         if self.outer.as_ref().is_some_and(|(known, _)| *known == now) {
             return;
         }
+        self.version += 1;
         let bytes = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes().to_vec());
         let mut path = Vec::new();
         let mut above = Vec::new();
@@ -150,10 +179,15 @@ impl Tree {
     /// # Errors
     /// When it can't be read.
     pub fn refresh(&mut self, files: &impl Files, id: FolderId) -> Result<(), FileError> {
+        self.watch_new(files, id);
         let folder = &self.folders[id as usize];
+        if folder.is_told {
+            return Ok(());
+        }
         if let Some(stamp) = folder.stamp
             && files.stat(&folder.path) == Ok(stamp)
         {
+            self.trust_names(id);
             return Ok(());
         }
         let listed = files.list(&folder.path);
@@ -161,6 +195,7 @@ impl Tree {
         match listed {
             Ok(entries) => {
                 self.update(id, entries);
+                self.trust_names(id);
                 Ok(())
             }
             Err(error) => {
@@ -170,10 +205,12 @@ impl Tree {
         }
     }
 
-    /// Whether what is known of the node has been compared with its stat in this walk, and holds.
+    /// Whether what is known of the node holds: it has been compared with its stat in this walk, or a change would have
+    /// been told.
     #[must_use]
     pub fn is_checked(&self, folder: FolderId, place: usize) -> bool {
-        self.folder(folder).nodes[place].checked == self.walks
+        let node = &self.folder(folder).nodes[place];
+        node.checked == self.walks || self.is_node_told(folder, node)
     }
 
     /// Compares what is known of these nodes of a folder with their stats of now, all at once. What does not hold is
@@ -185,21 +222,45 @@ impl Tree {
         let stats = files.stat_all(&folder.path, &names);
         for (&place, stat) in places.iter().zip(stats) {
             let Node { kind, below, .. } = self.folder(id).nodes[place];
-            let is_known_folder = kind == Kind::Folder && below != NONE;
-            let known = if is_known_folder {
-                self.folder(below).stamp
+            let holds = if kind == Kind::Folder && below != NONE {
+                self.check_folder(below, stat)
             } else {
-                let facts = &self.folder(id).nodes[place].facts;
-                facts.as_ref().map(|facts| facts.stat)
+                self.check_file(id, place, stat)
             };
-            if known.is_some() && known == stat.ok() {
+            if holds {
                 self.node(id, place).checked = self.walks;
-            } else if is_known_folder {
-                self.folders[below as usize].stamp = None;
-            } else if let Some(facts) = self.node(id, place).facts.take() {
-                self.cache.drop_facts(&facts);
             }
         }
+    }
+
+    fn check_folder(&mut self, id: FolderId, stat: Result<Stat, FileError>) -> bool {
+        let folder = &mut self.folders[id as usize];
+        if folder.stamp.is_some() && folder.stamp == stat.ok() {
+            self.trust_names(id);
+            return true;
+        }
+        folder.stamp = None;
+        false
+    }
+
+    fn check_file(&mut self, id: FolderId, place: usize, stat: Result<Stat, FileError>) -> bool {
+        let is_told = self.is_node_told(id, &self.folder(id).nodes[place]);
+        let Some(mut facts) = self.node(id, place).facts.take() else {
+            return false;
+        };
+        let Some(stat) = stat.ok().filter(|stat| *stat == facts.stat) else {
+            self.cache.drop_facts(&facts);
+            return false;
+        };
+        if !facts.is_proof && !is_told {
+            self.cache.drop_facts(&facts);
+            return false;
+        }
+        // if it had been written again before, that would have been told; later, its stat would not be that old
+        facts.is_proof |= is_settled(&stat, self.heard());
+        self.node(id, place).facts = Some(facts);
+        self.trust(id, place, &stat);
+        true
     }
 
     /// Whether a folder's names can be trusted while its stat stays the same.
@@ -208,22 +269,25 @@ impl Tree {
         self.folders[id as usize].stamp.is_some()
     }
 
-    /// Whether the names in the folder at this node can be trusted while its stat stays the same.
+    /// Whether the names in the folder at this node can be trusted if its stat is the same, and not without a look at it.
     #[must_use]
-    pub fn is_known(&self, node: &Node) -> bool {
-        node.below != NONE && self.is_stamped(node.below)
+    pub fn is_to_compare(&self, node: &Node) -> bool {
+        node.below != NONE && self.is_stamped(node.below) && !self.is_told(node.below)
     }
 
     /// Reads a folder's names anew, after a stat that is old enough: while the stat stays the same, so have the names.
+    /// Or after it was watched: while nothing is told, they have.
     pub fn stamp(&mut self, files: &impl Files, id: FolderId) {
         let path = &self.folders[id as usize].path;
         let Ok(stat) = files.stat(path) else { return };
-        if stat.kind != Kind::Folder || !is_settled(&stat, files.now()) {
+        let is_proof = is_settled(&stat, files.now());
+        if stat.kind != Kind::Folder || !(is_proof || self.is_untold(id)) {
             return;
         }
         if let Ok(entries) = files.list(path) {
             self.update(id, entries);
-            self.folders[id as usize].stamp = Some(stat);
+            self.folders[id as usize].stamp = is_proof.then_some(stat);
+            self.trust_names(id);
         }
     }
 
@@ -240,6 +304,7 @@ impl Tree {
         if same {
             return;
         }
+        self.version += 1;
         let mut old = std::mem::take(&mut folder.nodes).into_iter().peekable();
         let mut gone = Vec::new();
         let mut nodes = Vec::with_capacity(entries.len());
@@ -269,7 +334,9 @@ impl Tree {
     /// Keeps facts about a file, as far as there is room for them.
     pub fn learn(&mut self, folder: FolderId, place: usize, facts: Facts) {
         self.make_room(|cache| !cache.has_room_for(&facts));
+        let stat = facts.stat;
         self.node(folder, place).facts = self.cache.admit(facts);
+        self.trust(folder, place, &stat);
     }
 
     /// Drops contents of files, the longest first, when it is too full: more than have to go, so that it is seldom.
@@ -297,6 +364,7 @@ impl Tree {
             self.cache.drop_facts(&facts);
         }
         if node.below != NONE {
+            self.drop_watch(node.below);
             let folder = std::mem::take(&mut self.folders[node.below as usize]);
             for node in folder.nodes {
                 self.forget(node);
@@ -305,8 +373,9 @@ impl Tree {
     }
 
     /// Forgets everything that takes memory.
-    pub fn clear(&mut self) {
-        *self = Self::new(self.cache.emptied());
+    pub fn clear(&mut self, files: &impl Files) {
+        self.unwatch(files);
+        *self = Self::new(self.cache.emptied(), self.watches.are_wanted);
     }
 
     /// The folder of this name in a folder.
@@ -332,6 +401,7 @@ impl Tree {
         }
         let folder = Folder {
             path: self.path_of(id, place),
+            above: id,
             ..Folder::default()
         };
         let below = self.folders.len() as FolderId;
@@ -341,27 +411,31 @@ impl Tree {
         Some(below)
     }
 
-    /// The rules in a folder: those around it and its own ignore files, which are read anew.
+    /// The rules in a folder: those around it and its own ignore files, which are read anew unless a change of them would
+    /// be told.
     pub fn rules(&mut self, files: &impl Files, id: FolderId, outer: &Rc<Rules>) -> Rc<Rules> {
-        let texts = self.texts(files, id, outer);
+        let in_repository = outer.in_repository();
+        if !self.are_rules_told(id, in_repository) {
+            let texts = self.texts(files, id, in_repository);
+            let folder = &mut self.folders[id as usize];
+            if folder.texts != texts {
+                self.version += 1;
+                folder.level = None;
+                folder.texts = texts;
+            }
+            self.trust_rules(files, id, in_repository);
+        }
         let folder = &mut self.folders[id as usize];
-        if texts.say_nothing() {
-            (folder.level, folder.texts) = (None, texts);
+        if folder.texts.say_nothing() {
             return Rc::clone(outer);
         }
-        let level = match &folder.level {
-            Some(level) if folder.texts == texts => Rc::clone(level),
-            _ => {
-                let level = Rc::new(Level::new(&texts));
-                folder.level = Some(Rc::clone(&level));
-                folder.texts = texts;
-                level
-            }
-        };
-        outer.below(level, folder.path.len())
+        let level = folder
+            .level
+            .get_or_insert_with(|| Rc::new(Level::new(&folder.texts)));
+        outer.below(Rc::clone(level), folder.path.len())
     }
 
-    fn texts(&mut self, files: &impl Files, id: FolderId, outer: &Rules) -> Texts {
+    fn texts(&mut self, files: &impl Files, id: FolderId, in_repository: bool) -> Texts {
         let path = std::mem::take(&mut self.folders[id as usize].path);
         let mut texts = Texts::default();
         // names with these beginnings only: most folders have none
@@ -375,7 +449,7 @@ impl Tree {
         };
         texts.rgignore = self.text(files, id, &path, b".rgignore");
         texts.ignore = self.text(files, id, &path, b".ignore");
-        if texts.repository || outer.in_repository() {
+        if texts.repository || in_repository {
             texts.gitignore = self.text(files, id, &path, b".gitignore");
         }
         if texts.repository {

@@ -1,0 +1,97 @@
+// What the module is told of changes in folders that it watches. Only Linux's inotify says all that is needed; Node and Bun
+// come by it in different ways.
+import { readFileSync, statfsSync, statSync } from "node:fs";
+import type { FilesWatcher } from "../instance";
+import { openInotify } from "./inotify";
+import { numberIn } from "./kernel";
+import { openLoopWatcher } from "./loop";
+
+/** Watches on folders, by number. All of them end with it. */
+export interface Backend {
+  /** Gives the same number for the same folder, and a negative one when it can't be watched. */
+  add(folder: Buffer): number;
+  remove(watch: number): void;
+  /** What happened since the last call, as src/wasm/code.rs reads it; undefined when some of it was missed. */
+  drain(): string | undefined;
+  /** Waits until what happened before has arrived; false when it did not. Not there where it always has. */
+  settle?(): Promise<boolean>;
+  close(): void;
+}
+
+/** Where the open file of a worker is noted that is not closed with it; see `Handles` in handles.ts. */
+export type NoteHandle = (file: number) => void;
+
+/** Who is kept waiting for nothing so many times on end does without. */
+const MAX_LATE = 3;
+
+const UNKNOWN = "!";
+const UNAVAILABLE = -4;
+
+export class Watcher implements FilesWatcher {
+  private backend: Backend | undefined;
+  private isUnavailable = process.platform !== "linux";
+  /** How often on end what happened did not arrive. */
+  private late = 0;
+  /** What the root and the mounts were when it began. */
+  private world = "";
+
+  constructor(
+    private readonly root: string,
+    private readonly note: NoteHandle,
+  ) {}
+
+  watch(folder: Buffer, types: Uint32Array): number {
+    try {
+      if (this.isUnavailable || !types.includes(statfsSync(folder).type)) return UNAVAILABLE;
+      return this.opened().add(folder);
+    } catch {
+      return UNAVAILABLE;
+    }
+  }
+
+  unwatch(watch: number): void {
+    this.backend?.remove(watch);
+  }
+
+  limit(): number {
+    return this.isUnavailable ? 0 : numberIn("/proc/sys/fs/inotify/max_user_watches");
+  }
+
+  async settle(): Promise<void> {
+    const isIn = (await this.backend?.settle?.()) ?? true;
+    this.late = isIn ? 0 : this.late + 1;
+    if (this.late >= MAX_LATE) this.isUnavailable = true;
+  }
+
+  changes(): string {
+    const changes = this.world === this.currentWorld() ? this.backend?.drain() : undefined;
+    if (changes !== undefined) return changes;
+    this.close();
+    return UNKNOWN;
+  }
+
+  close(): void {
+    this.backend?.close();
+    this.backend = undefined;
+  }
+
+  private opened(): Backend {
+    if (this.backend) return this.backend;
+    this.world = this.currentWorld();
+    this.backend = process.versions["bun"] === undefined ? openLoopWatcher() : openInotify(this.note);
+    // there are none left, or this runtime has no way to them
+    if (!this.backend || this.world === "") this.isUnavailable = true;
+    if (!this.backend) throw new Error("no watcher");
+    return this.backend;
+  }
+
+  /** A folder that takes the root's place, and a file system that is mounted over one of its folders, are not told. */
+  private currentWorld(): string {
+    try {
+      const { dev, ino } = statSync(this.root);
+      return `${dev} ${ino}\n${readFileSync("/proc/self/mountinfo", "latin1")}`;
+    } catch {
+      return "";
+    }
+  }
+}

@@ -1,0 +1,221 @@
+//! A tree in memory that tells of its changes: what is told is looked at again, and nothing else.
+
+use super::super::files::memory::MemoryFiles;
+use super::super::files::{
+    Change, Changes, Entry, FileError, Files, Kind, Stat, Surroundings, Watch, What,
+};
+use super::super::limits::{SWEEP_MS, UNTOLD_MS};
+use super::{ask, open, search, service};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Files of which the changes are told. A watch follows its folder: when that goes, nothing more is told by it.
+pub struct Watched {
+    files: Rc<MemoryFiles>,
+    watches: RefCell<BTreeMap<Vec<u8>, Watch>>,
+    next: Cell<Watch>,
+    heard: Cell<usize>,
+    limit: Cell<usize>,
+    is_missing: Cell<bool>,
+    /// Folders and files looked at so far.
+    looks: Cell<usize>,
+}
+
+impl Watched {
+    pub fn new(files: &Rc<MemoryFiles>) -> Rc<Self> {
+        files.set_log(true);
+        Rc::new(Self {
+            files: Rc::clone(files),
+            watches: RefCell::default(),
+            next: Cell::new(1),
+            heard: Cell::new(0),
+            limit: Cell::new(1_000_000),
+            is_missing: Cell::new(false),
+            looks: Cell::new(0),
+        })
+    }
+
+    fn look(&self) {
+        self.looks.set(self.looks.get() + 1);
+    }
+}
+
+impl Files for Watched {
+    fn list(&self, folder: &[u8]) -> Result<Vec<Entry>, FileError> {
+        self.look();
+        self.files.list(folder)
+    }
+
+    fn stat(&self, path: &[u8]) -> Result<Stat, FileError> {
+        self.look();
+        self.files.stat(path)
+    }
+
+    fn read(&self, path: &[u8], offset: u64, into: &mut [u8]) -> Result<usize, FileError> {
+        self.look();
+        self.files.read(path, offset, into)
+    }
+
+    fn real(&self, path: &[u8]) -> Result<Option<Vec<u8>>, FileError> {
+        self.files.real(path)
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        self.files.surroundings()
+    }
+
+    fn now(&self) -> f64 {
+        self.files.now()
+    }
+
+    fn watch(&self, folder: &[u8], _: &[u32]) -> Option<Watch> {
+        let is_folder = self.files.stat(folder).map(|stat| stat.kind) == Ok(Kind::Folder);
+        let watch = self.next.get();
+        self.next.set(watch + 1);
+        is_folder.then(|| {
+            *self
+                .watches
+                .borrow_mut()
+                .entry(folder.to_vec())
+                .or_insert(watch)
+        })
+    }
+
+    fn unwatch(&self, watch: Watch) {
+        self.watches.borrow_mut().retain(|_, other| *other != watch);
+    }
+
+    fn watch_limit(&self) -> usize {
+        self.limit.get()
+    }
+
+    fn changes(&self) -> Changes {
+        let mut watches = self.watches.borrow_mut();
+        let log = self.files.log_from(self.heard.get());
+        self.heard.set(self.heard.get() + log.len());
+        if self.is_missing.take() {
+            watches.clear();
+            return Changes::Unknown;
+        }
+        let mut changes = Vec::new();
+        for (path, what) in log {
+            let at = path.iter().rposition(|&byte| byte == b'/');
+            let (folder, name) =
+                at.map_or((&b""[..], &path[..]), |at| (&path[..at], &path[at + 1..]));
+            if let Some(&watch) = watches.get(folder) {
+                changes.push(Change {
+                    watch,
+                    what,
+                    move_id: 0,
+                    name: name.into(),
+                });
+            }
+            if what == What::Went {
+                let below = [&path[..], b"/"].concat();
+                watches.retain(|at, _| *at != path && !at.starts_with(&below));
+            }
+        }
+        Changes::Told(changes)
+    }
+}
+
+fn tree() -> (Rc<MemoryFiles>, Rc<Watched>) {
+    let files = Rc::new(MemoryFiles::new());
+    for i in 0..50 {
+        files.write(format!("src/{}/{i}.rs", i % 5), format!("number_{i}\n"));
+    }
+    files.write("src/.ignore", "*.log\n");
+    let watched = Watched::new(&files);
+    (files, watched)
+}
+
+const SEVEN: &str = r#"{"pattern": "number_7\\b"}"#;
+
+#[test]
+fn nothing_is_looked_at_while_nothing_is_told() {
+    let (files, watched) = tree();
+    let mut told = service(Rc::clone(&watched));
+    search(&mut told, SEVEN);
+    while told.idle() {}
+    search(&mut told, SEVEN); // the walk is remembered now
+    let looks = || watched.looks.replace(0);
+    looks();
+    let answer = search(&mut told, SEVEN);
+    assert_eq!(looks(), 0);
+    // not even that they were written a moment ago keeps the files from being known
+    assert_eq!(answer, search(&mut open(&files), SEVEN));
+    files.write("src/3/8.rs", "number_7\n");
+    let answer = search(&mut told, SEVEN);
+    assert!(answer.contains("src/3/8.rs"), "{answer}");
+    assert_eq!(looks(), 2, "its stat, and its text");
+    files.write("src/3/new.rs", "number_7\n");
+    let answer = search(&mut told, SEVEN);
+    assert!(answer.contains("src/3/new.rs"), "{answer}");
+    assert!(looks() < 10);
+    files.write("src/.ignore", "*.rs\n");
+    let answer = search(&mut told, SEVEN);
+    assert!(answer.starts_with("No match"), "{answer}");
+}
+
+#[test]
+fn what_nobody_tells_is_seen_when_it_is_time_to_compare() {
+    for sweeps in [false, true] {
+        let (files, watched) = tree();
+        (0..3).for_each(|_| files.wait());
+        let mut told = service(Rc::clone(&watched));
+        search(&mut told, SEVEN);
+        while told.idle() {}
+        files.set_log(false);
+        files.write("src/3/8.rs", "number_7\n");
+        assert!(!search(&mut told, SEVEN).contains("src/3/8.rs"));
+        let time = if sweeps {
+            SWEEP_MS
+        } else {
+            UNTOLD_MS + 1_000.0
+        };
+        (0..(time / 1_000.0) as usize).for_each(|_| files.wait());
+        if sweeps {
+            while told.idle() {}
+        }
+        let answer = search(&mut told, SEVEN);
+        assert!(answer.contains("src/3/8.rs"), "{sweeps}: {answer}");
+    }
+}
+
+#[test]
+fn what_is_not_watched_is_compared() {
+    for limit in [0, 8, 32] {
+        let (files, watched) = tree();
+        (0..3).for_each(|_| files.wait());
+        watched.limit.set(limit);
+        let mut told = service(Rc::clone(&watched));
+        search(&mut told, SEVEN);
+        while told.idle() {}
+        assert!(watched.watches.borrow().len() <= limit / 8);
+        for i in [8, 9] {
+            files.write(format!("src/{}/{i}.rs", i % 5), "number_7\n");
+            let answer = search(&mut told, SEVEN);
+            assert!(answer.contains(&format!("{i}.rs")), "{limit}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn when_something_was_missed_all_is_compared_and_watched_anew() {
+    let (files, watched) = tree();
+    (0..3).for_each(|_| files.wait());
+    let mut told = service(Rc::clone(&watched));
+    search(&mut told, SEVEN);
+    while told.idle() {}
+    let count = watched.watches.borrow().len();
+    assert_eq!(count, 7);
+    watched.is_missing.set(true);
+    files.write("src/3/8.rs", "number_7\n");
+    files.remove(b"src/2");
+    let cold = ask(&mut open(&files), "code_search", SEVEN);
+    assert_eq!(ask(&mut told, "code_search", SEVEN), cold);
+    assert_eq!(watched.watches.borrow().len(), 0);
+    while told.idle() {}
+    assert_eq!(watched.watches.borrow().len(), count - 1);
+}

@@ -1,0 +1,118 @@
+//! The files that a walk came to, for the next one over the same. They hold as long as no name and no ignore file changes,
+//! which has to be told of every folder of the walk.
+
+use super::super::super::cache::Facts;
+use super::super::super::files::Files;
+use super::super::super::limits::KEPT_WALKS;
+use super::super::globs::Globs;
+use super::super::path::Place;
+use super::super::{Found, Share};
+use super::{FolderId, Tree};
+use std::rc::Rc;
+
+/// What a walk is over.
+#[derive(Clone)]
+pub struct Over {
+    pub place: Place,
+    pub globs: Rc<Globs>,
+    pub share: Share,
+}
+
+impl Over {
+    fn is(&self, other: &Self) -> bool {
+        self.place == other.place && self.share == other.share && self.globs.are(&other.globs)
+    }
+}
+
+/// The files of a walk, in its order.
+pub struct Kept {
+    over: Over,
+    version: u64,
+    pub files: Vec<Found>,
+    /// Folders with ignore files of which nobody tells, and whether a repository is around them: these are read each time.
+    read: Vec<(FolderId, bool)>,
+}
+
+impl Kept {
+    /// What a walk that begins is going to come to.
+    #[must_use]
+    pub fn new(over: Over, tree: &Tree) -> Self {
+        Self {
+            over,
+            version: tree.version,
+            files: Vec::new(),
+            read: Vec::new(),
+        }
+    }
+
+    /// The walk goes into a folder. Whether what it finds in it will be told when it changes.
+    pub fn enter(&mut self, tree: &Tree, folder: FolderId, in_repository: bool) -> bool {
+        if !tree.are_rules_told(folder, in_repository) {
+            self.read.push((folder, in_repository));
+        }
+        tree.is_told(folder) && tree.is_watched()
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.files.capacity() * size_of::<Found>()
+    }
+}
+
+impl Tree {
+    /// The files of an earlier walk over the same, if they are those of now.
+    pub fn kept(&mut self, files: &impl Files, over: &Over) -> Option<Rc<Kept>> {
+        self.drop_old();
+        let kept = self.kept.iter().find(|kept| kept.over.is(over))?;
+        let kept = Rc::clone(kept);
+        for &(folder, in_repository) in &kept.read {
+            if self.texts(files, folder, in_repository) != self.folder(folder).texts {
+                self.version += 1;
+                return None;
+            }
+        }
+        Some(kept)
+    }
+
+    /// So many of these files, which a walk came to that still holds, are known, and `is_passed`.
+    #[must_use]
+    pub fn count_told(&self, files: &[Found], mut is_passed: impl FnMut(&Facts) -> bool) -> usize {
+        let stop = files.iter().position(|found| {
+            let node = &self.folder(found.folder).nodes[found.place];
+            // that its folder is watched the walk made sure
+            let is_told = node.told == self.epoch();
+            !is_told || !node.facts.as_deref().is_some_and(&mut is_passed)
+        });
+        stop.unwrap_or(files.len())
+    }
+
+    /// Remembers the files of a walk, if they still are those.
+    pub fn keep(&mut self, mut kept: Kept) {
+        self.drop_old();
+        if kept.version != self.version {
+            return;
+        }
+        if self.kept.len() == KEPT_WALKS {
+            let oldest = self.kept.remove(0);
+            self.cache.remove(oldest.bytes());
+        }
+        kept.files.shrink_to_fit();
+        self.cache.add(kept.bytes());
+        self.kept.push(Rc::new(kept));
+    }
+
+    fn drop_old(&mut self) {
+        let Self {
+            kept,
+            cache,
+            version,
+            ..
+        } = self;
+        kept.retain(|kept| {
+            let holds = kept.version == *version;
+            if !holds {
+                cache.remove(kept.bytes());
+            }
+            holds
+        });
+    }
+}
