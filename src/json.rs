@@ -1,6 +1,6 @@
-//! JSON texts as values, by little code: a host compiles all of it before the first event, and what serde_json's reader
+//! JSON texts as values, by little code: a host compiles all of it before the first event, and what `serde_json`'s reader
 //! becomes with some hundred types takes a quarter of that. So here is a reader that does its work in functions which all
-//! types share ([`Reader`]), checked against serde_json's in the tests below; and the structs of a snapshot are read field
+//! types share ([`Reader`]), checked against `serde_json`'s in the tests below; and the structs of a snapshot are read field
 //! by field ([`read_fields`]), where serde derives slots for all of them, at some 600 bytes of code a field.
 //!
 //! A struct is read from an object alone, not from an array, which nothing of ours writes.

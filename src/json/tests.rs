@@ -1,4 +1,4 @@
-//! The reader beside serde_json's.
+//! The reader beside `serde_json`'s.
 
 use super::from_str;
 use proptest::prelude::*;
