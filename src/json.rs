@@ -6,6 +6,7 @@
 //! A struct is read from an object alone, not from an array, which nothing of ours writes.
 
 mod reader;
+mod typed;
 
 use reader::Reader;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
