@@ -10,7 +10,6 @@ mod typed;
 
 use reader::Reader;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use std::borrow::Cow;
 use std::fmt;
 
 /// What is wrong with a text, and where. Boxed, for nearly every function here may give one.
@@ -92,7 +91,7 @@ impl<'de> Deserialize<'de> for Raw<'de> {
 }
 
 /// The fields of an object, as JSON texts.
-pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, Raw<'a>)>);
+pub(crate) struct Fields<'a>(Vec<(String, Raw<'a>)>);
 
 impl<'a> Fields<'a> {
     /// The value of a field. One that is missing is nothing, where its type has that.
@@ -143,11 +142,15 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
+                let mut fields = Fields(Vec::new());
+                while let Some((name, value)) = map.next_entry::<String, _>()? {
+                    if fields.text(&name).is_some() {
+                        let message = format!("duplicate field `{name}`");
+                        return Err(serde::de::Error::custom(message));
+                    }
+                    fields.0.push((name, value));
                 }
-                Ok(Fields(fields))
+                Ok(fields)
             }
         }
         reader.deserialize_map(Entries)

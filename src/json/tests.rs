@@ -100,6 +100,7 @@ fn a_struct_is_read_field_by_field() {
     let wrong = message("{\"kinds\": [], \"later\": -1}");
     assert!(wrong.starts_with("later: invalid value"), "{wrong}");
     assert!(message("[]").contains("expected an object"));
+    assert!(message("{\"kinds\": [], \"kinds\": []}").starts_with("duplicate field `kinds`"));
     assert_eq!(
         from_str::<ByFields>("{\"kinds\": []}")
             .expect("all there")

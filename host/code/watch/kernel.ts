@@ -1,3 +1,4 @@
+// What Linux says of its limits, in files below /proc.
 import { readFileSync } from "node:fs";
 
 /** The number that a file of the kernel has; 0 where it can't be read. */
