@@ -32,6 +32,7 @@
 //! | [`journal`] | record and replay |
 //! | [`view`] | `/mission` and other displays |
 //! | [`json`], [`sorted`] | reading JSON, and maps, in little code: a host compiles all of it before the first event |
+//! | [`memory`] | the engine's allocator |
 //! | `wasm` | the JavaScript edge |
 
 #![deny(unsafe_code)]
@@ -75,6 +76,7 @@ pub mod fault;
 pub mod id;
 pub mod journal;
 pub mod json;
+pub mod memory;
 pub mod mission;
 pub mod policy;
 pub mod prompt;

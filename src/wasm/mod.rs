@@ -28,6 +28,11 @@ mod syntax;
 #[cfg(feature = "theatre")]
 mod theatre;
 
+/// The code tools keep the standard library's: they have few blocks, and large ones.
+#[cfg(all(target_arch = "wasm32", feature = "engine"))]
+#[global_allocator]
+static MEMORY: crate::memory::SmallBlocks = crate::memory::SmallBlocks::new();
+
 #[cfg(feature = "engine")]
 pub use orchestrator::{Orchestrator, replay};
 #[cfg(feature = "theatre")]
