@@ -164,7 +164,7 @@ fn call(turn: u64, step: u64) -> opencode_orchestrator::event::ToolCall {
     let path = format!("src/file_{}.rs", (turn + step) % 50);
     let raw = RawToolCall {
         call: format!("call_{turn}_{step}"),
-        tool: ["read", "edit", "bash", "grep"][step as usize % 4].to_owned(),
+        tool: ["read", "edit", "bash", "grep"][step as usize % 4].into(),
         kind: Some(
             [
                 ToolKind::Read,
@@ -173,8 +173,8 @@ fn call(turn: u64, step: u64) -> opencode_orchestrator::event::ToolCall {
                 ToolKind::Other,
             ][step as usize % 4],
         ),
-        args: format!("{{\"path\":\"{path}\",\"n\":{turn}}}"),
-        output: format!("output of step {step} in turn {turn}"),
+        args: format!("{{\"path\":\"{path}\",\"n\":{turn}}}").into(),
+        output: format!("output of step {step} in turn {turn}").into(),
         ..RawToolCall::default()
     };
     match step % 4 {
@@ -186,7 +186,7 @@ fn call(turn: u64, step: u64) -> opencode_orchestrator::event::ToolCall {
             writes: vec![RawFile {
                 errors: None,
                 path,
-                content: format!("content {turn}"),
+                content: format!("content {turn}").into(),
             }],
             ..raw
         },

@@ -244,7 +244,7 @@ mod tests {
                     content: content.into(),
                     errors: None,
                 }],
-                diagnostics: diagnostics.map(str::to_owned),
+                diagnostics: diagnostics.map(Into::into),
                 ..RawToolCall::default()
             }
             .reduce()

@@ -249,7 +249,7 @@ mod tests {
             edit.writes = RawToolCall {
                 writes: vec![RawFile {
                     path: "a.rs".into(),
-                    content: i.to_string(),
+                    content: i.to_string().into(),
                     errors: None,
                 }],
                 ..RawToolCall::default()
