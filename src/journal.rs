@@ -130,8 +130,14 @@ pub(crate) fn event_line(
     match text {
         // JSON may be written over several lines, a journal's line may not
         Some(text) if memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_none() => {
-            let at = at.0.to_string();
-            ["{\"at\":", &at, ",\"event\":", text, "}\n"].concat()
+            let mut line =
+                String::with_capacity(text.len() + "{'at':1700000000000,'event':}_".len());
+            line.push_str("{\"at\":");
+            line.push_str(&at.0.to_string());
+            line.push_str(",\"event\":");
+            line.push_str(text);
+            line.push_str("}\n");
+            line
         }
         _ => line(&Borrowed { at, event }),
     }
@@ -139,7 +145,7 @@ pub(crate) fn event_line(
 
 fn line(value: &impl Serialize) -> String {
     // the types hold only strings, numbers and string-keyed maps, which always serialise
-    let mut text = serde_json::to_string(value).unwrap_or_default();
+    let mut text = crate::json::to_string(value).unwrap_or_default();
     text.push('\n');
     text
 }

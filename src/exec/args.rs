@@ -225,6 +225,7 @@ fn task_id(value: &Value, name: &str) -> Result<TaskId, String> {
         _ => None,
     };
     number.map(TaskId).ok_or_else(|| {
+        let value = crate::json::to_string(value).unwrap_or_default();
         format!("{name} is {value}, not a task's id such as \"t1\". list_tasks shows them.")
     })
 }

@@ -74,9 +74,18 @@ impl<'a> Reader<'a> {
         0
     }
 
+    /// [`Reader::peek`] for the functions here: nearly always there is no white space.
+    #[inline]
+    fn next(&mut self) -> u8 {
+        match self.text.as_bytes().get(self.at) {
+            Some(byte) if *byte > b' ' => *byte,
+            _ => self.peek(),
+        }
+    }
+
     #[inline(never)]
     pub fn expect(&mut self, byte: u8) -> Result<(), Error> {
-        if self.peek() == byte {
+        if self.next() == byte {
             self.at += 1;
             return Ok(());
         }
@@ -104,7 +113,10 @@ impl<'a> Reader<'a> {
 
     #[inline(never)]
     pub fn string(&mut self) -> Result<Cow<'a, str>, Error> {
-        self.expect(b'"')?;
+        if self.next() != b'"' {
+            return Err(self.missing(b'"'));
+        }
+        self.at += 1;
         let start = self.at;
         self.plain();
         let text = self.text;
@@ -287,15 +299,18 @@ impl<'a> Reader<'a> {
     /// Whether there is one more in this array or object; goes past the comma.
     #[inline(never)]
     pub fn has_more(&mut self, end: u8, is_first: &mut bool) -> Result<bool, Error> {
-        let next = self.peek();
+        let next = self.next();
         if std::mem::take(is_first) {
             return Ok(next != end);
         }
         if next == end {
             return Ok(false);
         }
-        self.expect(b',')?;
-        if self.peek() == end {
+        if next != b',' {
+            return Err(self.missing(b','));
+        }
+        self.at += 1;
+        if self.next() == end {
             return Err(wrong("trailing comma"));
         }
         Ok(true)

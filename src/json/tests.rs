@@ -1,6 +1,6 @@
-//! The reader beside `serde_json`'s.
+//! The reader and the writer beside `serde_json`'s.
 
-use super::from_str;
+use super::{from_str, to_string};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -82,6 +82,53 @@ fn what_was_written_is_read() {
     assert_eq!(from_str::<Whole>(&pretty).expect("itself"), whole());
     let without = text.replace(",\"later\":0", "");
     assert_eq!(from_str::<Whole>(&without).expect("a default"), whole());
+}
+
+/// Both writers give the same.
+fn is_written_alike(value: &impl Serialize) {
+    let usual = serde_json::to_string(value).expect("JSON");
+    assert_eq!(to_string(value).expect("JSON"), usual);
+}
+
+#[test]
+fn every_kind_of_value_is_written_as_serde_json_writes_it() {
+    #[derive(Serialize)]
+    struct Unit;
+    #[derive(Serialize)]
+    struct Tuple(u8, Unit, f32);
+    #[derive(Serialize)]
+    struct Empty {}
+
+    is_written_alike(&whole());
+    is_written_alike(&(Unit, Tuple(1, Unit, 0.1), Empty {}, [0_u8; 0], ()));
+    is_written_alike(&(i8::MIN, i16::MIN, i32::MIN, i64::MIN, u64::MAX));
+    is_written_alike(&[0.0, -0.0, 1e300, 5e-324, f64::NAN, f64::NEG_INFINITY]);
+    is_written_alike(&[f32::MAX, f32::NAN]);
+    is_written_alike(&(Some(None::<u8>), Some(Some(1)), "[", vec!["{", ""]));
+    is_written_alike(&BTreeMap::from([(true, 'a'), (false, '"')]));
+    is_written_alike(&BTreeMap::from([(-5_i8, vec![BTreeMap::from([("", 0)])])]));
+    is_written_alike(&BTreeMap::from([(Name::One, 1), (Name::Two, 2)]));
+    let every: String = (0_u8..=255).map(char::from).collect();
+    is_written_alike(&every);
+}
+
+/// A map's key may be the name of a variant.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
+enum Name {
+    One,
+    Two,
+}
+
+#[test]
+fn a_key_that_is_no_string_is_refused() {
+    for wrong in [
+        to_string(&BTreeMap::from([(vec![1], 1)])),
+        to_string(&BTreeMap::from([((), 1)])),
+        to_string(&BTreeMap::from([(BTreeMap::from([(1, 1)]), 1)])),
+    ] {
+        let message = wrong.expect_err("no JSON").to_string();
+        assert_eq!(message, "a key must be a string");
+    }
 }
 
 #[test]
@@ -246,6 +293,11 @@ const PIECES: &[&str] = &[
 ];
 
 proptest! {
+    #[test]
+    fn values_are_written_as_serde_json_writes_them(value in values()) {
+        prop_assert_eq!(to_string(&value).expect("JSON"), serde_json::to_string(&value).expect("JSON"));
+    }
+
     #[test]
     fn values_are_read_as_serde_json_reads_them(value in values(), pretty in any::<bool>()) {
         let text = if pretty {

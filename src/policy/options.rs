@@ -304,7 +304,7 @@ pub fn parse(options: &Value) -> (Policy, Vec<String>) {
                     show(value),
                     match (spec.get)(&Policy::default()) {
                         Value::Null => "(none)".to_owned(),
-                        default => default.to_string(),
+                        default => json(&default),
                     }
                 ));
             }
@@ -329,7 +329,12 @@ fn limit_map(value: &Value) -> SortedMap<String, u32> {
 }
 
 fn show(value: &Value) -> String {
-    crate::event::clip(&value.to_string(), 60)
+    crate::event::clip(&json(value), 60)
+}
+
+/// The value as it is written in a file of options.
+fn json(value: &Value) -> String {
+    crate::json::to_string(value).unwrap_or_default() // its keys are strings
 }
 
 fn group_names() -> Vec<&'static str> {

@@ -114,7 +114,7 @@ pub fn read_js<T: DeserializeOwned>(value: &JsValue, what: &str) -> Result<T, St
 /// # Errors
 /// When the value can't be represented.
 pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsError> {
-    let text = serde_json::to_string(value).map_err(JsError::from)?;
+    let text = crate::json::to_string(value)?;
     js_sys::JSON::parse(&text).map_err(|_| JsError::new("the module wrote no JSON"))
 }
 

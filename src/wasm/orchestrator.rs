@@ -204,7 +204,7 @@ fn read<'a, T: serde::Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, J
 pub fn replay(journal: &str) -> Result<String, JsError> {
     let mut text = String::new();
     crate::engine::replay(journal, |timed, effects| {
-        let line = serde_json::to_string(&(timed, effects)).unwrap_or_default();
+        let line = crate::json::to_string(&(timed, effects)).unwrap_or_default();
         text.push_str(&line);
         text.push('\n');
     })?;
