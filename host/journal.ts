@@ -15,9 +15,9 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { messageOf } from "./fault";
+import { stateFolder } from "./state";
 
 /** Ended missions' journals kept in a project's `done` folder, newest first. */
 const DONE_KEPT = 20;
@@ -53,18 +53,13 @@ export class JournalFolder {
   constructor(
     directory: string,
     private readonly warn: (message: string) => void,
-    state = process.env["XDG_STATE_HOME"] || join(homedir(), ".local", "state"),
+    state?: string,
   ) {
     const name = basename(directory)
       .replace(/[^\w.-]/g, "_")
       .slice(0, 40);
     const hash = createHash("sha256").update(directory).digest("hex").slice(0, 12);
-    this.folder = join(state, "opencode", "orchestrator", `${name}-${hash}`);
-  }
-
-  /** A mission was started in the project, now or ever. */
-  get isThere(): boolean {
-    return existsSync(this.folder);
+    this.folder = join(stateFolder(state), `${name}-${hash}`);
   }
 
   /** Unfinished missions that no living process drives: path and text. They are locked for this process. */

@@ -65,8 +65,6 @@ export class Project {
     this.syntax = new SyntaxTools({ root: input.directory, options });
     this.edits = new Edits(input.directory, this.syntax);
     this.journal = new JournalFolder(input.directory, (message) => this.callbacks.log("warning", message));
-    // whoever had missions here will have another: its first command is not to wait for a compiler
-    if (this.journal.isThere) void compileEngine();
     this.callbacks = new Callbacks({
       directory: input.directory,
       journal: this.journal,

@@ -2,7 +2,7 @@
 // state over from the journals, and the call is made again unless the journal has it already; the second time the
 // missions are stopped.
 import { instantiate } from "engine-glue";
-import { readFileSync } from "node:fs";
+import { compile, compileSync } from "./engine";
 import { messageOf } from "./fault";
 import type { Command, Event, RawToolCall } from "./generated/contract";
 
@@ -69,22 +69,16 @@ interface CommandAnswer {
 let compiled: WebAssembly.Module | undefined;
 let compiling: Promise<void> | undefined;
 
-const modulePath = () => new URL("./engine.wasm", import.meta.url);
-
 /** The module, compiled once a process. */
 function engineModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(readFileSync(modulePath()));
-  return compiled;
+  return (compiled ??= compileSync());
 }
 
-/** Compiles the module, once, beside what else goes on. When that fails, the first use says why. */
-export function compileEngine(): Promise<void> {
-  return (compiling ??= compile().catch(() => undefined));
-}
-
-async function compile(): Promise<void> {
-  const module = await WebAssembly.compile(readFileSync(modulePath()));
-  compiled ??= module;
+/** Compiles the module, once, beside what else goes on; `begun` does so already. */
+export function compileEngine(begun?: Promise<WebAssembly.Module | undefined>): Promise<void> {
+  return (compiling ??= (begun ?? compile()).then((module) => {
+    compiled ??= module;
+  }));
 }
 
 /** A fresh instance of the module's functions. */

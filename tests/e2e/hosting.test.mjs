@@ -50,6 +50,7 @@ async function pack() {
     "index.js",
     "options.schema.json",
     "package.json",
+    "plugin.js",
     "search-plain.wasm.br",
     "search.wasm",
     "syntax-more.wasm.gz",
