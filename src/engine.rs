@@ -150,7 +150,7 @@ impl Engine {
     pub fn handle_text(&mut self, now: Instant, event: Event, text: Option<&str>) -> Vec<Effect> {
         self.now = self.now.max(now);
         let mut out = Vec::new();
-        if event == Event::Alarm {
+        if matches!(event, Event::Alarm) {
             self.alarm = None; // it rang, perhaps early: it must be set again
         }
         match event {
@@ -504,10 +504,8 @@ impl Engine {
             .filter_map(UnifiedTaskExecutor::next_deadline);
         let limiter = self.limiter.wake_at();
         let next = missions.chain(executors).chain(limiter).min();
-        if next != self.alarm {
+        if next != self.alarm || next.is_some_and(|at| at <= self.now) {
             self.alarm = next;
-            out.push(Effect::SetAlarm { at: next });
-        } else if next.is_some_and(|at| at <= self.now) {
             out.push(Effect::SetAlarm { at: next });
         }
     }

@@ -204,5 +204,59 @@ macro_rules! read_fields {
 }
 pub(crate) use read_fields;
 
+/// A variant's name and the fields in it.
+pub(crate) struct Variant<'a> {
+    pub name: String,
+    pub fields: Fields<'a>,
+}
+
+impl<'de> Deserialize<'de> for Variant<'de> {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = Variant<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a variant")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Variant<'de>, E> {
+                Ok(Variant {
+                    name: name.to_owned(),
+                    fields: Fields(Vec::new()),
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Variant<'de>, A::Error> {
+                match (map.next_entry()?, map.next_key::<String>()?) {
+                    (Some((name, fields)), None) => Ok(Variant { name, fields }),
+                    _ => Err(serde::de::Error::custom("expected one variant")),
+                }
+            }
+        }
+        reader.deserialize_any(Either)
+    }
+}
+
+/// The same for an enum whose variants have named fields or none; names are those in the text.
+macro_rules! read_variants {
+    ($type:ident { $($name:literal => $variant:ident $({ $($field:ident),+ })?,)+ }) => {
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+                let $crate::json::Variant { name, fields } = serde::Deserialize::deserialize(reader)?;
+                let read = || {
+                    Ok(match name.as_str() {
+                        $($name => Self::$variant $({ $($field: fields.get(stringify!($field))?),+ })?,)+
+                        _ => return Err(format!("unknown variant `{name}`")),
+                    })
+                };
+                read().map_err(|error: String| serde::de::Error::custom(error))
+            }
+        }
+    };
+}
+pub(crate) use read_variants;
+
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;

@@ -9,7 +9,7 @@ use crate::effect::{Effect, Level};
 use crate::event::{Event, Model, Outcome, TaskNews};
 use crate::fault::Fault;
 use crate::id::{CallId, EffectId, ExecutorId, SessionId, TaskId, TimerId};
-use crate::json::read_fields;
+use crate::json::{read_fields, read_variants};
 use crate::mission::session_of;
 use crate::policy::{POOL_REST_MS, Policy, RECENT_IDS, RESULTS_BYTES, TASKS_KEPT};
 use crate::recent::Recent;
@@ -83,7 +83,7 @@ read_fields!(Call {
     node
 });
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) enum CallKind {
     /// All its tasks, and how many of those it waits for are open.
     Delegate { tasks: Vec<TaskId>, open: u32 },
@@ -92,6 +92,12 @@ pub(super) enum CallKind {
     /// Its answer goes out as soon as the task that made the call has a slot again.
     Answer { text: String },
 }
+
+read_variants!(CallKind {
+    "Delegate" => Delegate { tasks, open },
+    "Result" => Result { task, offset },
+    "Answer" => Answer { text },
+});
 
 /// The tasks delegated below one root session: a state machine. See the module for its laws.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -691,4 +697,30 @@ pub(super) fn key(model: Option<&Model>) -> String {
         || "default".to_owned(),
         |model| format!("{}/{}", model.provider, model.model).to_lowercase(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{from_str, to_string};
+
+    #[test]
+    fn every_kind_of_call_is_read_as_it_was_written() {
+        for kind in [
+            CallKind::Delegate {
+                tasks: vec![TaskId(1), TaskId(2)],
+                open: 1,
+            },
+            CallKind::Result {
+                task: TaskId(3),
+                offset: 4,
+            },
+            CallKind::Answer {
+                text: "text".to_owned(),
+            },
+        ] {
+            let text = to_string(&kind).expect("JSON");
+            assert_eq!(from_str::<CallKind>(&text).expect("itself"), kind);
+        }
+    }
 }

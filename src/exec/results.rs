@@ -3,6 +3,7 @@
 use super::task::{Task, TaskState};
 use crate::policy::{ANSWER_BYTES, PAGE_BYTES, RESULT_BYTES};
 use crate::prompt::Xml;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::time::{Instant, spoken};
 use std::fmt::Write;
 
@@ -24,13 +25,12 @@ pub(super) fn keep(text: &str) -> (String, usize) {
 
 /// How many bytes of each result fit when `room` is shared: the short ones whole, the long ones equally.
 fn shares(lengths: &[usize], room: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..lengths.len()).collect();
-    order.sort_by_key(|index| lengths[*index]);
+    let by_length: SortedSet<(usize, usize)> = (lengths.iter().copied().zip(0..)).collect();
     let mut left = room;
     let mut shares = vec![0; lengths.len()];
-    for (done, index) in order.iter().enumerate() {
+    for (done, (length, index)) in by_length.iter().enumerate() {
         let share = left / (lengths.len() - done);
-        shares[*index] = lengths[*index].min(share);
+        shares[*index] = *length.min(&share);
         left -= shares[*index];
     }
     shares
@@ -114,14 +114,10 @@ pub(super) fn news(tasks: &[&Task]) -> String {
 
 /// `2 done, 1 failed`.
 pub(super) fn tally<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
-    let mut counts: Vec<(TaskState, usize)> = Vec::new();
+    let mut counts: SortedMap<TaskState, usize> = SortedMap::new();
     for task in tasks {
-        match counts.iter_mut().find(|(state, _)| *state == task.state) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((task.state, 1)),
-        }
+        *counts.entry(task.state).or_default() += 1;
     }
-    counts.sort_unstable();
     let parts: Vec<String> = counts
         .iter()
         .map(|(state, count)| format!("{count} {}", state.words()))

@@ -156,6 +156,40 @@ fn a_struct_is_read_field_by_field() {
     );
 }
 
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Ending {
+    AllDone,
+    Failed { why: String, at: Option<u32> },
+}
+
+read_variants!(Ending {
+    "allDone" => AllDone,
+    "failed" => Failed { why, at },
+});
+
+#[test]
+fn a_variant_is_read_by_its_name() {
+    let failed = |at| Ending::Failed {
+        why: "x\n".to_owned(),
+        at,
+    };
+    for ending in [Ending::AllDone, failed(None), failed(Some(7))] {
+        let text = to_string(&ending).expect("JSON");
+        assert_eq!(from_str::<Ending>(&text).expect("itself"), ending);
+    }
+    for (wrong, said) in [
+        ("\"done\"", "unknown variant `done`"),
+        ("{\"failed\": {\"at\": 1}}", "missing field `why`"),
+        ("{\"failed\": {}, \"allDone\": {}}", "expected one variant"),
+        ("{}", "expected one variant"),
+        ("7", "invalid type: integer `7`, expected a variant"),
+    ] {
+        let error = from_str::<Ending>(wrong).expect_err(wrong).to_string();
+        assert!(error.starts_with(said), "{wrong}: {error}");
+    }
+}
+
 #[test]
 fn a_struct_is_no_array_and_what_is_wrong_is_said() {
     for (wrong, said) in [

@@ -29,13 +29,16 @@ pub struct Budget {
 impl Budget {
     /// Adds a message's usage, once.
     pub fn charge(&mut self, session: &str, message: &MessageId, tokens: u64, cost: f64) {
-        if self.charged.get(session) == Some(message) {
-            return;
+        match self.charged.get_mut(session) {
+            Some(last) if last == message => return,
+            Some(last) => last.0.clone_from(&message.0),
+            None => {
+                if self.charged.len() >= SESSIONS_KEPT {
+                    self.charged.pop_first();
+                }
+                self.charged.insert(session.to_owned(), message.clone());
+            }
         }
-        if self.charged.len() >= SESSIONS_KEPT && !self.charged.contains_key(session) {
-            self.charged.pop_first();
-        }
-        self.charged.insert(session.to_owned(), message.clone());
         self.tokens = self.tokens.saturating_add(tokens);
         if cost.is_finite() && cost > 0.0 {
             // whole nano-dollars: a sum with few digits survives JSON exactly, so that a replay gives the same state

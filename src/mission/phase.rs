@@ -14,6 +14,7 @@
 //! | suspended | the person, after a restart |
 //! | ended | nothing |
 
+use crate::json::read_variants;
 use crate::time::spoken;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -101,7 +102,7 @@ impl Phase {
 }
 
 /// Why a mission ended. Shown to the user as it is displayed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_arch = "wasm32")), derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum StopReason {
@@ -149,6 +150,24 @@ pub enum StopReason {
         message: String,
     },
 }
+
+read_variants!(StopReason {
+    "complete" => Complete { finished },
+    "noTodos" => NoTodos,
+    "stagnant" => Stagnant { turns, evidence },
+    "noProgress" => NoProgress { continuations },
+    "iterations" => Iterations { limit },
+    "minutes" => Minutes { limit },
+    "tokens" => Tokens { limit },
+    "cost" => Cost { limit },
+    "stoppedByUser" => StoppedByUser,
+    "replaced" => Replaced,
+    "sessionDeleted" => SessionDeleted,
+    "providerRefused" => ProviderRefused { message },
+    "providerDown" => ProviderDown { attempts, message },
+    "hostFailed" => HostFailed { message },
+    "trapped" => Trapped { message },
+});
 
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -250,5 +269,42 @@ impl fmt::Display for Rule {
     /// The rule's name as the journal has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{from_str, to_string};
+
+    #[test]
+    fn every_reason_is_read_as_it_was_written() {
+        let message = || "m".to_owned();
+        for reason in [
+            StopReason::Complete { finished: 1 },
+            StopReason::NoTodos,
+            StopReason::Stagnant {
+                turns: 2,
+                evidence: message(),
+            },
+            StopReason::NoProgress { continuations: 3 },
+            StopReason::Iterations { limit: 4 },
+            StopReason::Minutes { limit: 5 },
+            StopReason::Tokens { limit: 6 },
+            StopReason::Cost { limit: 0.7 },
+            StopReason::StoppedByUser,
+            StopReason::Replaced,
+            StopReason::SessionDeleted,
+            StopReason::ProviderRefused { message: message() },
+            StopReason::ProviderDown {
+                attempts: 8,
+                message: message(),
+            },
+            StopReason::HostFailed { message: message() },
+            StopReason::Trapped { message: message() },
+        ] {
+            let text = to_string(&reason).expect("JSON");
+            assert_eq!(from_str::<StopReason>(&text).expect("itself"), reason);
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::effect::{Effect, Level};
 use crate::event::{Blocker, Fingerprint, Model, TaskNews, Todo};
 use crate::fault::Fault;
 use crate::id::{CallId, EffectId, MessageId, MissionId, RequestId, SessionId, TaskId};
-use crate::json::read_fields;
+use crate::json::{read_fields, read_variants};
 use crate::policy::{DECISIONS_KEPT, Policy, RECENT_IDS, WATCH_MS};
 use crate::prompt::PromptKind;
 use crate::recent::Recent;
@@ -190,7 +190,7 @@ impl Turn {
 }
 
 /// The completion command's state.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) enum Check {
     #[default]
     Unknown,
@@ -202,6 +202,12 @@ pub(super) enum Check {
         changes: u64,
     },
 }
+
+read_variants!(Check {
+    "Unknown" => Unknown,
+    "Running" => Running { id, changes },
+    "Known" => Known { exit, output, changes },
+});
 
 /// What follows once the gates are open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -534,5 +540,28 @@ impl Mission {
             level,
             message: format!("Mission {}: {message}", self.id),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{from_str, to_string};
+
+    #[test]
+    fn every_state_of_the_check_is_read_as_it_was_written() {
+        let (id, changes) = (EffectId(9), 3);
+        for check in [
+            Check::Unknown,
+            Check::Running { id, changes },
+            Check::Known {
+                exit: Some(1),
+                output: "out".to_owned(),
+                changes,
+            },
+        ] {
+            let text = to_string(&check).expect("JSON");
+            assert_eq!(from_str::<Check>(&text).expect("itself"), check);
+        }
     }
 }
