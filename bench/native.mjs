@@ -42,7 +42,10 @@ for (const [language, extension] of [
   );
   const paths = texts.map(({ path }) => path);
   const natively = () =>
-    execFileSync(program, [language, "2", ...paths], { encoding: "utf8" }).trim().split("\n").map(Number)[1];
+    execFileSync(program, [language, "2", ...paths], { encoding: "utf8" })
+      .trim()
+      .split("\n")
+      .map(Number)[1];
   const ours = () => {
     const start = performance.now();
     for (const { text } of texts) it(language).hasErrors(language, text);
@@ -51,7 +54,9 @@ for (const [language, extension] of [
   for (let round = 0; round < WARM_UP; round++) ours();
   const rounds = Array.from({ length: ROUNDS }, () => [ours(), natively()]);
   const size = texts.reduce((sum, { text }) => sum + text.length, 0);
-  const [mine, theirs, ratio] = [([a]) => a, ([, b]) => b, ([a, b]) => a / b].map((of) => median(rounds.map(of)));
+  const [mine, theirs, ratio] = [([a]) => a, ([, b]) => b, ([a, b]) => a / b].map((of) =>
+    median(rounds.map(of)),
+  );
   console.log(
     `${language}: ${texts.length} files, ${(size / 1e6).toFixed(1)} MB: ${mine.toFixed(0)} ms ÷ native ${ratio.toFixed(2)} (${theirs.toFixed(0)} ms)`,
   );

@@ -123,7 +123,7 @@ fn starts(written: &Written, text: &[u8]) -> Vec<usize> {
         let is_word = |word: &&str| word.as_bytes() == &rest[..length];
         if byte.is_ascii_lowercase()
             && first_letters & letter(byte) != 0
-            && written.words.iter().any(|word| is_word(&word))
+            && written.words.iter().any(is_word)
         {
             starts.push(at);
         }
