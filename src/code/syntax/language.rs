@@ -353,6 +353,26 @@ impl Lang {
         )
     }
 
+    /// Words of letters, digits and `_` are tokens, or parts of one token, as a whole: the grammar has a rule for words that
+    /// all of them are read by, and none for parts of them.
+    #[must_use]
+    pub fn has_whole_words(self) -> bool {
+        matches!(
+            self,
+            Lang::C
+                | Lang::CSharp
+                | Lang::Cpp
+                | Lang::Go
+                | Lang::Java
+                | Lang::JavaScript
+                | Lang::Lua
+                | Lang::Python
+                | Lang::Rust
+                | Lang::Tsx
+                | Lang::TypeScript
+        )
+    }
+
     /// Its grammar, when it is linked here.
     #[must_use]
     pub fn grammar(self) -> Option<TSLanguage> {

@@ -11,7 +11,7 @@
 //! | [`parse`], [`cache`], [`text`] | trees in bounded time and memory |
 //! | [`matcher`], [`rule`], [`prefilter`] | patterns, rules, and which files can hold matches |
 //! | [`search`], [`rewrite`], [`template`] | matches, edits |
-//! | [`tags`], [`symbols`], [`outline`] | definitions and references |
+//! | [`tags`], [`marks`], [`symbols`], [`outline`] | definitions and references |
 //! | [`nodes`] | a file's tree, to be looked at |
 //! | [`diagnose`], [`check`] | what is broken |
 //! | [`job`], [`task`], [`sources`] | requests: arguments, slices, files |
@@ -24,6 +24,7 @@ pub mod job;
 pub mod kinds;
 pub mod language;
 pub mod limits;
+pub mod marks;
 pub mod matcher;
 pub mod module;
 pub mod nodes;

@@ -9,7 +9,7 @@ use ast_grep_core::Pattern;
 use ast_grep_core::matcher::PatternNode;
 use ast_grep_core::meta_var::MetaVariable;
 use ast_grep_core::tree_sitter::LanguageExt;
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ use std::ops::Range;
 pub struct Prefilter {
     /// A text that every file with a match contains, as ast-grep's own program has it; empty when there is none.
     literal: Finder<'static>,
-    neighbours: Option<Neighbours>,
+    anchor: Option<Anchor>,
 }
 
 impl Prefilter {
@@ -26,14 +26,14 @@ impl Prefilter {
     pub fn of_text(text: &str) -> Self {
         Self {
             literal: Finder::new(text.as_bytes()).into_owned(),
-            neighbours: None,
+            anchor: None,
         }
     }
 
     #[must_use]
     pub fn new(pattern: &Pattern, lang: Lang) -> Self {
         Self {
-            neighbours: Neighbours::new(pattern, lang),
+            anchor: Anchor::new(pattern, lang),
             ..Self::of_text(&pattern.fixed_string())
         }
     }
@@ -42,72 +42,107 @@ impl Prefilter {
     #[must_use]
     pub fn passes(&self, bytes: &[u8]) -> bool {
         self.literal.find(bytes).is_some()
-            && (self.neighbours.as_ref()).is_none_or(|neighbours| neighbours.are_in(bytes))
+            && (self.anchor.as_ref()).is_none_or(|anchor| anchor.is_in(bytes))
     }
 }
 
-/// Two tokens of a pattern next to each other: `=` and `keyof` of `type $N = keyof $T`. Most files with the second have
-/// something else before it.
-struct Neighbours {
-    first: String,
-    second: Finder<'static>,
+/// A token of a pattern with those next to it: `=` and `keyof` of `type $N = keyof $T`, `foo` and `(` of `foo($A)`. Most
+/// files with the token have something else before or behind it.
+struct Anchor {
+    token: Finder<'static>,
+    /// It is a word, and the language's words are never cut into tokens.
+    is_word: bool,
+    before: Option<String>,
+    behind: Option<String>,
     /// The words among the language's tokens.
     words: HashSet<String>,
 }
 
 /// Tokens between neighbours that a match leaves out. Others may end a comment or be part of a text.
-const PASSED_OVER: &[u8] = b"([{,.:;=&|?!<+~^@";
+const PASSED_OVER: &[u8] = b"([{}]),.:;=&|?!<+~^@";
+/// At the end of a text, which no match leaves out.
+const QUOTES: &[u8] = b"\"'`";
+/// A line with one of these may end with a comment, or with what a directive says.
+const COMMENTS: [&[u8]; 4] = [b"//", b"*/", b"#", b"--"];
 
-impl Neighbours {
-    /// Those with the longest second.
+impl Anchor {
+    /// That with the longest token, of those with neighbours if there are.
     fn new(pattern: &Pattern, lang: Lang) -> Option<Self> {
         // between two tokens of PHP may be a page
         if !lang.is_code() || lang == Lang::Php {
             return None;
         }
-        let mut best: Option<(&str, &str)> = None;
+        let mut best = Candidate::default();
         let mut ahead = vec![&pattern.node];
         while let Some(node) = ahead.pop() {
             let PatternNode::Internal { children, .. } = node else {
+                best.improve(fixed(node, lang), None, None);
                 continue;
             };
-            for (first, second) in required(children).zip(required(children).skip(1)) {
-                if let Some(first) = first.and_then(written)
-                    && let Some(second) = second.and_then(|node| first_token(node, lang))
-                    && best.is_none_or(|(_, longest)| second.len() > longest.len())
-                {
-                    best = Some((first, second));
-                }
+            let nodes: Vec<Option<&PatternNode>> = required(children).collect();
+            for (at, node) in nodes.iter().enumerate() {
+                let Some(node) = node else { continue };
+                let before = at.checked_sub(1).and_then(|at| nodes[at]).and_then(written);
+                // behind a node with parts a match leaves out whatever is there
+                let behind = nodes.get(at + 1).copied().flatten();
+                let behind = behind.filter(|_| matches!(node, PatternNode::Terminal { .. }));
+                let behind = behind.and_then(first_leaf).and_then(written);
+                best.improve(first_token(node, lang), before, behind);
             }
-            ahead.extend(children);
+            ahead.extend(nodes.into_iter().flatten());
         }
-        let (first, second) = best?;
+        let token = best.token?;
         Some(Self {
-            first: first.to_owned(),
-            second: Finder::new(second.as_bytes()).into_owned(),
+            token: Finder::new(token.as_bytes()).into_owned(),
+            is_word: lang.has_whole_words() && is_word(token),
+            before: best.before.map(str::to_owned),
+            behind: best.behind.map(str::to_owned),
             words: words(lang),
         })
     }
 
-    fn are_in(&self, bytes: &[u8]) -> bool {
-        let mut places = self.second.find_iter(bytes);
-        places.any(|at| self.may_end(&bytes[..at]))
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        let mut places = self.token.find_iter(bytes);
+        places.any(|at| {
+            let (before, behind) = (&bytes[..at], &bytes[at + self.token.needle().len()..]);
+            (!self.is_word || is_cut(before, behind))
+                && self.may_end(before)
+                && self.may_begin(behind)
+        })
     }
 
-    /// Whether a text can end with the first and what a match leaves out: not where tokens are without the first among them.
-    /// A name alone says nothing: the parser may have put in a first that is missing.
+    /// Whether a text can end with the token before and what a match leaves out: not where tokens are without it among them.
+    /// A name alone says nothing: the parser may have put in a token that is missing.
     fn may_end(&self, text: &[u8]) -> bool {
+        let Some(token) = &self.before else {
+            return true;
+        };
         let mut rest = text;
         let mut are_tokens = false;
         loop {
-            while let [before @ .., b' ' | b'\t'] = rest {
+            while let [before @ .., b' ' | b'\t' | b'\r'] = rest {
                 rest = before;
             }
-            if rest.ends_with(self.first.as_bytes()) {
+            if rest.ends_with(token.as_bytes()) {
                 return true;
             }
             rest = match rest {
+                [] => return !are_tokens,
+                [before @ .., b'\n'] => {
+                    let line = before.rsplit(|byte| *byte == b'\n').next();
+                    let may_be_comment = |line: &[u8]| {
+                        COMMENTS
+                            .iter()
+                            .any(|mark| memmem::find(line, mark).is_some())
+                    };
+                    if line.is_some_and(may_be_comment) {
+                        return true;
+                    }
+                    rest = before;
+                    continue;
+                }
                 [before @ .., last] if PASSED_OVER.contains(last) => before,
+                [.., last] if QUOTES.contains(last) => return false,
                 [.., last] if is_of_word(*last) => {
                     let length = rest.iter().rev().take_while(|byte| is_of_word(**byte));
                     let (before, word) = rest.split_at(rest.len() - length.count());
@@ -117,10 +152,98 @@ impl Neighbours {
                     }
                     before
                 }
-                // a comment may be on the line before, or end here
+                // a comment may end here
                 _ => return true,
             };
             are_tokens = true;
+        }
+    }
+
+    /// Whether a text can begin with the token behind and what a match leaves out; as [`Self::may_end`].
+    fn may_begin(&self, text: &[u8]) -> bool {
+        let Some(token) = &self.behind else {
+            return true;
+        };
+        let mut rest = text.trim_ascii_start();
+        let mut are_tokens = false;
+        loop {
+            if rest.starts_with(token.as_bytes()) {
+                return true;
+            }
+            rest = match rest {
+                [] => return !are_tokens,
+                [first, behind @ ..] if PASSED_OVER.contains(first) => behind,
+                [first, ..] if are_tokens && QUOTES.contains(first) => return false,
+                [first, ..] if is_of_word(*first) => {
+                    let length = rest.iter().take_while(|byte| is_of_word(**byte)).count();
+                    let (word, behind) = rest.split_at(length);
+                    let is_token = str::from_utf8(word).is_ok_and(|word| self.words.contains(word));
+                    if !is_token {
+                        return !are_tokens;
+                    }
+                    behind
+                }
+                // a comment may begin here
+                _ => return true,
+            };
+            are_tokens = true;
+            rest = rest.trim_ascii_start();
+        }
+    }
+}
+
+/// The best anchor so far.
+#[derive(Default)]
+struct Candidate<'a> {
+    token: Option<&'a str>,
+    before: Option<&'a str>,
+    behind: Option<&'a str>,
+}
+
+impl<'a> Candidate<'a> {
+    fn improve(
+        &mut self,
+        token: Option<&'a str>,
+        before: Option<&'a str>,
+        behind: Option<&'a str>,
+    ) {
+        let rank = |token: &str, before: Option<_>, behind: Option<_>| {
+            (
+                before.is_some() || behind.is_some(),
+                token.len(),
+                before.is_some(),
+            )
+        };
+        let Some(token) = token else { return };
+        let known = self
+            .token
+            .map(|token| rank(token, self.before, self.behind));
+        if known.is_none_or(|known| rank(token, before, behind) > known) {
+            *self = Self {
+                token: Some(token),
+                before,
+                behind,
+            };
+        }
+    }
+}
+
+/// Whether a word between these texts may be one by itself, and is not a part of a longer one. Where the text before ends
+/// with digits the word may begin at once (`1or 2`), and behind an escape (`\nword`).
+fn is_cut(before: &[u8], behind: &[u8]) -> bool {
+    let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    if behind.first().is_some_and(goes_on) {
+        return false;
+    }
+    let length = before.iter().rev().take_while(|byte| goes_on(byte)).count();
+    let (further, start) = before.split_at(before.len() - length);
+    match start.first() {
+        None => true,
+        Some(first) => {
+            first.is_ascii_digit()
+                || further
+                    .last()
+                    .is_some_and(|byte| *byte == b'\\' || !byte.is_ascii())
         }
     }
 }
@@ -159,10 +282,14 @@ fn written(node: &PatternNode) -> Option<&str> {
 
 /// The token at the start of a node, if a match holds it for sure.
 fn first_token(node: &PatternNode, lang: Lang) -> Option<&str> {
+    first_leaf(node).and_then(|leaf| fixed(leaf, lang))
+}
+
+/// What a node begins with.
+fn first_leaf(node: &PatternNode) -> Option<&PatternNode> {
     match node {
-        PatternNode::Terminal { .. } => fixed(node, lang),
-        PatternNode::Internal { children, .. } => first_token(children.first()?, lang),
-        PatternNode::MetaVar { .. } => None,
+        PatternNode::Internal { children, .. } => first_leaf(children.first()?),
+        leaf => Some(leaf),
     }
 }
 
@@ -302,15 +429,63 @@ mod tests {
             "function f<K extends keyof T>() {}",
             "type A = { [K in keyof T]: 1 }",
             "let a: keyof T",
+            "type A = T[\n  keyof B]",
+            "let b = 'keyof'",
+            "type A = keyofs",
+            "type A = akeyof",
         ] {
             assert!(!passes(file), "{file}");
         }
         // behind `$$$` a word may be left out
         let python = |query| Prefilter::new(&pattern(Lang::Python, query), Lang::Python);
-        let pair = |query| python(query).neighbours.map(|pair| pair.first);
-        assert_eq!(pair("$A.setdefault($B)"), Some(".".to_owned()));
-        assert_eq!(pair("$A if $B else $C"), None);
-        assert_eq!(pair("print($$$A)"), None);
+        let before = |query| python(query).anchor.and_then(|anchor| anchor.before);
+        assert_eq!(before("$A.setdefault($B)"), Some(".".to_owned()));
+        assert_eq!(before("$A if $B else $C"), None);
+        assert_eq!(before("print($$$A)"), None);
+        let behind = |query| python(query).anchor.and_then(|anchor| anchor.behind);
+        assert_eq!(behind("print($$$A)"), Some("(".to_owned()));
+        // between the two may be whatever else is part of the attribute
+        assert_eq!(behind("$A.setdefault($B)"), None);
+    }
+
+    #[test]
+    fn a_name_is_looked_for_as_a_whole_and_with_what_is_next_to_it() {
+        let passes = |query, file| passes(Lang::Python, query, file);
+        for file in [
+            "print(1)",
+            "print  (1)",
+            "print\\\n(1)",
+            "1or print(1)",
+            "'\\nprint' # (",
+            "a.print # comment\n(1)",
+        ] {
+            assert!(passes("print($A)", file), "{file}");
+        }
+        for file in [
+            "import print, sys",
+            "prints(1)",
+            "sprint(1)",
+            "_print(1)",
+            "print.a(1)",
+        ] {
+            assert!(!passes("print($A)", file), "{file}");
+        }
+        let method = "$A.items()";
+        for file in [
+            "a.items()",
+            "a\\\n  .items()",
+            "a. # of a\n  items()",
+            "(a.\n  items())",
+        ] {
+            assert!(passes(method, file), "{file}");
+        }
+        for file in [
+            "def items(self): pass",
+            "class A:\n    b = f(c)\n    def items(self): pass",
+            "x = ['keys', 'items']",
+        ] {
+            assert!(!passes(method, file), "{file}");
+        }
     }
 
     #[test]

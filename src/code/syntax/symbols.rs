@@ -3,6 +3,7 @@
 
 use super::language::Lang;
 use super::limits::SIGNATURE_CHARS;
+use super::marks::Marks;
 use super::tags::{Queries, Role, Tags};
 use super::text::one_line;
 use serde::Serialize;
@@ -95,7 +96,10 @@ impl Tagger {
             return collector.found().definitions;
         };
         collector.cursor.set_max_start_depth(Some(0));
-        each_in(tree, &range, |node, around| {
+        // in broken code the parser puts in words that are not written
+        let is_whole = range.start == 0 && range.end >= text.len() && !tree.root_node().has_error();
+        let marks = is_whole.then(|| Marks::of(lang, text)).flatten();
+        each_in(tree, &range, marks, |node, around| {
             if roots.contains(node.kind_id()) {
                 collector.collect(&tags, node, around, text);
             }
@@ -104,19 +108,23 @@ impl Tagger {
     }
 }
 
-/// Calls `with` for each node that touches the range, in the order of the text, and with those that it is in.
+/// Calls `with` for each node that touches the range and, where there are marks, may be or hold a definition; in the order of
+/// the text, and with those that it is in.
 fn each_in<'tree>(
     tree: &'tree Tree,
     range: &Range<usize>,
+    mut marks: Option<Marks>,
     mut with: impl FnMut(Node<'tree>, &[Node<'tree>]),
 ) {
     let mut cursor = tree.walk();
     let mut around = Vec::new();
     loop {
         let node = cursor.node();
-        if node.start_byte() < range.end && range.start <= node.end_byte() {
+        let (start, end) = (node.start_byte(), node.end_byte());
+        if start < range.end && range.start <= end {
             with(node, &around);
-            if cursor.goto_first_child() {
+            let may_hold = |marks: &mut Marks| marks.may_hold(node.kind_id(), start, end);
+            if marks.as_mut().is_none_or(may_hold) && cursor.goto_first_child() {
                 around.push(node);
                 continue;
             }

@@ -57,6 +57,19 @@ test("outlines find what the tags queries find", (t) => {
   assert.ok(count > 1_000, `${count}`);
 });
 
+test("a text is read the same by what the lexers keep of an earlier one", async () => {
+  const first = await library();
+  for (const [language, [sound, , broken]] of Object.entries(SAMPLES)) {
+    for (const text of [sound, `${sound}\u00e9 \u2028$`, broken].filter(Boolean)) {
+      const read = () => first(language).tree(language, text);
+      const tree = read();
+      first(language).tree(language, "x");
+      assert.equal(read(), tree, `${language}: ${text}`);
+      assert.equal(grammars(language).tree(language, text), tree, `${language}: ${text}`);
+    }
+  }
+});
+
 test("random edits re-parsed from the old tree give the tree of the new text", () => {
   const below = random();
   const pieces = ["", "(", ")", "{", "}", "x", " ", "\n", '"', "if ", "é", "1,", "fn "];

@@ -1,0 +1,170 @@
+//! Where in a text definitions can be, by the words and signs that they are written with. Most of a tree is statements and
+//! expressions without one of them, and need not be walked through to find what it defines.
+
+use super::kinds::Kinds;
+use super::language::Lang;
+
+/// How definitions are written in a language.
+struct Written {
+    /// Each definition, or all that it is in, has one of these words, or a sign: `{` or `=>`.
+    words: &'static [&'static str],
+    has_signs: bool,
+    /// But for those directly in nodes of these kinds.
+    holders: &'static [&'static str],
+}
+
+/// For the languages whose files are mostly long; what a test holds against the queries.
+fn written(lang: Lang) -> Option<Written> {
+    Some(match lang {
+        Lang::JavaScript | Lang::Tsx | Lang::TypeScript => Written {
+            words: &[
+                "abstract",
+                "class",
+                "const",
+                "export",
+                "function",
+                "interface",
+                "let",
+                "module",
+                "namespace",
+                "type",
+                "var",
+            ],
+            has_signs: true,
+            holders: &[],
+        },
+        Lang::Python => Written {
+            words: &["class", "def"],
+            has_signs: false,
+            holders: &[],
+        },
+        Lang::Rust => Written {
+            words: &[
+                "const",
+                "enum",
+                "fn",
+                "impl",
+                "macro_rules",
+                "mod",
+                "static",
+                "struct",
+                "trait",
+                "type",
+                "union",
+            ],
+            has_signs: false,
+            holders: &[
+                "enum_variant",
+                "enum_variant_list",
+                "field_declaration_list",
+            ],
+        },
+        _ => return None,
+    })
+}
+
+/// The places of a text where a definition may be written, in order.
+pub struct Marks {
+    /// Byte offsets.
+    starts: Vec<usize>,
+    /// Those before it were passed.
+    next: usize,
+    holders: Kinds,
+}
+
+impl Marks {
+    /// None for a language of which it is not known how its definitions are written.
+    #[must_use]
+    pub fn of(lang: Lang, text: &str) -> Option<Self> {
+        let written = written(lang)?;
+        let grammar = lang.grammar()?;
+        let kinds = written.holders.iter();
+        Some(Self {
+            starts: starts(&written, text.as_bytes()),
+            next: 0,
+            holders: kinds
+                .map(|kind| usize::from(grammar.id_for_node_kind(kind, true)))
+                .collect(),
+        })
+    }
+
+    /// Whether a definition can be below a node of this kind and range of bytes. Nodes are asked about in the order of their
+    /// starts.
+    pub fn may_hold(&mut self, kind: u16, start: usize, end: usize) -> bool {
+        while self.starts.get(self.next).is_some_and(|mark| *mark < start) {
+            self.next += 1;
+        }
+        self.starts.get(self.next).is_some_and(|mark| *mark < end) || self.holders.contains(kind)
+    }
+}
+
+fn starts(written: &Written, text: &[u8]) -> Vec<usize> {
+    let letter = |byte: u8| 1_u32 << (byte.wrapping_sub(b'a') & 31);
+    let first_letters = written
+        .words
+        .iter()
+        .fold(0, |all, word| all | letter(word.as_bytes()[0]));
+    let mut starts = Vec::new();
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        if !is_of_word(byte) {
+            let is_sign = byte == b'{' || byte == b'=' && text.get(at + 1) == Some(&b'>');
+            if written.has_signs && is_sign {
+                starts.push(at);
+            }
+            at += 1;
+            continue;
+        }
+        let rest = &text[at..];
+        let length = rest
+            .iter()
+            .position(|byte| !is_of_word(*byte))
+            .unwrap_or(rest.len());
+        let is_word = |word: &&str| word.as_bytes() == &rest[..length];
+        if byte.is_ascii_lowercase()
+            && first_letters & letter(byte) != 0
+            && written.words.iter().any(is_word)
+        {
+            starts.push(at);
+        }
+        at += length;
+    }
+    starts
+}
+
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || !byte.is_ascii()
+}
+
+#[cfg(all(test, feature = "lang-rust", feature = "lang-typescript"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_words_and_signs_are_marks() {
+        let marks = |lang, text| Marks::of(lang, text).expect("known").starts;
+        assert_eq!(
+            marks(Lang::Rust, "fn a() { b.fns(type_of, r#type) }"),
+            [0, 26]
+        );
+        assert_eq!(
+            marks(Lang::TypeScript, "a = (b) => { $let(let) }"),
+            [8, 11, 18]
+        );
+        assert_eq!(marks(Lang::Rust, "éfn fn"), [5]);
+        assert!(Marks::of(Lang::Toml, "").is_none());
+    }
+
+    #[test]
+    fn a_node_holds_definitions_with_a_mark_or_by_its_kind() {
+        let text = "struct A { b: u8 } call(1); enum B { C }";
+        let mut marks = Marks::of(Lang::Rust, text).expect("known");
+        let grammar = Lang::Rust.grammar().expect("linked");
+        let list = grammar.id_for_node_kind("field_declaration_list", true);
+        assert!(marks.may_hold(0, 0, text.len()));
+        assert!(!marks.may_hold(0, 9, 18) && marks.may_hold(list, 9, 18));
+        assert!(!marks.may_hold(0, 19, 27));
+        assert!(marks.may_hold(0, 28, 40));
+        assert!(!marks.may_hold(0, 35, 40));
+    }
+}
