@@ -5,6 +5,7 @@ use super::super::cache::grams::Need;
 use super::super::limits::{DFA_BYTES, PATTERN_BYTES};
 use super::prefilter::Prefilter;
 use super::query::Query;
+use super::streams::Finder;
 use grep_matcher::{ByteSet, LineMatchKind, LineTerminator, Match, Matcher, NoCaptures, NoError};
 use regex_automata::Input;
 use regex_automata::meta::Regex;
@@ -25,6 +26,8 @@ pub struct Pattern {
     pub need: Need,
     /// What a line must have; only where lines are searched one by one.
     prefilter: Option<Prefilter>,
+    /// The same where there is no such text.
+    finder: Option<Finder>,
 }
 
 impl Matcher for Pattern {
@@ -54,9 +57,14 @@ impl Matcher for Pattern {
     }
 
     fn find_candidate_line(&self, text: &[u8]) -> Result<Option<LineMatchKind>, NoError> {
-        match &self.prefilter {
-            Some(prefilter) => Ok(prefilter.find(text).map(LineMatchKind::Candidate)),
-            None => Ok(self.shortest_match(text)?.map(LineMatchKind::Confirmed)),
+        if let Some(prefilter) = &self.prefilter {
+            return Ok(prefilter.find(text).map(LineMatchKind::Candidate));
+        }
+        match &self.finder {
+            Some(finder) if finder.is_of_use() => {
+                Ok(finder.find(text).map(LineMatchKind::Candidate))
+            }
+            _ => Ok(self.shortest_match(text)?.map(LineMatchKind::Confirmed)),
         }
     }
 }
@@ -95,12 +103,15 @@ impl Pattern {
                 )
             })
             .flatten();
+        let is_slow = by_line && prefilter.is_none() && !regex.is_accelerated();
+        let finder = is_slow.then(|| Finder::new(&hir)).flatten();
         Ok(Self {
             regex,
             line_end: by_line.then(|| LineTerminator::byte(LINE_END)),
             unmatched,
             need,
             prefilter,
+            finder,
         })
     }
 }
