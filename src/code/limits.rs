@@ -111,6 +111,8 @@ pub const KEPT_WALKS: usize = 4;
 /// one of four for every three, so two fifths of the bits are set: a pattern of eight characters, which has eleven pieces,
 /// passes one file in ten thousand that has nothing of it, and one that is made of usual trigrams few that lack it.
 pub const INDEX_BITS_PER_BYTE: f64 = 1.2;
+/// Such an index of a file is one column of many, if it has so many bits at most: 64 of them are a block. Bits.
+pub const MAX_COLUMN_BITS: usize = 1 << 17;
 /// In a longer text most pieces are there many times: its distinct ones are counted first. Bytes.
 pub const COUNTED_TEXT_BYTES: usize = 256 << 10;
 /// Bits for each distinct piece of such a text: as above, two fifths of them are set.

@@ -200,11 +200,13 @@ fn without_line_end(hir: Hir) -> Option<Hir> {
             Hir::literal(text)
         }
         HirKind::Class(Class::Unicode(mut class)) => {
-            let is_empty = class.ranges().is_empty();
             let end = char::from(LINE_END);
-            class.difference(&ClassUnicode::new([ClassUnicodeRange::new(end, end)]));
-            if class.ranges().is_empty() && !is_empty {
-                return None;
+            let mut ranges = class.iter();
+            if ranges.any(|range| (range.start()..=range.end()).contains(&end)) {
+                class.difference(&ClassUnicode::new([ClassUnicodeRange::new(end, end)]));
+                if class.ranges().is_empty() {
+                    return None;
+                }
             }
             Hir::class(Class::Unicode(class))
         }
