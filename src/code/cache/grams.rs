@@ -1,7 +1,7 @@
 //! The index of one file, and what a pattern needs of it (R. Cox, "Regular Expression Matching with a Trigram Index", 2012).
 //! A file's pieces of three bytes and of four, ASCII letters in lower case, are a Bloom filter with one hash. Three have to
 //! do for a short pattern; four say more: most files have all trigrams of a word that is put together from usual ones.
-//! One more piece, which no text has, says that there are letters that fold to ASCII ones.
+//! Some more pieces, which no text has, say that there are letters that fold to ASCII ones.
 //! The filter's size is that of the text times [`INDEX_BITS_PER_BYTE`], for most files rounded to a power of two; or of a
 //! long text the count of distinct pieces times [`INDEX_BITS_PER_GRAM`].
 
@@ -26,8 +26,8 @@ fn four(last: u32) -> u32 {
     last.wrapping_mul(0x85eb_ca6b) >> 8
 }
 
-/// In lower case no text has it.
-const FOLDING: u32 = u32::from_be_bytes(*b"\0AAA");
+/// In lower case no text has them; so many that few filters have them all by chance.
+const FOLDING: std::ops::Range<u32> = 0x41_4100..0x41_4110;
 
 fn hashed(piece: u32) -> Gram {
     // 2^32 divided by the golden ratio (Knuth's multiplicative hash)
@@ -66,7 +66,7 @@ impl Distinct {
         let mut add = |piece: u32| self.0[piece as usize / 64] |= 1 << (piece % 64);
         each_piece(part, &mut add);
         if has_folding_letters(part) {
-            add(FOLDING);
+            FOLDING.for_each(add);
         }
     }
 
@@ -104,7 +104,7 @@ impl Grams {
         let mut bits = vec![0; words].into_boxed_slice();
         each_piece(text, |piece| set(&mut bits, hashed(piece)));
         if has_folding_letters(text) {
-            set(&mut bits, hashed(FOLDING));
+            FOLDING.for_each(|piece| set(&mut bits, hashed(piece)));
         }
         Self(bits)
     }
@@ -248,7 +248,8 @@ impl Reader {
         if self.needs.is_empty() {
             Need::Nothing
         } else if self.folds {
-            Need::Any(vec![Need::All(self.needs), Need::Gram(hashed(FOLDING))])
+            let folding = FOLDING.map(|piece| Need::Gram(hashed(piece)));
+            Need::Any(vec![Need::All(self.needs), Need::All(folding.collect())])
         } else {
             Need::All(self.needs)
         }
