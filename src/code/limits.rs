@@ -68,6 +68,9 @@ pub const GROWTH_BYTES: usize = 8 << 20;
 /// A NUL in a file's first bytes makes it binary: as many as ripgrep looks at. Bytes.
 pub const BINARY_BYTES: usize = 64 << 10;
 
+/// A file of which only lines are counted is read in pieces of so many bytes.
+pub const PIECE_BYTES: usize = 256 << 10;
+
 /// A step of a job: so many files or bytes, whichever is first. Some 5 ms on a slow machine.
 pub const STEP_FILES: usize = 128;
 pub const STEP_BYTES: usize = 8 << 20;

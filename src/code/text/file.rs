@@ -173,11 +173,17 @@ fn clean(text: &str) -> String {
 pub struct Stream<'a, F: ?Sized> {
     pub files: &'a F,
     pub path: &'a [u8],
+    /// What was read before of its first bytes.
+    pub head: &'a [u8],
+    /// How many those were, and what was read since.
     pub offset: u64,
 }
 
 impl<F: Files + ?Sized> io::Read for Stream<'_, F> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if !self.head.is_empty() {
+            return self.head.read(into);
+        }
         let count = self
             .files
             .read(self.path, self.offset, into)

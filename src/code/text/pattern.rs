@@ -119,11 +119,17 @@ impl Pattern {
 const LINE_END: u8 = b'\n';
 
 impl Pattern {
+    /// Whether no match spans lines.
+    #[must_use]
+    pub fn goes_by_line(&self) -> bool {
+        self.line_end.is_some()
+    }
+
     /// The matching lines of a text in UTF-8 without a NUL, as `grep-searcher` counts them when nothing else is wanted of
     /// them; none where it does not go line by line. A line costs half as much so.
     #[must_use]
     pub fn count_lines(&self, text: &[u8]) -> Option<u64> {
-        if self.line_end.is_none() || text.starts_with(BYTE_ORDER_MARK) {
+        if !self.goes_by_line() || text.starts_with(BYTE_ORDER_MARK) {
             return None;
         }
         let mut count = 0;

@@ -4,7 +4,7 @@ use super::super::cache::columns::{Candidates, Slot};
 use super::super::cache::grams::Need;
 use super::super::cache::{Text, has_wide_bom, is_binary};
 use super::super::files::{FileError, Files, Kind, read_whole};
-use super::super::limits::{LINES_OF_A_FILE, STEP_BYTES, STEP_FILES};
+use super::super::limits::{LINES_OF_A_FILE, PIECE_BYTES, STEP_BYTES, STEP_FILES};
 use super::super::service::{Job, Step, World};
 use super::super::walk::globs::Globs;
 use super::super::walk::path::resolve;
@@ -56,6 +56,7 @@ impl Search {
         let index = Index {
             candidates: world.tree.columns.candidates(&pattern.need),
             need: pattern.need.clone(),
+            counts: query.mode == Mode::Count && pattern.goes_by_line(),
         };
         Ok(Self {
             query,
@@ -75,14 +76,19 @@ impl Search {
         let node = world.tree.node(at.folder, at.place);
         node.wanted = true;
         let index = &self.index;
-        let is_spared = index.spares_reading(node);
-        if is_spared && !world.tree.is_checked(at.folder, at.place) {
-            let wanted = |_: &Tree, node: &Node| index.spares_reading(node);
+        let is_of_use = index.is_of_use(node);
+        if is_of_use && !world.tree.is_checked(at.folder, at.place) {
+            let wanted = |_: &Tree, node: &Node| index.is_of_use(node);
             self.walk.check(&mut world.tree, &world.files, at, wanted);
         }
         let node = world.tree.node(at.folder, at.place);
         let may_match = index.may_match(node);
-        let Some(facts) = node.facts.take_if(|_| is_spared) else {
+        if may_match && is_of_use && node.is_indexed() && !node.has_contents() {
+            let path = world.tree.path_of(at.folder, at.place);
+            let count = self.count_in_pieces(world, &path);
+            return count.unwrap_or_else(|| self.read(world, &path));
+        }
+        let Some(facts) = node.facts.take_if(|_| is_of_use) else {
             // what is read now is true whatever was known
             let path = world.tree.path_of(at.folder, at.place);
             return self.read(world, &path);
@@ -109,7 +115,7 @@ impl Search {
                 length
             }
             Ok(None) => {
-                self.stream(world, path);
+                self.stream(&world.files, path, &buffer[..=limit]);
                 STEP_BYTES
             }
             Err(FileError::Missing | FileError::Kind) => {
@@ -125,6 +131,40 @@ impl Search {
         };
         world.buffer = buffer;
         bytes
+    }
+
+    /// Counts the lines of a file that is known to have no NUL, in pieces that stay in the processor's caches. How many bytes
+    /// those were; none when it has to be read as others are.
+    fn count_in_pieces<F: Files>(&mut self, world: &mut World<F>, path: &[u8]) -> Option<usize> {
+        let World { files, buffer, .. } = world;
+        if buffer.len() < PIECE_BYTES {
+            buffer.resize(PIECE_BYTES, 0);
+        }
+        let buffer = &mut buffer[..PIECE_BYTES];
+        let (mut count, mut offset, mut have) = (0, 0, 0);
+        loop {
+            let read = files.read(path, offset as u64, &mut buffer[have..]).ok()?;
+            offset += read;
+            have += read;
+            let is_last = have < PIECE_BYTES;
+            let end = if is_last {
+                have
+            } else {
+                memchr::memrchr(b'\n', buffer)? + 1
+            };
+            count += self.pattern.count_lines(&buffer[..end])?;
+            if is_last {
+                break;
+            }
+            buffer.copy_within(end.., 0);
+            have = PIECE_BYTES - end;
+        }
+        let matches = Matches {
+            count,
+            ..Matches::default()
+        };
+        self.take(path, matches);
+        Some(offset)
     }
 
     fn search(&mut self, path: &[u8], bytes: &[u8], text: &Text) {
@@ -157,12 +197,13 @@ impl Search {
     }
 
     /// A file that is too long for memory: line by line, or not at all where a match may span lines.
-    fn stream<F: Files>(&mut self, world: &mut World<F>, path: &[u8]) {
+    fn stream<F: Files>(&mut self, files: &F, path: &[u8], head: &[u8]) {
         self.searcher.set_binary_detection(BinaryDetection::quit(0));
         let mut stream = Stream {
-            files: &world.files,
+            files,
             path,
-            offset: 0,
+            head,
+            offset: head.len() as u64,
         };
         let mut collector = Collector::new(&self.pattern, self.wanted());
         let done = self
@@ -235,16 +276,19 @@ impl Search {
 struct Index {
     need: Need,
     candidates: Candidates,
+    /// Lines are counted: it is of use that a file is known to have no NUL.
+    counts: bool,
 }
 
 impl Index {
+    /// Whether what is known of a file is of use, if it holds.
+    fn is_of_use(&self, node: &Node) -> bool {
+        self.spares_reading(node) || (self.counts && node.is_indexed())
+    }
+
     /// Whether what is known of a file spares its reading, if it holds.
     fn spares_reading(&self, node: &Node) -> bool {
-        !self.may_match(node)
-            || node
-                .facts
-                .as_ref()
-                .is_some_and(|facts| facts.contents.is_some())
+        !self.may_match(node) || node.has_contents()
     }
 
     /// Whether it may, if what is known of it holds.

@@ -62,6 +62,19 @@ impl Node {
         }
     }
 
+    /// Its index is known, and that it has no NUL.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        let facts = self.facts.as_ref();
+        self.slot.is_column() || facts.is_some_and(|facts| facts.text.is_indexed())
+    }
+
+    #[must_use]
+    pub fn has_contents(&self) -> bool {
+        let facts = self.facts.as_ref();
+        facts.is_some_and(|facts| facts.contents.is_some())
+    }
+
     fn bytes(&self) -> usize {
         NODE_BYTES + self.name.len()
     }
