@@ -231,7 +231,7 @@ mod tests {
                 assert_eq!(candidates.has(*slot), need.is_met(grams), "{pattern}");
             }
         }
-        let long = Grams::of(&vec![b'a'; MAX_COLUMN_BITS]);
+        let long = Grams::of(&vec![b'a'; 2 * MAX_COLUMN_BITS]);
         assert_eq!((columns.growth(&long), columns.insert(&long)), (0, None));
     }
 }
