@@ -155,7 +155,8 @@ fn shown(line: &[u8], at: usize) -> String {
 
 /// Control characters would move a terminal's cursor or end the line early.
 fn clean(text: &str) -> String {
-    if !text.chars().any(|c| c.is_control() && c != '\t') {
+    let is_clean = |byte: u8| byte == b'\t' || (b' '..0x7F).contains(&byte);
+    if text.bytes().all(is_clean) || !text.chars().any(|c| c.is_control() && c != '\t') {
         return text.to_owned();
     }
     text.chars()

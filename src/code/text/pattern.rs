@@ -94,15 +94,12 @@ impl Pattern {
         if !may_have_line_end(&hir) {
             unmatched.add(LINE_END);
         }
-        let regex = build(&hir, query.word)?;
-        let prefilter = (!query.multiline)
-            .then(|| {
-                Prefilter::new(
-                    &hir,
-                    regex.is_accelerated() && !has_word_boundary(&hir, query),
-                )
-            })
-            .flatten();
+        let find = |engine_is_fast| Prefilter::new(&hir, engine_is_fast);
+        let own = (!query.multiline).then(|| find(true)).flatten();
+        // what it looks for the engine need not prepare to look for
+        let regex = build(&hir, query.word, own.is_none())?;
+        let is_fast = regex.is_accelerated() && !has_word_boundary(&hir, query);
+        let prefilter = own.or_else(|| find(is_fast).filter(|_| !query.multiline));
         let is_slow = by_line && prefilter.is_none() && !regex.is_accelerated();
         let finder = is_slow.then(|| Finder::new(&hir)).flatten();
         Ok(Self {
@@ -162,8 +159,9 @@ impl Pattern {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-fn build(hir: &Hir, word: bool) -> Result<Regex, String> {
+fn build(hir: &Hir, word: bool, has_prefilter: bool) -> Result<Regex, String> {
     let config = Regex::config()
+        .auto_prefilter(has_prefilter)
         .utf8_empty(false)
         .nfa_size_limit(Some(PATTERN_BYTES))
         .hybrid_cache_capacity(DFA_BYTES)
