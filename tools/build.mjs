@@ -41,8 +41,7 @@ const LEAN_ENV = {
 const SMALL = { default: "z", memchr: 3, "opencode-orchestrator": 3 };
 // 3 makes the search module larger by 22 kB and no query faster; "s" makes it smaller by 50 kB, and alternatives take twice
 // the time.
-// A pattern with `\w` is compiled in half the time with these at 2, for 11 kB.
-const SEARCHING = { ...SMALL, "opencode-orchestrator": 2, "regex-automata": 2, "regex-syntax": 2 };
+const SEARCHING = { ...SMALL, "opencode-orchestrator": 2 };
 // All of a module's code is compiled before its first call, at some 20 ms a megabyte of code in OpenCode's runtime. Parsing
 // and matching are where the time goes.
 export const SMALLEST = {
