@@ -1,6 +1,6 @@
 //! The indexes of many files side by side: whether they have a piece is one row for 64 of them, so that a query looks at
 //! some rows and not at each file's index in turn, which is elsewhere in memory. Files whose indexes are of one size
-//! are together (B. Goodwin et al., "BitFunnel: Revisiting Signatures for Search", 2017).
+//! are together (B. Goodwin et al., "`BitFunnel`: Revisiting Signatures for Search", 2017).
 
 use super::super::limits::MAX_COLUMN_BITS;
 use super::grams::{Grams, Need};
@@ -187,7 +187,7 @@ mod tests {
     fn columns_say_what_the_indexes_say() {
         let text = |i: usize| {
             let words = (0..i % 40 * (i % 7 + 1)).map(|j| format!("word_{}_{} ", i, j * i));
-            words.collect::<String>() + if i % 3 == 0 { "needle" } else { "haystack" }
+            words.collect::<String>() + ["needle", "haystack", "haystack"][i % 3]
         };
         let mut columns = Columns::default();
         let mut files: Vec<(Grams, Slot)> = Vec::new();

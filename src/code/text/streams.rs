@@ -244,7 +244,7 @@ impl Program {
             other: half,
             by: count / 2,
         });
-        if count % 2 == 0 {
+        if count.is_multiple_of(2) {
             return both;
         }
         let one = self.runs(set, 1);
@@ -270,7 +270,7 @@ struct Stream {
 /// A pattern's streams.
 #[derive(Clone, Default)]
 struct Streams {
-    streams: Vec<Stream>,
+    parts: Vec<Stream>,
     /// Words of the part before.
     length: usize,
     /// There was a byte that is not ASCII in this part, and in the one before.
@@ -301,7 +301,7 @@ impl Finder {
             carry: false,
         };
         let streams = Streams {
-            streams: vec![stream; program.operations.len()],
+            parts: vec![stream; program.operations.len()],
             ..Streams::default()
         };
         Some(Self {
@@ -346,7 +346,7 @@ impl Finder {
 
 impl Streams {
     fn begin(&mut self) {
-        for stream in &mut self.streams {
+        for stream in &mut self.parts {
             stream.any = false;
             stream.carry = false;
         }
@@ -355,7 +355,7 @@ impl Streams {
 
     /// The first place of a stream, in this part.
     fn first(&self, id: Id) -> Option<usize> {
-        let stream = &self.streams[id];
+        let stream = &self.parts[id];
         let mut words = stream.words[1..=self.length].iter();
         let word = words.position(|word| *word != 0).filter(|_| stream.any)?;
         Some(word * WORD + stream.words[1 + word].trailing_zeros() as usize)
@@ -373,12 +373,12 @@ impl Streams {
                 only_wide,
             } = *operation
             {
-                if is_wide || !only_wide || self.streams[markers].carry {
+                if is_wide || !only_wide || self.parts[markers].carry {
                     self.through(markers, class, length);
                 }
                 continue;
             }
-            let (made, rest) = self.streams.split_at_mut(id);
+            let (made, rest) = self.parts.split_at_mut(id);
             let into = &mut rest[0];
             into.words[0] = if into.any { into.words[self.length] } else { 0 };
             into.any = match operation {
@@ -401,9 +401,8 @@ impl Streams {
 
     /// Adds to the markers the places that bytes of the class lead to.
     fn through(&mut self, markers: Id, class: Id, length: usize) {
-        let [markers, class] = match self.streams.get_disjoint_mut([markers, class]) {
-            Ok(both) => both,
-            Err(_) => return,
+        let Ok([markers, class]) = self.parts.get_disjoint_mut([markers, class]) else {
+            return;
         };
         if !markers.any && !markers.carry {
             return;
@@ -529,7 +528,7 @@ mod tests {
     #[test]
     fn frequent_candidates_are_not_looked_for() {
         let finder = finder(r"\w{2}!", false).expect("a finder");
-        assert_eq!(finder.find(&[b'a'; 2 * TRIAL_BYTES]), None);
+        assert_eq!(finder.find(&vec![b'a'; 2 * TRIAL_BYTES]), None);
         assert!(finder.is_of_use());
         for _ in 0..2 * TRIAL_BYTES / 100 {
             assert_eq!(finder.find(b"aa! aa!"), Some(2));
