@@ -4,6 +4,7 @@
 //! The index comes first: it spares the reading of most files. In what it leaves free are the contents of the shortest
 //! files: to open a file costs as much as to read some 13 kB of it, and most files are shorter than that.
 
+pub mod columns;
 pub mod grams;
 
 use super::files::{Files, Stat, read_whole};
@@ -29,6 +30,8 @@ pub enum Text {
     Binary,
     /// What its index has.
     Indexed(Grams),
+    /// The same, and it is in [`columns`]; the tree knows where.
+    InColumns,
     /// One that has to be read: see [`must_be_read`].
     Unknown,
 }
@@ -37,13 +40,21 @@ impl Facts {
     fn index_bytes(&self) -> usize {
         let grams = match &self.text {
             Text::Indexed(grams) => grams.bytes(),
-            Text::Binary | Text::Unknown => 0,
+            Text::Binary | Text::InColumns | Text::Unknown => 0,
         };
         size_of::<Self>() + grams
     }
 
     fn content_bytes(&self) -> usize {
         self.contents.as_ref().map_or(0, |bytes| bytes.len())
+    }
+}
+
+impl Text {
+    /// There is no NUL in it.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        matches!(self, Self::Indexed(_) | Self::InColumns)
     }
 }
 
@@ -100,17 +111,17 @@ impl Cache {
         self.index = self.index.saturating_sub(bytes);
     }
 
-    /// Whether these facts fit in, as far as they are to be kept.
+    /// Whether these facts fit in, as far as they are to be kept, with as many bytes more.
     #[must_use]
-    pub fn has_room_for(&self, facts: &Facts) -> bool {
+    pub fn has_room_for(&self, facts: &Facts, more: usize) -> bool {
         let contents = facts.content_bytes();
         let contents = if contents > self.longest { 0 } else { contents };
-        self.used() + facts.index_bytes() + contents <= self.memory.known
+        self.used() + facts.index_bytes() + contents + more <= self.memory.known
     }
 
     /// Takes a file's facts in, without its contents or at all where there is no room.
     pub fn admit(&mut self, mut facts: Facts) -> Option<Box<Facts>> {
-        if !self.has_room_for(&facts) {
+        if !self.has_room_for(&facts, 0) {
             return None;
         }
         let contents = &mut facts.contents;
@@ -330,7 +341,7 @@ fn index_file(
     let text = text_of(bytes);
     let contents = match text {
         Text::Binary => None,
-        Text::Indexed(_) | Text::Unknown => Some(bytes.into()),
+        Text::Indexed(_) | Text::InColumns | Text::Unknown => Some(bytes.into()),
     };
     let facts = Facts {
         stat,
@@ -397,10 +408,9 @@ fn text_of(bytes: &[u8]) -> Text {
     }
 }
 
-/// Whether its pieces don't say what there is to be found: in UTF-16, with letters that fold to ASCII, or with a NUL, at
-/// which a search may stop.
+/// Whether its pieces don't say what there is to be found: in UTF-16, or with a NUL, at which a search may stop.
 fn must_be_read(bytes: &[u8]) -> bool {
-    has_wide_bom(bytes) || grams::has_folding_letters(bytes) || memchr::memchr(0, bytes).is_some()
+    has_wide_bom(bytes) || memchr::memchr(0, bytes).is_some()
 }
 
 /// The text is UTF-16: a NUL in it says nothing.

@@ -247,7 +247,7 @@ impl<F: Files + ?Sized> Files for std::rc::Rc<F> {
 }
 
 /// Reads a whole file to the start of `buffer`, which grows as needed and is never cut, so that its bytes are zeroed once.
-/// Gives the file's length; none when it is longer than `limit` bytes and was left.
+/// Gives the file's length; none when it is longer than `limit` bytes, of which one more was read.
 ///
 /// # Errors
 /// As [`Files::read`].
@@ -262,10 +262,10 @@ pub fn read_whole(
         if buffer.len() < FIRST_READ {
             buffer.resize(FIRST_READ, 0);
         }
-        let room = buffer.len();
-        have += files.read(path, have as u64, &mut buffer[have..])?;
+        let room = buffer.len().min(limit + 1);
+        have += files.read(path, have as u64, &mut buffer[have..room])?;
         if have < room {
-            return Ok((have <= limit).then_some(have));
+            return Ok(Some(have));
         }
         if have > limit {
             return Ok(None);

@@ -68,6 +68,9 @@ pub const GROWTH_BYTES: usize = 8 << 20;
 /// A NUL in a file's first bytes makes it binary: as many as ripgrep looks at. Bytes.
 pub const BINARY_BYTES: usize = 64 << 10;
 
+/// A file of which only lines are counted is read in pieces of so many bytes.
+pub const PIECE_BYTES: usize = 256 << 10;
+
 /// A step of a job: so many files or bytes, whichever is first. Some 5 ms on a slow machine.
 pub const STEP_FILES: usize = 128;
 pub const STEP_BYTES: usize = 8 << 20;
@@ -111,6 +114,8 @@ pub const KEPT_WALKS: usize = 4;
 /// one of four for every three, so two fifths of the bits are set: a pattern of eight characters, which has eleven pieces,
 /// passes one file in ten thousand that has nothing of it, and one that is made of usual trigrams few that lack it.
 pub const INDEX_BITS_PER_BYTE: f64 = 1.2;
+/// Such an index of a file is one column of many, if it has so many bits at most: 64 of them are a block. Bits.
+pub const MAX_COLUMN_BITS: usize = 1 << 17;
 /// In a longer text most pieces are there many times: its distinct ones are counted first. Bytes.
 pub const COUNTED_TEXT_BYTES: usize = 256 << 10;
 /// Bits for each distinct piece of such a text: as above, two fifths of them are set.

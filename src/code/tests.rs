@@ -2,6 +2,7 @@
 
 use super::files::memory::MemoryFiles;
 use super::files::{Files, Kind};
+use super::limits::PIECE_BYTES;
 use super::service::{Service, Settings, Step, merge};
 use super::walk::Share;
 use proptest::prelude::*;
@@ -15,16 +16,17 @@ fn open(files: &Rc<MemoryFiles>) -> Tree {
     service(Rc::clone(files))
 }
 
+fn settings() -> Settings {
+    Settings {
+        workers: 1,
+        memory_bytes: 64 << 20,
+        watches: true,
+        clock: || 0.0,
+    }
+}
+
 fn service<F: Files + 'static>(files: F) -> Service<F> {
-    Service::new(
-        files,
-        Settings {
-            workers: 1,
-            memory_bytes: 64 << 20,
-            watches: true,
-            clock: || 0.0,
-        },
-    )
+    Service::new(files, settings())
 }
 
 fn share<F: Files + 'static>(
@@ -73,6 +75,44 @@ fn what_did_not_change_is_not_read_again() {
     files.write("src/9.rs", "fn number_7() {}\n");
     assert!(search(&mut tree, args).contains("src/9.rs"));
     assert_eq!(files.reads(), 101, "only what had changed");
+}
+
+/// Lines of a file that is too long to be kept are counted piece by piece, wherever a piece ends.
+#[test]
+fn lines_of_a_long_file_are_counted_in_pieces() {
+    let line = |i: usize| format!("{} needle {i}\n", "filler ".repeat(i % 50));
+    let text: String = (0..8000).map(line).collect();
+    let long = "no end ".repeat(PIECE_BYTES / 3);
+    let files = Rc::new(MemoryFiles::new());
+    files.write("a.txt", text.clone());
+    files.write("no last newline.txt", text.trim_end());
+    files.write("mark.txt", format!("\u{FEFF}needle\n{text}"));
+    files.write(
+        "long line.txt",
+        format!("needle\n{long}needle\nneedle\n{text}"),
+    );
+    files.write(
+        "ends with a piece.txt",
+        "a".repeat(PIECE_BYTES - 1) + "\nneedle",
+    );
+    files.write("short.txt", "needle\n");
+    (0..3).for_each(|_| files.wait());
+    let args = r#"{"pattern": "^.*needle", "mode": "count"}"#;
+    let cold = search(&mut open(&files), args);
+    assert!(
+        cold.contains("a.txt: 8000") && cold.contains("long line.txt: 8003"),
+        "{cold}"
+    );
+    let settings = Settings {
+        memory_bytes: 50 << 20,
+        ..settings()
+    };
+    let mut tree = Service::new(Rc::clone(&files), settings);
+    assert_eq!(search(&mut tree, args), cold);
+    while tree.idle() {}
+    let reads = files.reads();
+    assert_eq!(search(&mut tree, args), cold);
+    assert!(files.reads() > reads, "not all contents are kept");
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! The index of one file, and what a pattern needs of it (R. Cox, "Regular Expression Matching with a Trigram Index", 2012).
 //! A file's pieces of three bytes and of four, ASCII letters in lower case, are a Bloom filter with one hash. Three have to
 //! do for a short pattern; four say more: most files have all trigrams of a word that is put together from usual ones.
-//! The filter's size is that of the text times [`INDEX_BITS_PER_BYTE`], or of a long text the count of distinct pieces times
-//! [`INDEX_BITS_PER_GRAM`].
+//! Some more pieces, which no text has, say that there are letters that fold to ASCII ones.
+//! The filter's size is that of the text times [`INDEX_BITS_PER_BYTE`], for most files rounded to a power of two; or of a
+//! long text the count of distinct pieces times [`INDEX_BITS_PER_GRAM`].
 
-use super::super::limits::{COUNTED_TEXT_BYTES, INDEX_BITS_PER_BYTE, INDEX_BITS_PER_GRAM};
+use super::super::limits::{
+    COUNTED_TEXT_BYTES, INDEX_BITS_PER_BYTE, INDEX_BITS_PER_GRAM, MAX_COLUMN_BITS,
+};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// A file's pieces.
@@ -22,6 +25,9 @@ fn three(last: u32) -> u32 {
 fn four(last: u32) -> u32 {
     last.wrapping_mul(0x85eb_ca6b) >> 8
 }
+
+/// In lower case no text has them; so many that few filters have them all by chance.
+const FOLDING: std::ops::Range<u32> = 0x41_4100..0x41_4110;
 
 fn hashed(piece: u32) -> Gram {
     // 2^32 divided by the golden ratio (Knuth's multiplicative hash)
@@ -57,9 +63,11 @@ impl Distinct {
 
     /// Takes a part in; the next has to begin with its last [`Distinct::OVERLAP`] bytes.
     pub fn add(&mut self, part: &[u8]) {
-        each_piece(part, |piece| {
-            self.0[piece as usize / 64] |= 1 << (piece % 64);
-        });
+        let mut add = |piece: u32| self.0[piece as usize / 64] |= 1 << (piece % 64);
+        each_piece(part, &mut add);
+        if has_folding_letters(part) {
+            FOLDING.for_each(add);
+        }
     }
 
     #[must_use]
@@ -86,9 +94,18 @@ impl Grams {
             distinct.add(text);
             return distinct.grams();
         }
-        let words = (text.len() as f64 * INDEX_BITS_PER_BYTE / 64.0) as usize + 1;
+        let wanted = (text.len() as f64 * INDEX_BITS_PER_BYTE) as usize;
+        let rounded = rounded(wanted).max(64);
+        let words = if rounded <= MAX_COLUMN_BITS {
+            rounded / 64
+        } else {
+            wanted / 64 + 1
+        };
         let mut bits = vec![0; words].into_boxed_slice();
         each_piece(text, |piece| set(&mut bits, hashed(piece)));
+        if has_folding_letters(text) {
+            FOLDING.for_each(|piece| set(&mut bits, hashed(piece)));
+        }
         Self(bits)
     }
 
@@ -100,6 +117,22 @@ impl Grams {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.0.len() * 8
+    }
+
+    /// The filter itself.
+    #[must_use]
+    pub fn words(&self) -> &[u64] {
+        &self.0
+    }
+}
+
+/// The power of two that is nearest, by their ratio.
+fn rounded(bits: usize) -> usize {
+    let above = bits.next_power_of_two();
+    if bits * bits * 2 < above * above {
+        above / 2
+    } else {
+        above
     }
 }
 
@@ -114,8 +147,7 @@ fn place(words: usize, gram: Gram) -> (usize, u64) {
 }
 
 /// Whether the text has letters that match ASCII ones when case is ignored: the Kelvin sign and the long s.
-#[must_use]
-pub fn has_folding_letters(text: &[u8]) -> bool {
+fn has_folding_letters(text: &[u8]) -> bool {
     memchr::memmem::find(text, "\u{212A}".as_bytes()).is_some()
         || memchr::memmem::find(text, "\u{17F}".as_bytes()).is_some()
 }
@@ -155,6 +187,8 @@ impl Need {
 struct Reader {
     run: Vec<u8>,
     needs: Vec<Need>,
+    /// Letters that fold to ASCII ones do as well.
+    folds: bool,
 }
 
 impl Reader {
@@ -166,7 +200,10 @@ impl Reader {
                 self.run.extend(folded);
             }
             HirKind::Class(class) => match only_letter(class) {
-                Some(letter) => self.run.push(letter),
+                Some((letter, folds)) => {
+                    self.run.push(letter);
+                    self.folds |= folds;
+                }
                 None => self.cut(),
             },
             HirKind::Capture(capture) => self.read(&capture.sub),
@@ -210,14 +247,17 @@ impl Reader {
         self.cut();
         if self.needs.is_empty() {
             Need::Nothing
+        } else if self.folds {
+            let folding = FOLDING.map(|piece| Need::Gram(hashed(piece)));
+            Need::Any(vec![Need::All(self.needs), Need::All(folding.collect())])
         } else {
             Need::All(self.needs)
         }
     }
 }
 
-/// The ASCII letter that all of a class fold to. Texts with other letters that do are not indexed.
-fn only_letter(class: &Class) -> Option<u8> {
+/// The ASCII letter that all of a class fold to, and whether there are others than ASCII letters among them.
+fn only_letter(class: &Class) -> Option<(u8, bool)> {
     let fold = |letter: u32| match letter {
         0x212A => Some(b'k'),
         0x17F => Some(b's'),
@@ -236,8 +276,9 @@ fn only_letter(class: &Class) -> Option<u8> {
     };
     let (first, _) = letters.first().copied()?;
     let letter = fold(first)?;
+    let folds = letters.iter().any(|&(letter, _)| letter >= 0x80);
     letters.retain(|&(start, end)| start != end || fold(start) != Some(letter));
-    letters.is_empty().then_some(letter)
+    letters.is_empty().then_some((letter, folds))
 }
 
 #[cfg(test)]
@@ -279,7 +320,7 @@ mod tests {
         /// Whatever matches passes.
         #[test]
         fn nothing_that_matches_is_ruled_out(
-            text in "[a-dA-D kK\n]{0,60}",
+            text in "[a-dA-D kK\u{212A}\n]{0,60}",
             pattern in "([a-dk]{1,4}|\\(ab\\|cd\\)|[ab]\\+|c\\?|\\\\b|\\.){1,5}",
             fold in any::<bool>(),
         ) {

@@ -155,7 +155,8 @@ fn shown(line: &[u8], at: usize) -> String {
 
 /// Control characters would move a terminal's cursor or end the line early.
 fn clean(text: &str) -> String {
-    if !text.chars().any(|c| c.is_control() && c != '\t') {
+    let is_clean = |byte: u8| byte == b'\t' || (b' '..0x7F).contains(&byte);
+    if text.bytes().all(is_clean) || !text.chars().any(|c| c.is_control() && c != '\t') {
         return text.to_owned();
     }
     text.chars()
@@ -173,11 +174,17 @@ fn clean(text: &str) -> String {
 pub struct Stream<'a, F: ?Sized> {
     pub files: &'a F,
     pub path: &'a [u8],
+    /// What was read before of its first bytes.
+    pub head: &'a [u8],
+    /// How many those were, and what was read since.
     pub offset: u64,
 }
 
 impl<F: Files + ?Sized> io::Read for Stream<'_, F> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if !self.head.is_empty() {
+            return self.head.read(into);
+        }
         let count = self
             .files
             .read(self.path, self.offset, into)

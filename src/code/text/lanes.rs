@@ -12,8 +12,8 @@ pub const LANES: usize = 16;
 mod vector {
     use super::LANES;
     use std::arch::wasm32::{
-        u8x16_eq, u8x16_shr, u8x16_splat, u8x16_swizzle, v128, v128_and, v128_any_true, v128_load,
-        v128_or, v128_store,
+        u8x16_bitmask, u8x16_eq, u8x16_shr, u8x16_splat, u8x16_swizzle, v128, v128_and,
+        v128_any_true, v128_load, v128_or, v128_store,
     };
 
     #[derive(Clone, Copy)]
@@ -68,6 +68,12 @@ mod vector {
         #[inline]
         pub fn any(self) -> bool {
             v128_any_true(self.0)
+        }
+
+        /// The upper bit of each byte, the first one's lowest.
+        #[inline]
+        pub fn upper_bits(self) -> u16 {
+            u8x16_bitmask(self.0)
         }
 
         #[inline]
@@ -130,6 +136,12 @@ mod plain {
         /// Whether any byte is not 0.
         pub fn any(self) -> bool {
             self.0 != [0; LANES]
+        }
+
+        /// The upper bit of each byte, the first one's lowest.
+        pub fn upper_bits(self) -> u16 {
+            let bits = self.0.iter().rev();
+            bits.fold(0, |bits, byte| bits << 1 | u16::from(byte >> 7))
         }
 
         pub fn bytes(self) -> [u8; LANES] {

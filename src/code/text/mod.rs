@@ -5,7 +5,8 @@
 //! | [`query`] | the arguments |
 //! | [`pattern`] | the pattern, compiled; what to write instead of one that is none |
 //! | [`prefilter`] | what rules a text out before |
-//! | [`lanes`] | vector instructions for it |
+//! | [`streams`] | the same for a pattern without a text to look for |
+//! | [`lanes`] | vector instructions for both |
 //! | [`file`] | one file's matches |
 //! | [`search`] | the job: walk, read, match |
 //! | [`rank`] | the order of an answer |
@@ -19,3 +20,4 @@ pub mod query;
 pub mod rank;
 pub mod report;
 pub mod search;
+mod streams;

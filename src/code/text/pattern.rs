@@ -5,6 +5,7 @@ use super::super::cache::grams::Need;
 use super::super::limits::{DFA_BYTES, PATTERN_BYTES};
 use super::prefilter::Prefilter;
 use super::query::Query;
+use super::streams::Finder;
 use grep_matcher::{ByteSet, LineMatchKind, LineTerminator, Match, Matcher, NoCaptures, NoError};
 use regex_automata::Input;
 use regex_automata::meta::Regex;
@@ -25,6 +26,8 @@ pub struct Pattern {
     pub need: Need,
     /// What a line must have; only where lines are searched one by one.
     prefilter: Option<Prefilter>,
+    /// The same where there is no such text.
+    finder: Option<Finder>,
 }
 
 impl Matcher for Pattern {
@@ -54,9 +57,14 @@ impl Matcher for Pattern {
     }
 
     fn find_candidate_line(&self, text: &[u8]) -> Result<Option<LineMatchKind>, NoError> {
-        match &self.prefilter {
-            Some(prefilter) => Ok(prefilter.find(text).map(LineMatchKind::Candidate)),
-            None => Ok(self.shortest_match(text)?.map(LineMatchKind::Confirmed)),
+        if let Some(prefilter) = &self.prefilter {
+            return Ok(prefilter.find(text).map(LineMatchKind::Candidate));
+        }
+        match &self.finder {
+            Some(finder) if finder.is_of_use() => {
+                Ok(finder.find(text).map(LineMatchKind::Candidate))
+            }
+            _ => Ok(self.shortest_match(text)?.map(LineMatchKind::Confirmed)),
         }
     }
 }
@@ -86,21 +94,21 @@ impl Pattern {
         if !may_have_line_end(&hir) {
             unmatched.add(LINE_END);
         }
-        let regex = build(&hir, query.word)?;
-        let prefilter = (!query.multiline)
-            .then(|| {
-                Prefilter::new(
-                    &hir,
-                    regex.is_accelerated() && !has_word_boundary(&hir, query),
-                )
-            })
-            .flatten();
+        let find = |engine_is_fast| Prefilter::new(&hir, engine_is_fast);
+        let own = (!query.multiline).then(|| find(true)).flatten();
+        // what it looks for the engine need not prepare to look for
+        let regex = build(&hir, query.word, own.is_none())?;
+        let is_fast = regex.is_accelerated() && !has_word_boundary(&hir, query);
+        let prefilter = own.or_else(|| find(is_fast).filter(|_| !query.multiline));
+        let is_slow = by_line && prefilter.is_none() && !regex.is_accelerated();
+        let finder = is_slow.then(|| Finder::new(&hir)).flatten();
         Ok(Self {
             regex,
             line_end: by_line.then(|| LineTerminator::byte(LINE_END)),
             unmatched,
             need,
             prefilter,
+            finder,
         })
     }
 }
@@ -108,11 +116,17 @@ impl Pattern {
 const LINE_END: u8 = b'\n';
 
 impl Pattern {
+    /// Whether no match spans lines.
+    #[must_use]
+    pub fn goes_by_line(&self) -> bool {
+        self.line_end.is_some()
+    }
+
     /// The matching lines of a text in UTF-8 without a NUL, as `grep-searcher` counts them when nothing else is wanted of
     /// them; none where it does not go line by line. A line costs half as much so.
     #[must_use]
     pub fn count_lines(&self, text: &[u8]) -> Option<u64> {
-        if self.line_end.is_none() || text.starts_with(BYTE_ORDER_MARK) {
+        if !self.goes_by_line() || text.starts_with(BYTE_ORDER_MARK) {
             return None;
         }
         let mut count = 0;
@@ -145,8 +159,9 @@ impl Pattern {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-fn build(hir: &Hir, word: bool) -> Result<Regex, String> {
+fn build(hir: &Hir, word: bool, has_prefilter: bool) -> Result<Regex, String> {
     let config = Regex::config()
+        .auto_prefilter(has_prefilter)
         .utf8_empty(false)
         .nfa_size_limit(Some(PATTERN_BYTES))
         .hybrid_cache_capacity(DFA_BYTES)
@@ -189,11 +204,13 @@ fn without_line_end(hir: Hir) -> Option<Hir> {
             Hir::literal(text)
         }
         HirKind::Class(Class::Unicode(mut class)) => {
-            let is_empty = class.ranges().is_empty();
             let end = char::from(LINE_END);
-            class.difference(&ClassUnicode::new([ClassUnicodeRange::new(end, end)]));
-            if class.ranges().is_empty() && !is_empty {
-                return None;
+            let mut ranges = class.iter();
+            if ranges.any(|range| (range.start()..=range.end()).contains(&end)) {
+                class.difference(&ClassUnicode::new([ClassUnicodeRange::new(end, end)]));
+                if class.ranges().is_empty() {
+                    return None;
+                }
             }
             Hir::class(Class::Unicode(class))
         }

@@ -18,17 +18,21 @@ pub fn in_walk_order(a: &FileResult, b: &FileResult) -> Ordering {
 }
 
 /// Puts the most useful first.
-pub fn rank(files: &mut [FileResult], mode: Mode) {
+pub fn rank(files: &mut Vec<FileResult>, mode: Mode) {
+    let role_of = |file: &FileResult| match mode {
+        Mode::Count => Role::Source,
+        Mode::Lines | Mode::Files => role(&file.path),
+    };
+    let mut ranked: Vec<_> = files.drain(..).map(|file| (role_of(&file), file)).collect();
     // the walk's order tells any two apart, so an unstable sort, which is less code, does
-    files.sort_unstable_by(|a, b| {
+    ranked.sort_unstable_by(|(role_a, a), (role_b, b)| {
         let first = match mode {
             Mode::Count => b.count.cmp(&a.count),
-            Mode::Lines | Mode::Files => {
-                (!a.defines, role(&a.path)).cmp(&(!b.defines, role(&b.path)))
-            }
+            Mode::Lines | Mode::Files => (!a.defines, role_a).cmp(&(!b.defines, role_b)),
         };
         first.then_with(|| in_walk_order(a, b))
     });
+    files.extend(ranked.into_iter().map(|(_, file)| file));
 }
 
 /// What a file is for.
@@ -80,7 +84,7 @@ fn role(path: &[u8]) -> Role {
     } else if name.starts_with(b"test_")
         || TEST_MARKS
             .iter()
-            .any(|mark| memchr::memmem::find(name, mark).is_some())
+            .any(|mark| name.windows(mark.len()).any(|part| part == *mark))
         || folders.iter().any(|folder| TEST_FOLDERS.contains(folder))
     {
         Role::Test

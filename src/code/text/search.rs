@@ -1,9 +1,10 @@
 //! The search itself, in steps.
 
+use super::super::cache::columns::{Candidates, Slot};
 use super::super::cache::grams::Need;
-use super::super::cache::{Facts, Text, has_wide_bom, is_binary};
+use super::super::cache::{Text, has_wide_bom, is_binary};
 use super::super::files::{FileError, Files, Kind, read_whole};
-use super::super::limits::{LINES_OF_A_FILE, STEP_BYTES, STEP_FILES};
+use super::super::limits::{LINES_OF_A_FILE, PIECE_BYTES, STEP_BYTES, STEP_FILES};
 use super::super::service::{Job, Step, World};
 use super::super::walk::globs::Globs;
 use super::super::walk::path::resolve;
@@ -23,6 +24,8 @@ pub struct Search {
     pattern: Pattern,
     searcher: Searcher,
     walk: Walk,
+    /// What is known to rule files out.
+    index: Index,
     part: Part,
     /// Lines found so far, or files.
     shown: usize,
@@ -50,11 +53,17 @@ impl Search {
             .after_context(context(&query))
             .build();
         let walk = Walk::new(&mut world.tree, &world.files, &place, globs, share);
+        let index = Index {
+            candidates: world.tree.columns.candidates(&pattern.need),
+            need: pattern.need.clone(),
+            counts: query.mode == Mode::Count && pattern.goes_by_line(),
+        };
         Ok(Self {
             query,
             pattern,
             searcher,
             walk,
+            index,
             part: Part::default(),
             shown: 0,
             whole,
@@ -66,14 +75,20 @@ impl Search {
         self.part.searched += 1;
         let node = world.tree.node(at.folder, at.place);
         node.wanted = true;
-        let need = &self.pattern.need;
-        let is_spared = spares_reading(node, need);
-        if is_spared && !world.tree.is_checked(at.folder, at.place) {
-            let wanted = |_: &Tree, node: &Node| spares_reading(node, need);
+        let index = &self.index;
+        let is_of_use = index.is_of_use(node);
+        if is_of_use && !world.tree.is_checked(at.folder, at.place) {
+            let wanted = |_: &Tree, node: &Node| index.is_of_use(node);
             self.walk.check(&mut world.tree, &world.files, at, wanted);
         }
         let node = world.tree.node(at.folder, at.place);
-        let Some(facts) = node.facts.take_if(|_| is_spared) else {
+        let may_match = index.may_match(node);
+        if may_match && is_of_use && node.is_indexed() && !node.has_contents() {
+            let path = world.tree.path_of(at.folder, at.place);
+            let count = self.count_in_pieces(world, &path);
+            return count.unwrap_or_else(|| self.read(world, &path));
+        }
+        let Some(facts) = node.facts.take_if(|_| is_of_use) else {
             // what is read now is true whatever was known
             let path = world.tree.path_of(at.folder, at.place);
             return self.read(world, &path);
@@ -81,7 +96,7 @@ impl Search {
         let mut bytes = 0;
         if let Text::Binary = facts.text {
             self.part.skipped.binary += 1;
-        } else if let Some(contents) = facts.contents.as_ref().filter(|_| may_match(&facts, need)) {
+        } else if let Some(contents) = facts.contents.as_ref().filter(|_| may_match) {
             let path = world.tree.path_of(at.folder, at.place);
             self.search(&path, contents, &facts.text);
             bytes = contents.len();
@@ -100,7 +115,7 @@ impl Search {
                 length
             }
             Ok(None) => {
-                self.stream(world, path);
+                self.stream(&world.files, path, &buffer[..=limit]);
                 STEP_BYTES
             }
             Err(FileError::Missing | FileError::Kind) => {
@@ -118,9 +133,43 @@ impl Search {
         bytes
     }
 
+    /// Counts the lines of a file that is known to have no NUL, in pieces that stay in the processor's caches. How many bytes
+    /// those were; none when it has to be read as others are.
+    fn count_in_pieces<F: Files>(&mut self, world: &mut World<F>, path: &[u8]) -> Option<usize> {
+        let World { files, buffer, .. } = world;
+        if buffer.len() < PIECE_BYTES {
+            buffer.resize(PIECE_BYTES, 0);
+        }
+        let buffer = &mut buffer[..PIECE_BYTES];
+        let (mut count, mut offset, mut have) = (0, 0, 0);
+        loop {
+            let read = files.read(path, offset as u64, &mut buffer[have..]).ok()?;
+            offset += read;
+            have += read;
+            let is_last = have < PIECE_BYTES;
+            let end = if is_last {
+                have
+            } else {
+                memchr::memrchr(b'\n', buffer)? + 1
+            };
+            count += self.pattern.count_lines(&buffer[..end])?;
+            if is_last {
+                break;
+            }
+            buffer.copy_within(end.., 0);
+            have = PIECE_BYTES - end;
+        }
+        let matches = Matches {
+            count,
+            ..Matches::default()
+        };
+        self.take(path, matches);
+        Some(offset)
+    }
+
     fn search(&mut self, path: &[u8], bytes: &[u8], text: &Text) {
         // what is indexed has no NUL
-        let detection = if let Text::Indexed(_) = text {
+        let detection = if text.is_indexed() {
             BinaryDetection::none()
         } else if !has_wide_bom(bytes) && is_binary(bytes) {
             self.part.skipped.binary += 1;
@@ -129,7 +178,7 @@ impl Search {
             BinaryDetection::quit(0)
         };
         if self.query.mode == Mode::Count
-            && let Text::Indexed(_) = text
+            && text.is_indexed()
             && let Some(count) = self.pattern.count_lines(bytes)
         {
             let matches = Matches {
@@ -148,12 +197,13 @@ impl Search {
     }
 
     /// A file that is too long for memory: line by line, or not at all where a match may span lines.
-    fn stream<F: Files>(&mut self, world: &mut World<F>, path: &[u8]) {
+    fn stream<F: Files>(&mut self, files: &F, path: &[u8], head: &[u8]) {
         self.searcher.set_binary_detection(BinaryDetection::quit(0));
         let mut stream = Stream {
-            files: &world.files,
+            files,
             path,
-            offset: 0,
+            head,
+            offset: head.len() as u64,
         };
         let mut collector = Collector::new(&self.pattern, self.wanted());
         let done = self
@@ -222,17 +272,38 @@ impl Search {
     }
 }
 
-/// Whether what is known of a file spares its reading, if it holds.
-fn spares_reading(node: &Node, need: &Need) -> bool {
-    let facts = node.facts.as_ref();
-    facts.is_some_and(|facts| facts.contents.is_some() || !may_match(facts, need))
+/// Says of files that a pattern can't match in them.
+struct Index {
+    need: Need,
+    candidates: Candidates,
+    /// Lines are counted: it is of use that a file is known to have no NUL.
+    counts: bool,
 }
 
-fn may_match(facts: &Facts, need: &Need) -> bool {
-    match &facts.text {
-        Text::Binary => false,
-        Text::Indexed(grams) => need.is_met(grams),
-        Text::Unknown => true,
+impl Index {
+    /// Whether what is known of a file is of use, if it holds.
+    fn is_of_use(&self, node: &Node) -> bool {
+        self.spares_reading(node) || (self.counts && node.is_indexed())
+    }
+
+    /// Whether what is known of a file spares its reading, if it holds.
+    fn spares_reading(&self, node: &Node) -> bool {
+        !self.may_match(node) || node.has_contents()
+    }
+
+    /// Whether it may, if what is known of it holds.
+    fn may_match(&self, node: &Node) -> bool {
+        if node.slot == Slot::BINARY {
+            return false;
+        }
+        if node.slot.is_column() {
+            return self.candidates.has(node.slot);
+        }
+        match node.facts.as_deref().map(|facts| &facts.text) {
+            Some(Text::Indexed(grams)) => self.need.is_met(grams),
+            Some(Text::Binary) => false,
+            Some(Text::InColumns | Text::Unknown) | None => true,
+        }
     }
 }
 
@@ -249,11 +320,11 @@ impl<F: Files> Job<F> for Search {
         let mut bytes = 0;
         let mut ended = false;
         for _ in 0..STEP_FILES {
-            let (need, part) = (&self.pattern.need, &mut self.part);
-            self.walk.pass(&world.tree, |facts| {
-                let is_passed = !may_match(facts, need);
+            let (index, part) = (&self.index, &mut self.part);
+            self.walk.pass(&world.tree, |node| {
+                let is_passed = !index.may_match(node);
                 part.searched += u64::from(is_passed);
-                part.skipped.binary += u64::from(is_passed && matches!(facts.text, Text::Binary));
+                part.skipped.binary += u64::from(is_passed && node.slot == Slot::BINARY);
                 is_passed
             });
             let Some(found) = self.walk.next(&mut world.tree, &world.files) else {

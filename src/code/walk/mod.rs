@@ -12,7 +12,6 @@ pub mod path;
 pub mod rules;
 pub mod tree;
 
-use super::cache::Facts;
 use super::files::{Files, Kind, join};
 use super::limits::{CHECKED_AT_ONCE, SHARED_DEPTH};
 use globs::Globs;
@@ -287,7 +286,7 @@ impl Walk {
 
     /// Goes on over files that a remembered walk came to and of which what is known is true and `is_passed`, so far as they
     /// follow each other. This is most of the time of a search that finds little: there is nothing else to do for a file.
-    pub fn pass(&mut self, tree: &Tree, is_passed: impl FnMut(&Facts) -> bool) {
+    pub fn pass(&mut self, tree: &Tree, is_passed: impl FnMut(&Node) -> bool) {
         if let Some((kept, at)) = &mut self.kept {
             *at += tree.count_told(kept.files.get(*at..).unwrap_or_default(), is_passed);
         }

@@ -6,7 +6,8 @@
 pub mod kept;
 mod told;
 
-use super::super::cache::{Cache, Facts};
+use super::super::cache::columns::{Columns, Slot};
+use super::super::cache::{Cache, Facts, Text};
 use super::super::files::{
     Entry, FileError, Files, Kind, Stat, Surroundings, Watch, join, read_whole,
 };
@@ -38,6 +39,8 @@ pub struct Node {
     pub wanted: bool,
     below: FolderId,
     pub facts: Option<Box<Facts>>,
+    /// What its index is, if something is known of it.
+    pub slot: Slot,
     /// The walk in which its stat was what is known of it.
     checked: u32,
     /// The epoch in which it was, and since which it would be told if it had changed.
@@ -53,9 +56,23 @@ impl Node {
             wanted: false,
             below: NONE,
             facts: None,
+            slot: Slot::NONE,
             checked: 0,
             told: 0,
         }
+    }
+
+    /// Its index is known, and that it has no NUL.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        let facts = self.facts.as_ref();
+        self.slot.is_column() || facts.is_some_and(|facts| facts.text.is_indexed())
+    }
+
+    #[must_use]
+    pub fn has_contents(&self) -> bool {
+        let facts = self.facts.as_ref();
+        facts.is_some_and(|facts| facts.contents.is_some())
     }
 
     fn bytes(&self) -> usize {
@@ -89,6 +106,7 @@ pub struct Folder {
 pub struct Tree {
     folders: Vec<Folder>,
     pub cache: Cache,
+    pub columns: Columns,
     /// Walks so far.
     walks: u32,
     outer: Option<(Surroundings, Rc<Rules>)>,
@@ -107,6 +125,7 @@ impl Tree {
         Self {
             folders: vec![Folder::default()],
             cache,
+            columns: Columns::default(),
             walks: 0,
             outer: None,
             buffer: Vec::new(),
@@ -248,14 +267,13 @@ impl Tree {
         let Some(mut facts) = self.node(id, place).facts.take() else {
             return false;
         };
-        let Some(stat) = stat.ok().filter(|stat| *stat == facts.stat) else {
+        let stat = stat.ok().filter(|stat| *stat == facts.stat);
+        let Some(stat) = stat.filter(|_| facts.is_proof || is_told) else {
             self.cache.drop_facts(&facts);
+            let slot = std::mem::replace(&mut self.node(id, place).slot, Slot::NONE);
+            self.columns.remove(slot);
             return false;
         };
-        if !facts.is_proof && !is_told {
-            self.cache.drop_facts(&facts);
-            return false;
-        }
         // if it had been written again before, that would have been told; later, its stat would not be that old
         facts.is_proof |= is_settled(&stat, self.heard());
         self.node(id, place).facts = Some(facts);
@@ -332,10 +350,28 @@ impl Tree {
     }
 
     /// Keeps facts about a file, as far as there is room for them.
-    pub fn learn(&mut self, folder: FolderId, place: usize, facts: Facts) {
-        self.make_room(|cache| !cache.has_room_for(&facts));
+    pub fn learn(&mut self, folder: FolderId, place: usize, mut facts: Facts) {
+        let growth = match &facts.text {
+            Text::Indexed(grams) => self.columns.growth(grams),
+            Text::Binary | Text::InColumns | Text::Unknown => 0,
+        };
+        self.make_room(|cache| !cache.has_room_for(&facts, growth));
+        if !self.cache.has_room_for(&facts, growth) {
+            return;
+        }
+        let slot = match &facts.text {
+            Text::Binary => Slot::BINARY,
+            Text::Indexed(grams) => self.columns.insert(grams).unwrap_or(Slot::NONE),
+            Text::InColumns | Text::Unknown => Slot::NONE,
+        };
+        if slot.is_column() {
+            facts.text = Text::InColumns;
+            self.cache.add(growth);
+        }
         let stat = facts.stat;
-        self.node(folder, place).facts = self.cache.admit(facts);
+        let facts = self.cache.admit(facts);
+        let node = self.node(folder, place);
+        (node.slot, node.facts) = (slot, facts);
         self.trust(folder, place, &stat);
     }
 
@@ -363,6 +399,7 @@ impl Tree {
         if let Some(facts) = node.facts {
             self.cache.drop_facts(&facts);
         }
+        self.columns.remove(node.slot);
         if node.below != NONE {
             self.drop_watch(node.below);
             let folder = std::mem::take(&mut self.folders[node.below as usize]);

@@ -1,13 +1,12 @@
 //! The files that a walk came to, for the next one over the same. They hold as long as no name and no ignore file changes,
 //! which has to be told of every folder of the walk.
 
-use super::super::super::cache::Facts;
 use super::super::super::files::Files;
 use super::super::super::limits::KEPT_WALKS;
 use super::super::globs::Globs;
 use super::super::path::Place;
 use super::super::{Found, Share};
-use super::{FolderId, Tree};
+use super::{FolderId, Node, Tree};
 use std::rc::Rc;
 
 /// What a walk is over.
@@ -73,14 +72,14 @@ impl Tree {
         Some(kept)
     }
 
-    /// So many of these files, which a walk came to that still holds, are known, and `is_passed`.
+    /// So many of these files, which a walk came to that still holds, are as they are known, and `is_passed`.
     #[must_use]
-    pub fn count_told(&self, files: &[Found], mut is_passed: impl FnMut(&Facts) -> bool) -> usize {
+    pub fn count_told(&self, files: &[Found], mut is_passed: impl FnMut(&Node) -> bool) -> usize {
         let stop = files.iter().position(|found| {
             let node = &self.folder(found.folder).nodes[found.place];
             // that its folder is watched the walk made sure
             let is_told = node.told == self.epoch();
-            !is_told || !node.facts.as_deref().is_some_and(&mut is_passed)
+            !is_told || !is_passed(node)
         });
         stop.unwrap_or(files.len())
     }

@@ -1,0 +1,237 @@
+//! The indexes of many files side by side: whether they have a piece is one row for 64 of them, so that a query looks at
+//! some rows and not at each file's index in turn, which is elsewhere in memory. Files whose indexes are of one size
+//! are together (B. Goodwin et al., "`BitFunnel`: Revisiting Signatures for Search", 2017).
+
+use super::super::limits::MAX_COLUMN_BITS;
+use super::grams::{Grams, Need};
+
+/// Files of a block: a bit of a row for each.
+const BLOCK: u32 = u64::BITS;
+const PLACE_BITS: u32 = 26;
+
+/// Where a file's index is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(u32);
+
+impl Slot {
+    /// Not in columns.
+    pub const NONE: Self = Self(u32::MAX);
+    /// The file is a binary one: it needs no index.
+    pub const BINARY: Self = Self(u32::MAX - 1);
+
+    fn new(size: usize, place: u32) -> Self {
+        Self((size as u32) << PLACE_BITS | place)
+    }
+
+    #[must_use]
+    pub fn is_column(self) -> bool {
+        self != Self::NONE && self != Self::BINARY
+    }
+
+    /// The binary logarithm of its bits, and its place among those of that size.
+    fn parts(self) -> (usize, u32) {
+        let size = self.0 >> PLACE_BITS;
+        (size as usize, self.0 & ((1 << PLACE_BITS) - 1))
+    }
+}
+
+/// Indexes of one size.
+#[derive(Default)]
+struct Shard {
+    /// Each with a word for each bit of an index.
+    blocks: Vec<Box<[u64]>>,
+    /// Places that were used.
+    used: u32,
+    /// Of these, those that are free again.
+    free: Vec<u32>,
+}
+
+/// The indexes, by the binary logarithm of their bits.
+#[derive(Default)]
+pub struct Columns {
+    shards: Vec<Shard>,
+}
+
+impl Columns {
+    /// Whether an index can be in columns, and by which size.
+    fn size_of(grams: &Grams) -> Option<usize> {
+        let bits = grams.words().len() * u64::BITS as usize;
+        (bits.is_power_of_two() && bits <= MAX_COLUMN_BITS).then(|| bits.ilog2() as usize)
+    }
+
+    /// Bytes that taking it in takes.
+    #[must_use]
+    pub fn growth(&self, grams: &Grams) -> usize {
+        let Some(size) = Self::size_of(grams) else {
+            return 0;
+        };
+        let is_full = self.shards.get(size).is_none_or(|shard| {
+            shard.free.is_empty() && shard.used == shard.blocks.len() as u32 * BLOCK
+        });
+        if is_full { size_of::<u64>() << size } else { 0 }
+    }
+
+    /// Takes an index in; none when it has another size.
+    pub fn insert(&mut self, grams: &Grams) -> Option<Slot> {
+        let size = Self::size_of(grams)?;
+        if self.shards.len() <= size {
+            self.shards.resize_with(size + 1, Shard::default);
+        }
+        let shard = &mut self.shards[size];
+        let place = shard.free.pop().unwrap_or_else(|| {
+            shard.used += 1;
+            shard.used - 1
+        });
+        if place >> PLACE_BITS != 0 {
+            return None;
+        }
+        if place == shard.blocks.len() as u32 * BLOCK {
+            shard.blocks.push(vec![0; 1 << size].into_boxed_slice());
+        }
+        let block = &mut shard.blocks[(place / BLOCK) as usize];
+        let bit = 1 << (place % BLOCK);
+        for (i, word) in grams.words().iter().enumerate() {
+            let mut left = *word;
+            while left != 0 {
+                block[i * 64 + left.trailing_zeros() as usize] |= bit;
+                left &= left - 1;
+            }
+        }
+        Some(Slot::new(size, place))
+    }
+
+    /// The file has gone, or changed.
+    pub fn remove(&mut self, slot: Slot) {
+        if !slot.is_column() {
+            return;
+        }
+        let (size, place) = slot.parts();
+        let shard = &mut self.shards[size];
+        let bit = 1 << (place % BLOCK);
+        for row in &mut shard.blocks[(place / BLOCK) as usize] {
+            *row &= !bit;
+        }
+        shard.free.push(place);
+    }
+
+    /// The files with all that a pattern needs.
+    #[must_use]
+    pub fn candidates(&self, need: &Need) -> Candidates {
+        if *need == Need::Nothing {
+            return Candidates::All;
+        }
+        let shards = self.shards.iter().enumerate().map(|(size, shard)| {
+            let blocks = shard.blocks.iter();
+            blocks.map(|block| files_with(need, block, size)).collect()
+        });
+        Candidates::Some(shards.collect())
+    }
+}
+
+/// Those of a block's files that have what is needed.
+fn files_with(need: &Need, block: &[u64], size: usize) -> u64 {
+    match need {
+        Need::Nothing => u64::MAX,
+        Need::Gram(gram) => block[(*gram >> (u32::BITS - size as u32)) as usize],
+        Need::All(needs) => {
+            let mut files = u64::MAX;
+            for need in needs {
+                files &= files_with(need, block, size);
+                if files == 0 {
+                    break;
+                }
+            }
+            files
+        }
+        Need::Any(needs) => {
+            let files = needs.iter().map(|need| files_with(need, block, size));
+            files.fold(0, |any, files| any | files)
+        }
+    }
+}
+
+/// Files that a pattern may match in, as far as they are in columns. Good until another file is taken in.
+pub enum Candidates {
+    All,
+    Some(Vec<Vec<u64>>),
+}
+
+impl Candidates {
+    /// Whether the file with this index is one.
+    #[must_use]
+    pub fn has(&self, slot: Slot) -> bool {
+        let Self::Some(shards) = self else {
+            return true;
+        };
+        let (size, place) = slot.parts();
+        shards[size][(place / BLOCK) as usize] >> (place % BLOCK) & 1 != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regex_syntax::ParserBuilder;
+
+    fn need(pattern: &str) -> Need {
+        Need::of(
+            &ParserBuilder::new()
+                .build()
+                .parse(pattern)
+                .expect("a pattern"),
+        )
+    }
+
+    /// Each file is told as its own index tells it, also after others went and came.
+    #[test]
+    fn columns_say_what_the_indexes_say() {
+        let text = |i: usize| {
+            let words = (0..i % 40 * (i % 7 + 1)).map(|j| format!("word_{}_{} ", i, j * i));
+            words.collect::<String>() + ["needle", "haystack", "haystack"][i % 3]
+        };
+        let mut columns = Columns::default();
+        let mut files: Vec<(Grams, Slot)> = Vec::new();
+        let mut bytes = 0;
+        for i in 0..500 {
+            let grams = Grams::of(text(i).as_bytes());
+            bytes += columns.growth(&grams);
+            let slot = columns.insert(&grams).expect("short texts are in columns");
+            files.push((grams, slot));
+        }
+        let before = bytes;
+        for i in (0..500).step_by(2) {
+            columns.remove(files[i].1);
+        }
+        for i in (0..500).step_by(2) {
+            // of another text: another size, mostly
+            let grams = Grams::of(text(500 - i).as_bytes());
+            bytes += columns.growth(&grams);
+            let slot = columns.insert(&grams).expect("a slot");
+            files[i] = (grams, slot);
+        }
+        assert!(bytes < before * 2, "places are used again");
+        let used: usize = columns
+            .shards
+            .iter()
+            .flat_map(|shard| &shard.blocks)
+            .map(|block| block.len() * 8)
+            .sum();
+        assert_eq!(used, bytes);
+        for pattern in [
+            "needle",
+            "haystack",
+            "word_(7_49|12_0)",
+            "needle|hay.?stack",
+            "nowhere",
+            "x?",
+        ] {
+            let need = need(pattern);
+            let candidates = columns.candidates(&need);
+            for (grams, slot) in &files {
+                assert_eq!(candidates.has(*slot), need.is_met(grams), "{pattern}");
+            }
+        }
+        let long = Grams::of(&vec![b'a'; 2 * MAX_COLUMN_BITS]);
+        assert_eq!((columns.growth(&long), columns.insert(&long)), (0, None));
+    }
+}
