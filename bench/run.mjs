@@ -86,13 +86,8 @@ function measureLoad({ quick, rivals }) {
   const rows = [
     ["OpenCode's own runtime, missions were started before", "used", others],
     ["Node, the same", "used in Node"],
-  ].map(([figure, name, others]) => ({
-    figure,
-    ours: shown(figures[name]),
-    others,
-    target: "≤ 15 ms",
-    met: figures[name].readyMs <= 15,
-  }));
+  ].map(([figure, name, others]) => ({ figure, ours: shown(figures[name]), others }));
+  Object.assign(rows[0], { target: "≤ 15 ms", met: figures.used.readyMs <= 15 });
   const { startMs, readyMs } = figures.new;
   rows.push({
     figure: "OpenCode's own runtime, no mission yet",
