@@ -294,14 +294,18 @@ impl Entries<'_> {
     }
 }
 
-macro_rules! items {
-    ($($trait:ident $method:ident)*) => {$(
+macro_rules! entries {
+    ($($trait:ident: $method:ident($($name:ident)?) => $write:ident;)*) => {$(
         impl ser::$trait for Entries<'_> {
             type Ok = ();
             type Error = Error;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-                self.item(value)
+            fn $method<T: Serialize + ?Sized>(
+                &mut self,
+                $($name: &'static str,)?
+                value: &T,
+            ) -> Result<(), Error> {
+                self.$write($($name,)? value)
             }
 
             fn end(self) -> Result<(), Error> {
@@ -312,32 +316,14 @@ macro_rules! items {
     )*};
 }
 
-items! {
-    SerializeSeq serialize_element
-    SerializeTuple serialize_element
-    SerializeTupleStruct serialize_field
-    SerializeTupleVariant serialize_field
+entries! {
+    SerializeSeq: serialize_element() => item;
+    SerializeTuple: serialize_element() => item;
+    SerializeTupleStruct: serialize_field() => item;
+    SerializeTupleVariant: serialize_field() => item;
+    SerializeStruct: serialize_field(name) => field;
+    SerializeStructVariant: serialize_field(name) => field;
 }
-
-macro_rules! fields {
-    ($($trait:ident)*) => {$(
-        impl ser::$trait for Entries<'_> {
-            type Ok = ();
-            type Error = Error;
-
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
-                self.field(name, value)
-            }
-
-            fn end(self) -> Result<(), Error> {
-                self.close();
-                Ok(())
-            }
-        }
-    )*};
-}
-
-fields! { SerializeStruct SerializeStructVariant }
 
 impl ser::SerializeMap for Entries<'_> {
     type Ok = ();
