@@ -6,7 +6,15 @@ import type { Hooks, PluginInput } from "./opencode";
 import { stateFolder } from "./state";
 
 // whoever had missions will have another: its first command is not to wait for a compiler
-const engine = existsSync(stateFolder()) ? compile() : undefined;
+const engine = hadMissions() ? compile() : undefined;
+
+function hadMissions(): boolean {
+  try {
+    return existsSync(stateFolder());
+  } catch {
+    return false; // a person without a home: the first command says so
+  }
+}
 
 async function server(input: PluginInput, options?: unknown): Promise<Hooks> {
   try {
