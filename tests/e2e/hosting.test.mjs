@@ -130,9 +130,10 @@ for (const [when, options, script, asks] of [
     if (asks === 4) await model.waitFor(() => model.turns.some((r) => r.session === id && r.turn === 2));
     else await client.events.idle(id);
     const before = model.turns.filter((r) => r.session === id).length;
+    // read by the next instance, whoever asks for it first
+    await writeFile(join(box.dir, name, "opencode.json"), JSON.stringify({ plugin: [packed] }));
     await client.dispose();
     await client.events.waitFor((e) => e.type === "server.instance.disposed");
-    await writeFile(join(box.dir, name, "opencode.json"), JSON.stringify({ plugin: [packed] }));
     client.events.close();
     const from = client.events.mark;
     await client.events.open();
