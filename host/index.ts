@@ -5,8 +5,18 @@ import { compile } from "./engine";
 import type { Hooks, PluginInput } from "./opencode";
 import { stateFolder } from "./state";
 
+/** A copy of the plugin compiles already: another one is not used, and compiles nothing. */
+const BEGUN = Symbol.for("opencode-orchestrator-wasm.begun");
+
 // whoever had missions will have another: its first command is not to wait for a compiler
-const engine = hadMissions() ? compile() : undefined;
+const engine = isFirst() && hadMissions() ? compile() : undefined;
+
+function isFirst(): boolean {
+  const shared = globalThis as { [BEGUN]?: boolean };
+  const isFirst = !shared[BEGUN];
+  shared[BEGUN] = true;
+  return isFirst;
+}
 
 function hadMissions(): boolean {
   try {

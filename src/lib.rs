@@ -31,7 +31,7 @@
 //! | `code` | code tools over the `Files` callbacks, in modules of their own (features) |
 //! | [`journal`] | record and replay |
 //! | [`view`] | `/mission` and other displays |
-//! | [`json`], [`sorted`] | reading JSON, and maps, in little code: a host compiles all of it before the first event |
+//! | [`json`], [`sorted`] | JSON read and written, and maps, in little code: a host compiles all of it before the first event |
 //! | [`memory`] | the engine's allocator |
 //! | `wasm` | the JavaScript edge |
 
