@@ -1,6 +1,7 @@
 //! Child sessions: what their events mean for their task, and how they go out.
 
-use super::executor::{Context, Owner, Purpose, UnifiedTaskExecutor};
+use super::executor::{Context, UnifiedTaskExecutor};
+use super::owner::{Owner, Purpose};
 use super::pool::Use;
 use super::task::{TaskState, Turn};
 use crate::concurrency::Verdict;

@@ -1,6 +1,7 @@
 //! Timers, restarts, the mission's end, the host's end.
 
-use super::executor::{Context, Owner, Purpose, UnifiedTaskExecutor};
+use super::executor::{Context, UnifiedTaskExecutor};
+use super::owner::{Owner, Purpose};
 use super::pool::Use;
 use super::results;
 use super::task::{Ask, TaskState, Wait};

@@ -1,7 +1,8 @@
 //! The task tools: what a call does, and what it answers.
 
 use super::args::{self, Order};
-use super::executor::{Call, CallKind, Context, Purpose, UnifiedTaskExecutor};
+use super::executor::{Context, UnifiedTaskExecutor};
+use super::owner::{Call, CallKind, Purpose};
 use super::pool::Use;
 use super::results;
 use super::task::{Task, TaskState, Turn, Wait};

@@ -1,6 +1,7 @@
 //! A task's attempts: its slot, its session, its turn and the faults of these.
 
-use super::executor::{Context, Owner, UnifiedTaskExecutor};
+use super::executor::{Context, UnifiedTaskExecutor};
+use super::owner::Owner;
 use super::pool::Use;
 use super::task::{Ask, Task, TaskState, Turn, Wait};
 use crate::concurrency::{Ticket, Verdict};

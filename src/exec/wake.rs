@@ -3,7 +3,8 @@
 //! With a mission the mission tells them with its next continuation. Without one the parent is prompted here: once for
 //! all results, when no task is open and its turn has ended.
 
-use super::executor::{Context, Owner, Purpose, UnifiedTaskExecutor};
+use super::executor::{Context, UnifiedTaskExecutor};
+use super::owner::{Owner, Purpose};
 use crate::effect::{Effect, Level};
 use crate::event::{Ending, Event, LastTurn, Model, Origin, Outcome, Payload};
 use crate::fault::Fault;
