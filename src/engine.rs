@@ -28,6 +28,8 @@ pub struct Engine {
     policy: Policy,
     now: Instant,
     missions: SortedMap<MissionId, Mission>,
+    /// Those that have not ended: an event concerns no other.
+    open: SortedSet<MissionId>,
     last_id: u32,
     /// Messages of sessions without an open mission: the next one there may be told of them again.
     overheard: Recent<MessageId, RECENT_IDS>,
@@ -53,6 +55,7 @@ impl Engine {
             policy,
             now: Instant(0),
             missions: SortedMap::new(),
+            open: SortedSet::new(),
             last_id: 0,
             overheard: Recent::default(),
             alarm: None,
@@ -88,6 +91,10 @@ impl Engine {
         self.missions.values()
     }
 
+    fn open_missions(&self) -> impl DoubleEndedIterator<Item = &Mission> {
+        self.open.iter().filter_map(|id| self.missions.get(id))
+    }
+
     /// The newest mission of a session.
     #[must_use]
     pub fn mission_of(&self, session: &SessionId) -> Option<&Mission> {
@@ -100,17 +107,14 @@ impl Engine {
     /// Whether an unfinished mission or a delegated task concerns itself with the session.
     #[must_use]
     pub fn knows(&self, session: &SessionId) -> bool {
-        self.missions
-            .values()
-            .any(|mission| !mission.is_ended() && mission.knows(session))
+        self.open_missions().any(|mission| mission.knows(session))
             || self.executor_for(session).is_some()
     }
 
     /// Whether a mission or a task goes on by itself and needs the model.
     #[must_use]
     pub fn is_working(&self) -> bool {
-        self.missions
-            .values()
+        self.open_missions()
             .any(|mission| mission.phase.is_active())
             || self.executors.values().any(UnifiedTaskExecutor::is_working)
     }
@@ -118,8 +122,7 @@ impl Engine {
     /// Whether a mission or a task goes on by itself, or a session of theirs goes out.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.missions
-            .values()
+        self.open_missions()
             .any(|mission| mission.phase.is_active())
             || self.executors.values().any(UnifiedTaskExecutor::is_active)
     }
@@ -211,6 +214,7 @@ impl Engine {
             self.journaled.insert(id, text.len() as u64);
         } // else the file ends in a torn line: nothing can be appended to that, and the snapshot replaces it
         self.missions.insert(id, mission);
+        self.open.insert(id);
         self.step(out, id, |mission, cx| {
             mission.handle(cx, &Event::Restored { cause });
         });
@@ -237,11 +241,10 @@ impl Engine {
 
     /// The first mission after `last` that an event concerns.
     fn next_concerned(&self, last: Option<MissionId>, event: &Event) -> Option<MissionId> {
-        self.missions
-            .iter()
-            .filter(|(id, _)| Some(**id) > last)
-            .find(|(_, mission)| !mission.is_ended() && concerns(mission, event, self.now))
-            .map(|(id, _)| *id)
+        self.open_missions()
+            .filter(|mission| Some(mission.id) > last)
+            .find(|mission| concerns(mission, event, self.now))
+            .map(|mission| mission.id)
     }
 
     fn deliver(&mut self, out: &mut Vec<Effect>, id: MissionId, event: &Event, text: Option<&str>) {
@@ -285,16 +288,17 @@ impl Engine {
             return;
         };
         let seen = mission.take_delivered();
-        let session = mission.session.clone();
-        let ended = mission.is_ended();
-        if !seen.is_empty() && self.executors.contains_key(&session) {
+        let ended = mission.is_ended().then(|| mission.session.clone());
+        if !seen.is_empty() && self.executors.contains_key(&mission.session) {
+            let session = mission.session.clone();
             let event = Event::ResultsSeen {
                 session: session.clone(),
                 tasks: seen,
             };
             self.deliver_to_executor(out, &session, &event, None);
         }
-        if ended {
+        if let Some(session) = ended {
+            self.open.remove(&id);
             self.sync_mission(out, &session);
             if self.journaled.remove(&id).is_some() {
                 out.push(Effect::Journal {
@@ -377,6 +381,7 @@ impl Engine {
             &format!("started: {}", clip(&objective, 80)),
         );
         self.missions.insert(id, mission);
+        self.open.insert(id);
         self.journal_snapshot(out, id);
         out.append(&mut effects);
         self.sync_mission(out, session);
@@ -389,8 +394,7 @@ impl Engine {
             return (text.unwrap_or_default(), None);
         }
         let elsewhere = self
-            .missions
-            .values()
+            .open_missions()
             .rev()
             .find(|mission| matches!(mission.phase, Phase::Suspended | Phase::Paused))
             .map(|mission| {
@@ -429,9 +433,7 @@ impl Engine {
             self.status(session)
         } else {
             let others: Vec<String> = self
-                .missions
-                .values()
-                .filter(|mission| !mission.is_ended())
+                .open_missions()
                 .map(|mission| format!("mission {} in session {}", mission.id, mission.session))
                 .collect();
             if others.is_empty() {
@@ -497,7 +499,12 @@ impl Engine {
     }
 
     fn set_alarm(&mut self, out: &mut Vec<Effect>) {
-        let missions = self.missions.values().filter_map(Mission::next_deadline);
+        debug_assert!(
+            self.missions()
+                .all(|mission| mission.is_ended() != self.open.contains(&mission.id)),
+            "`open` has the missions that have not ended"
+        );
+        let missions = self.open_missions().filter_map(Mission::next_deadline);
         let executors = self
             .executors
             .values()

@@ -133,7 +133,7 @@ pub(crate) fn event_line(
             let mut line =
                 String::with_capacity(text.len() + "{'at':1700000000000,'event':}_".len());
             line.push_str("{\"at\":");
-            line.push_str(&at.0.to_string());
+            line.push_str(itoa::Buffer::new().format(at.0));
             line.push_str(",\"event\":");
             line.push_str(text);
             line.push_str("}\n");

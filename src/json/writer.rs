@@ -8,7 +8,7 @@ pub(super) struct Writer(String);
 
 impl Writer {
     pub fn new() -> Self {
-        Self(String::with_capacity(256))
+        Self(String::with_capacity(512)) // an event's line fits
     }
 
     pub fn finish(self) -> String {
