@@ -97,7 +97,10 @@ impl Mission {
                 tokens,
                 cost,
                 ..
-            } => self.budget.charge(&session.0, message, *tokens, *cost),
+            } => {
+                self.budget.charge(&session.0, message, *tokens, *cost);
+                self.stop_at_ceiling(cx);
+            }
             Event::Tool { call, .. } => {
                 for file in &call.writes {
                     self.progress.on_written(file);

@@ -63,7 +63,7 @@ impl Mission {
                 self.log(cx, Rule::OutageOver, "the wait is over".to_owned());
                 self.proceed_settled(cx);
             }
-            (Purpose::Deadline, phase) => self.on_deadline(cx, phase),
+            (Purpose::Deadline, _) => self.on_deadline(cx),
             _ => {}
         }
     }
@@ -85,16 +85,27 @@ impl Mission {
         }
     }
 
-    pub(super) fn on_deadline(&mut self, cx: &mut Context, phase: Phase) {
-        let Some(reason) = self.budget.spent(cx.now, &cx.policy.mission) else {
+    pub(super) fn on_deadline(&mut self, cx: &mut Context) {
+        self.stop_at_ceiling(cx);
+        if !self.phase.is_active() {
+            return; // its time stands still: `activate` arms the next one
+        }
+        if self.budget.spent(cx.now, &cx.policy.mission).is_none() {
             self.arm_deadline(cx);
+        } else if let Some(root) = self.root {
+            let again = cx.now.plus(WATCH_MS);
+            self.resources.arm(root, again, Purpose::Deadline);
+        }
+    }
+
+    /// Stops the mission, and the turn under way, when its time, tokens or cost are used up.
+    pub(super) fn stop_at_ceiling(&mut self, cx: &mut Context) {
+        // a lookup or a check under way is followed by a decision, and that one looks at the ceilings: all may be done
+        let decides = matches!(self.phase, Phase::Reading | Phase::Checking);
+        if decides || !self.phase.is_active() || self.turn.side {
             return;
-        };
-        // a turn, a lookup or a check under way is followed by a decision, and that one looks at the ceilings
-        if matches!(
-            phase,
-            Phase::Held | Phase::Settling | Phase::BackingOff | Phase::Prompting
-        ) {
+        }
+        if let Some(reason) = self.budget.spent(cx.now, &cx.policy.mission) {
             self.end(cx, Rule::Ceiling, reason);
         }
     }
@@ -206,7 +217,7 @@ impl Mission {
         let text = reason.to_string();
         self.log(cx, rule, text.clone());
         self.budget.set_active(cx.now, false);
-        if rule == Rule::UserStop && self.may_have_turn() {
+        if matches!(rule, Rule::UserStop | Rule::Ceiling) && self.may_have_turn() {
             let id = self.mint();
             cx.out.push(Effect::Abort {
                 id,
@@ -248,7 +259,6 @@ impl Mission {
             .any(|(_, purpose)| purpose == Purpose::Deadline);
         if let Some(root) = self.root
             && !armed
-            && self.phase.is_active()
         {
             let at = self.budget.deadline(cx.now, &cx.policy.mission);
             self.resources.arm(root, at, Purpose::Deadline);

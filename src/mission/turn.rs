@@ -76,6 +76,9 @@ impl Mission {
                     matches!(ending, Ending::Failed { fault } if *fault == Fault::Cancelled);
                 self.turn.prompt.awaiting &= *summary || on_its_way || self.turn.side || aborted;
                 self.on_assistant(cx, message, ending, *summary);
+                if matches!(ending, Ending::Step) {
+                    self.stop_at_ceiling(cx);
+                }
             }
             Event::AssistantText { text, .. } => {
                 self.still_in_turn();

@@ -7,9 +7,9 @@
 //! | busy | no prompt in the middle of a turn |
 //! | one prompt | at most one unacknowledged prompt a session |
 //! | limits | never more sub-agents at the provider than configured, at each launch |
-//! | ceilings | no prompt beyond the iterations or the tokens allowed |
+//! | ceilings | no prompt beyond the iterations or the tokens allowed, no work beyond the minutes |
 //! | complete | a mission never ends as complete with an open todo |
-//! | ownership | an ended mission owns nothing; no session of ours is left |
+//! | ownership | an ended mission owns nothing; no session of ours is left, no slot held |
 //! | results | a result, once there, stays as it was |
 //! | stale | a second answer to a request does nothing |
 //! | answers | a call is answered once, and not left without an answer |
@@ -30,6 +30,9 @@ use crate::mission::{Phase, StopReason, Waiting};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+/// Beyond `maxMinutes`: a lookup that fails for a while, or a check, may still be under way.
+const GRACE_MINUTES: u64 = 10;
 
 /// A law that was broken.
 #[derive(Clone, Debug, PartialEq)]
@@ -387,6 +390,15 @@ impl World {
                     format!("mission {} waits for nothing", mission.id),
                 ));
             }
+            let minutes = mission.budget.active_ms(self.engine.now()) / 60_000;
+            if mission.phase.is_active()
+                && minutes > u64::from(self.policy.mission.max_minutes) + GRACE_MINUTES
+            {
+                broken = Some((
+                    "ceilings",
+                    format!("{minutes} minutes in {:?}", mission.phase),
+                ));
+            }
             match mission.phase {
                 Phase::Ended if !self.laws.ended.contains(&mission.id) => {
                     newly.push((mission.id, mission.reason.clone()));
@@ -532,6 +544,14 @@ impl World {
                 );
                 return Err(self.violation("ownership", &text));
             }
+        }
+        let mut limits = self.engine.limits().into_iter();
+        if !waits_for_person
+            && !self.laws.interrupted
+            && let Some(key) = limits.find(|key| key.in_flight > 0)
+        {
+            let text = format!("{} slots of {} are held for ever", key.in_flight, key.key);
+            return Err(self.violation("ownership", &text));
         }
         let calling = self
             .sessions

@@ -44,11 +44,71 @@ fn the_ceiling_on_minutes_counts_active_time_only() {
     host.assert_sent(2);
     host.busy();
     host.text("…");
-    host.wait(6 * MINUTE);
-    host.assert_phase(Phase::Working); // a turn is not cut
-    host.turn_with(list(3, 9), "three");
+    host.wait(4 * MINUTE);
+    host.assert_phase(Phase::Working);
+    host.wait(2 * MINUTE);
     assert_eq!(host.reason(), Some(StopReason::Minutes { limit: 10 }));
+    assert_eq!(host.aborts, 1);
     host.assert_sent(2);
+}
+
+#[test]
+fn a_turn_that_never_ends_is_cut_at_the_ceiling_on_minutes() {
+    for pauses in [false, true] {
+        let mut host = Fake::started(|p| p.mission.max_minutes = 3);
+        host.busy();
+        if pauses {
+            host.assistant(Ending::Failed {
+                fault: Fault::Cancelled,
+            });
+            host.wait(10 * MINUTE);
+            host.says();
+            host.busy();
+        }
+        host.wait(10 * MINUTE);
+        assert_eq!(host.reason(), Some(StopReason::Minutes { limit: 3 }));
+        assert_eq!(host.aborts, 1);
+        host.assert_silent();
+    }
+}
+
+#[test]
+fn a_turn_of_many_steps_is_cut_where_tokens_or_cost_are_used_up() {
+    let ceilings: [fn(&mut Policy); 2] = [
+        |p| p.mission.max_tokens = 1_000,
+        |p| p.mission.max_cost_usd = 0.1,
+    ];
+    for ceiling in ceilings {
+        let mut host = Fake::started(ceiling);
+        host.busy();
+        for step in 1..=10 {
+            assert_eq!(host.reason(), None, "step {step}");
+            host.assistant(Ending::Step);
+        }
+        assert!(matches!(
+            host.reason(),
+            Some(StopReason::Tokens { limit: 1_000 } | StopReason::Cost { limit: 0.1 })
+        ));
+        assert_eq!(host.aborts, 1);
+        host.assert_silent();
+    }
+}
+
+#[test]
+fn a_sub_agent_is_stopped_where_the_tokens_are_used_up() {
+    let mut host = Fake::started(|p| p.mission.max_tokens = 1_000);
+    host.busy();
+    let child = host.child();
+    host.send(Event::Assistant {
+        session: child.into(),
+        message: "msg_child".into(),
+        ending: Ending::Step,
+        summary: false,
+        tokens: 1_000,
+        cost: 0.0,
+    });
+    assert_eq!(host.reason(), Some(StopReason::Tokens { limit: 1_000 }));
+    assert_eq!(host.aborts, 1); // which ends OpenCode's own sub-agents, too
 }
 
 #[test]
