@@ -83,6 +83,20 @@ export class JournalFolder {
     });
   }
 
+  /** The journal's text of the newest mission that ended in the session, if it is kept. */
+  ended(session: string): string | undefined {
+    const done = join(this.folder, "done");
+    const mark = `"session":${JSON.stringify(session)}`;
+    try {
+      const paths = readdirSync(done).sort().reverse();
+      return paths
+        .map((name) => readFileSync(join(done, name), "utf8"))
+        .find((text) => text.slice(0, text.indexOf("\n")).includes(mark));
+    } catch {
+      return undefined; // no mission has ended here
+    }
+  }
+
   /** The highest number that a mission of the project has had, as far as there are journals of it. */
   lastMission(): number {
     const numbers = [this.folder, join(this.folder, "done")].flatMap((folder) => {

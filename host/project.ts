@@ -54,6 +54,8 @@ export class Project {
   /** Sessions whose next user message is the text of a command of ours. */
   private readonly commanded = new Set<string>();
   private started = new Set<number>();
+  /** Missions that ended in earlier processes. */
+  private readonly earlier = new Set<number>();
   /** The user set how deep delegation goes. */
   private readonly nests: boolean;
 
@@ -114,7 +116,9 @@ export class Project {
       for (const { path, text } of unfinished) {
         this.journal.adopt(path, () => this.runtime.call((o) => o.restore(text, false), false));
       }
-      this.started = new Set(this.views().map(({ id }) => id));
+      const views = this.views();
+      this.started = new Set(views.map(({ id }) => id));
+      for (const { id, phase } of views) if (phase === "ended") this.earlier.add(id);
     });
   }
 
@@ -138,6 +142,16 @@ export class Project {
     this.journal.restoreTasks(session, (text) => this.runtime.call((o) => o.restore(text, false), false));
   }
 
+  /** A mission that ended in the session in an earlier process, for `/mission`. */
+  private recall(session: string): void {
+    const known = this.views();
+    if (known.some((view) => view.session === session)) return;
+    const text = this.journal.ended(session);
+    if (text === undefined) return;
+    this.runtime.call((o) => o.restore(text, false), false);
+    for (const { id } of this.views()) if (!known.some((view) => view.id === id)) this.earlier.add(id);
+  }
+
   /** Tells what is wrong with the options, once OpenCode has started and without holding it up. */
   private async checkOptions(): Promise<void> {
     await compileEngine();
@@ -149,6 +163,7 @@ export class Project {
 
   private views(): {
     id: number;
+    session: string;
     active: boolean;
     success: boolean;
     verdict: string | null;
@@ -258,6 +273,7 @@ export class Project {
     await compileEngine();
     const argument = this.headless ? unwrap(input.arguments) : input.arguments;
     const command = commandOf(input.command, argument);
+    if (command === "status") this.safely(() => this.recall(input.sessionID));
     const answer = this.runtime.command(input.sessionID, command);
     if (!answer) return;
     const shown = { text: answer.shown ?? `/${input.command} ${argument}`.trim(), ignored: true };
@@ -332,7 +348,8 @@ export class Project {
 
   /** `opencode run` ends with 0 when the missions of this run are complete, and with 1 otherwise. A verdict was told. */
   private report(): void {
-    const own = this.views().filter(({ id, phase }) => !this.started.has(id) || phase !== "suspended");
+    const views = this.views().filter(({ id }) => !this.earlier.has(id));
+    const own = views.filter(({ id, phase }) => !this.started.has(id) || phase !== "suspended");
     const last = own.at(-1);
     if (!last) return;
     process.exitCode = last.success ? 0 : 1;

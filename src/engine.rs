@@ -171,8 +171,8 @@ impl Engine {
         out
     }
 
-    /// Rebuilds an unfinished mission, or the tasks of a session, from its journal. Effects of the replay are not
-    /// repeated; what was in flight is in doubt and looked up.
+    /// Rebuilds a mission, or the tasks of a session, from its journal. Effects of the replay are not repeated; what was
+    /// in flight is in doubt and looked up. An ended mission has no effects: it is there to be looked at.
     ///
     /// # Errors
     /// When the journal can't be read; the engine is unchanged then.
@@ -201,7 +201,7 @@ impl Engine {
         text: &str,
         cause: RestoreCause,
     ) {
-        if mission.is_ended() {
+        if mission.is_ended() && self.mission_of(&mission.session).is_some() {
             return;
         }
         if self.missions.contains_key(&mission.id) {
@@ -210,6 +210,11 @@ impl Engine {
         }
         let id = mission.id;
         self.last_id = self.last_id.max(id.0);
+        if mission.is_ended() {
+            self.forget_old();
+            self.missions.insert(id, mission); // `/mission` tells how it ended
+            return;
+        }
         if text.ends_with('\n') {
             self.journaled.insert(id, text.len() as u64);
         } // else the file ends in a torn line: nothing can be appended to that, and the snapshot replaces it

@@ -100,8 +100,9 @@ impl Orchestrator {
         self.driver.count_from(MissionId(last));
     }
 
-    /// Rebuilds an unfinished mission, or the tasks of a session, from the journal's text. `trap` when this instance takes over from one that
-    /// trapped. Gives whether there was one; throws with the reason when the text can't be used.
+    /// Rebuilds a mission, or the tasks of a session, from the journal's text. `trap` when this instance takes over from
+    /// one that trapped. Gives whether it goes on; an ended mission is there to be looked at. Throws with the reason when
+    /// the text can't be used.
     pub fn restore(&self, journal: &str, trap: bool) -> Result<bool, JsError> {
         let cause = if trap {
             RestoreCause::Trap

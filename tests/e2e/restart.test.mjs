@@ -139,6 +139,14 @@ test("peers 11: kill -9 between two turns; /task without an objective resumes it
   assert.equal(asked.length, 4, asked.join("\n---\n"));
   assert.match(asked[1], /The work was interrupted/);
   await second.stop();
+
+  const third = await box.serve();
+  const session = mission;
+  mission = ""; // what the command gives the model comes back
+  const { parts } = await third.client.command(session, "mission");
+  assert.match(parts.map((part) => part.text ?? "").join("\n"), /complete: all 3 todos are done/);
+  assert.doesNotMatch(await ask(third, "mission"), /complete/, "it was another session's");
+  await third.stop();
 });
 
 test("peers 4, 11: kill -9 while it waits for the provider; /task in another session resumes it", async () => {

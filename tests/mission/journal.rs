@@ -313,3 +313,26 @@ fn a_second_trap_stops_the_missions() {
     assert!(reason.to_string().contains("failed twice"), "{reason}");
     host.assert_silent();
 }
+
+#[test]
+fn an_ended_mission_is_there_to_be_looked_at_and_does_nothing() {
+    let mut host = Fake::started(|_| {});
+    host.turn_with(list(1, 9), "one");
+    host.stop();
+    let (text, verdict) = (host.files[&MissionId(1)].clone(), host.reason());
+    host.restore_from(&text, RestoreCause::Restart);
+    assert_eq!((host.phase(), host.reason()), (Phase::Ended, verdict));
+    let told = host.command(ROOT, Command::Status);
+    assert!(told.contains("stopped by you"), "{told}");
+    host.busy();
+    host.turn_of_words("an answer");
+    host.assert_silent();
+    // the next mission there is another one, and the first stays what it was
+    host.task("more");
+    assert_eq!(host.view().id, MissionId(2));
+    let first = host
+        .engine
+        .restore(Instant(host.now), &text, RestoreCause::Restart);
+    assert!(first.is_ok_and(|effects| effects.is_empty()));
+    assert_eq!(host.engine.missions().count(), 2);
+}
