@@ -50,6 +50,8 @@ const STAGES = {
     ]),
   www: playgroundTests,
   e2e: endToEnd,
+  // a hundred by hand; alone, for it keeps every core busy
+  soak: () => run(process.execPath, ["tests/e2e/soak.mjs", "--times", "3"]),
 };
 const COUNTED = ["native", "host", "code", "wasm-node", "wasm-chrome", "www", "e2e"];
 
@@ -91,6 +93,9 @@ async function endToEnd() {
   return foreign(testFiles("tests/e2e"), 2);
 }
 
+/** Files of tests that failed once. */
+const twice = [];
+
 /**
  * Tests in a program that is not ours, `lanes` files at a time: the real OpenCode and the real browser have races of their
  * own. A file that fails is run once more, alone, at the end, which is said; failing again it fails the run.
@@ -110,6 +115,7 @@ async function foreign(files, lanes) {
   };
   await Promise.all(Array.from({ length: lanes }, lane));
   if (again.length > 0) console.log(`\nAGAIN, for they failed: ${again.join(", ")}`);
+  twice.push(...again);
   for (const file of again) texts.push((await nodeTest([file])).text);
   return { text: texts.join("\n") };
 }
@@ -167,6 +173,7 @@ async function runStages(names) {
     }
   }
   console.log(`\n${summary.join("\n")}\n${"all".padEnd(12)} ${seconds(start).padStart(8)}`);
+  if (twice.length > 0) console.log(`ran twice, for they had failed: ${twice.join(", ")}`);
   console.log(`${total.passed} passed, ${total.failed} failed`);
 }
 

@@ -63,7 +63,10 @@ describe("ceilings", { concurrency: 4 }, () => {
     assert.equal(await iterations.mission.turns(), 4);
     const rules = { maxWithoutProgress: 2, maxStagnant: 100 };
     const { mission, verdict } = await stopped("progress", gamer(), rules);
-    assert.match(verdict, /^stopped: 2 continuations without a newly finished todo \(mission\.maxWithoutProgress\)$/);
+    assert.match(
+      verdict,
+      /^stopped: 2 continuations without a newly finished todo \(mission\.maxWithoutProgress\)$/,
+    );
     assert.equal(await mission.turns(), 3);
   });
 });

@@ -65,6 +65,8 @@ async function once(nth) {
   const wrong = [];
   if (code !== 0) wrong.push(`exit ${code ?? signal}`);
   if (!/complete: all 3 todos are done/.test(stderr)) wrong.push("not told as complete");
+  const told = stderr.match(/continues \(/g)?.length ?? 0;
+  if (told !== TODOS) wrong.push(`${told} continuations were told`);
   // a turn to plan and one for each todo, each of two requests, and no more
   if (requests.length !== 2 * (TODOS + 1)) wrong.push(`${requests.length} model requests`);
   if (asked.length !== TODOS + 1) wrong.push(`${asked.length} user messages`);
