@@ -104,7 +104,7 @@ async function batch() {
   for (const calls of turns) {
     for (const call of calls) call();
     // the prompt's reply arrives; a trip round the event loop, which is none of ours, would be a tenth of the time
-    for (const before = now; now === before; ) await null;
+    for (const before = now; now === before;) await null;
     handle(idle);
     events += calls.length + 1;
   }
