@@ -5,6 +5,7 @@ import { appendFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, beforeEach, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { steps } from "../model/scripts.mjs";
 import { forever, rateLimited, startModel, text } from "../model/server.mjs";
 import { ourPlugin, sandbox } from "./opencode.mjs";
@@ -23,8 +24,8 @@ beforeEach(() => {
   mission = "";
 });
 
-const configure = (options) =>
-  writeFile(join(box.project, "opencode.json"), JSON.stringify({ plugin: [ourPlugin(options)] }));
+const use = (plugin) => writeFile(join(box.project, "opencode.json"), JSON.stringify({ plugin: [plugin] }));
+const configure = (options) => use(ourPlugin(options));
 const folder = async () => {
   const base = join(box.xdg.state, "opencode/orchestrator");
   return existsSync(base) ? join(base, (await readdir(base))[0]) : undefined;
@@ -167,6 +168,27 @@ test("peers 4, 11: kill -9 while it waits for the provider; /task in another ses
   assert.equal(asked.length, 5, asked.join("\n---\n"));
   await second.stop();
 });
+
+for (const [reads, how, verdict] of [
+  [2, "twice: it is read again", /complete: all 3 todos are done/],
+  [99, "for ever: never done, stopped with the reason", /stopped: .*the database is locked/],
+]) {
+  test(`peers 10: after a restart the todos can't be read, ${how}`, async () => {
+    await configure({ mission: { settleMs: 60_000 } });
+    const first = await begin(steps(3));
+    await first.events.idle(mission);
+    await killHard(first);
+
+    const wrapper = fileURLToPath(new URL("plugins/failing-todos.mjs", import.meta.url));
+    await use([wrapper, { package: ourPlugin(), reads }]);
+    const second = await box.serve();
+    await toast(second, /is unfinished/);
+    await ask(second, "task"); // from another session: the list is read before anything is sent
+    await toast(second, verdict);
+    assert.equal(requests().filter((r) => r.step === 0).length, reads > 2 ? 1 : 4);
+    await second.stop();
+  });
+}
 
 test("the user's folder stays as it was; without a journal a mission works and leaves nothing", async () => {
   const before = await files();
