@@ -218,6 +218,17 @@ for (const [where, options] of [
     assert.equal(next.code, 0, "an unfinished mission is no failure of another run");
     assert.match(next.stderr, /Mission 1: "do the things" is unfinished/);
     assert.equal(plain.requests().length, 1);
+
+    const resumed = await run(
+      ["--command", "task"],
+      (ctx) => (/goes on/.test(ctx.user) ? text("Yes.") : steps(3)(ctx)),
+      {
+        cwd: it.cwd,
+      },
+    );
+    const end = await resumed.exited;
+    assert.match(end.stderr, /Mission 1: complete: all 3 todos are done/);
+    assert.equal(end.code, 0, end.stderr);
   });
 }
 
