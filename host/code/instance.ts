@@ -88,6 +88,9 @@ export function fileOf(artefact: Artefact) {
 }
 export type ArtefactFile = ReturnType<typeof fileOf>;
 
+/** That with its data, where it is not in the same. */
+export const dataNameOf = (artefact: Artefact) => (artefact === "syntax" ? "syntax.data" : undefined);
+
 /** Instances that one request may cost. */
 const MAX_LOST = 3;
 const gaveUp = (attempts: number, reason: string) =>
@@ -102,6 +105,8 @@ export class Instance {
     private readonly settings: Settings,
     files: Files,
     private readonly module: WebAssembly.Module,
+    /** Puts into a fresh memory the data that the module's file lacks. */
+    private readonly fill?: (memory: WebAssembly.Memory) => void,
   ) {
     this.files = new GuardedFiles(files);
     this.loaded = this.make();
@@ -110,7 +115,7 @@ export class Instance {
   private make() {
     const { artefact, options, cores } = this.settings;
     this.files.close(); // it knows of no watches
-    const glue = GLUES[artefact](queueMicrotask);
+    const glue = GLUES[artefact](queueMicrotask, this.fill);
     const { memory } = glue.initSync({ module: this.module });
     return { glue, memory, code: new glue.Code(this.files, JSON.stringify(options ?? null), cores) };
   }

@@ -1,15 +1,17 @@
 // The worker of a tree in a browser: one instance of each module that was asked for, over the same files. Without shared
 // memory it hears of cancellations as messages, between two slices of its work.
 import { messageOf } from "../../fault";
-import { fileOf, Instance, type Answer, type Artefact, type ArtefactFile } from "../instance";
+import { checkDataFile, dataFileOf, HEAD_BYTES } from "../data";
+import { dataNameOf, fileOf, Instance, type Answer, type Artefact, type ArtefactFile } from "../instance";
 import { inSlices } from "../slices";
 import { BrowserFiles } from "./files";
 import type { Order, Told } from "./messages";
 
 // each named as a whole, so that bundlers find the files
-const MODULES: Partial<Record<ArtefactFile, URL>> = {
+const URLS: Partial<Record<ArtefactFile | NonNullable<ReturnType<typeof dataNameOf>>, URL>> = {
   "search.wasm": new URL("./search.wasm", import.meta.url),
   "syntax.wasm": new URL("./syntax.wasm", import.meta.url),
+  "syntax.data": new URL("./syntax.data", import.meta.url),
   "syntax-rules.wasm.gz": new URL("./syntax-rules.wasm.gz", import.meta.url),
   "syntax-more.wasm.gz": new URL("./syntax-more.wasm.gz", import.meta.url),
 };
@@ -76,15 +78,30 @@ async function serve({ id, artefact, method, args }: Ask): Promise<Answer | unde
 function instanceOf(artefact: Artefact, tree: BrowserFiles): Promise<Instance> {
   const known = instances.get(artefact);
   if (known) return known;
-  const made = load(artefact).then((module) => new Instance({ artefact, options, cores: 1 }, tree, module));
+  const made = load(artefact).then(
+    ({ module, fill }) => new Instance({ artefact, options, cores: 1 }, tree, module, fill),
+  );
   instances.set(artefact, made);
   // the next request tries again
   made.catch(() => instances.delete(artefact));
   return made;
 }
 
-async function load(artefact: Artefact): Promise<WebAssembly.Module> {
-  const url = MODULES[fileOf(artefact)];
+async function load(artefact: Artefact) {
+  const name = dataNameOf(artefact);
+  const [bytes, data] = await Promise.all([loaded(fileOf(artefact)), name && loaded(name)]);
+  const module = await WebAssembly.compile(bytes);
+  const file = dataFileOf(module);
+  if (!file || !data) return { module };
+  checkDataFile(file, new Uint8Array(data, 0, Math.min(HEAD_BYTES, data.byteLength)), data.byteLength);
+  const fill = ({ buffer }: WebAssembly.Memory) =>
+    new Uint8Array(buffer).set(new Uint8Array(data, HEAD_BYTES), file.from);
+  return { module, fill };
+}
+
+/** A file of the package, unpacked. */
+async function loaded(name: keyof typeof URLS): Promise<ArrayBuffer> {
+  const url = URLS[name];
   if (!url)
     throw new Error("This browser has no vector instructions in WebAssembly. Open the page in a newer one.");
   const response = await fetch(url).catch(() => undefined);
@@ -93,9 +110,10 @@ async function load(artefact: Artefact): Promise<WebAssembly.Module> {
     throw new Error(`${url.pathname.split("/").pop()} could not be loaded (${why})`);
   }
   const bytes = await response.arrayBuffer();
+  if (!name.endsWith(".gz")) return bytes;
   // a host may have told the browser to unpack it already
   const [first, second] = new Uint8Array(bytes, 0, 2);
-  return WebAssembly.compile(first === GZIP[0] && second === GZIP[1] ? await unpacked(bytes) : bytes);
+  return first === GZIP[0] && second === GZIP[1] ? unpacked(bytes) : bytes;
 }
 
 function unpacked(bytes: ArrayBuffer): Promise<ArrayBuffer> {
