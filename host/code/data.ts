@@ -2,10 +2,8 @@
 // addresses. The module says in a custom section which id, and which range: files of two versions are not put together.
 
 const SECTION = "data file";
-const ID_BYTES = 16;
-
-/** Bytes before the data. */
-export const HEAD_BYTES = ID_BYTES;
+/** The id, which the file begins with. */
+export const HEAD_BYTES = 16;
 
 /** What a module says of its file. */
 export interface DataFile {
@@ -19,8 +17,8 @@ export interface DataFile {
 export function dataFileOf(module: WebAssembly.Module): DataFile | undefined {
   const [section] = WebAssembly.Module.customSections(module, SECTION);
   if (!section) return undefined;
-  const numbers = new DataView(section, ID_BYTES);
-  const id = new Uint8Array(section, 0, ID_BYTES).join();
+  const numbers = new DataView(section, HEAD_BYTES);
+  const id = new Uint8Array(section, 0, HEAD_BYTES).join();
   return { id, from: numbers.getUint32(0, true), length: numbers.getUint32(4, true) };
 }
 

@@ -88,9 +88,6 @@ export function fileOf(artefact: Artefact) {
 }
 export type ArtefactFile = ReturnType<typeof fileOf>;
 
-/** That with its data, where it is not in the same. */
-export const dataNameOf = (artefact: Artefact) => (artefact === "syntax" ? "syntax.data" : undefined);
-
 /** Instances that one request may cost. */
 const MAX_LOST = 3;
 const gaveUp = (attempts: number, reason: string) =>

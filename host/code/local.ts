@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs"
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { checkDataFile, dataFileOf, HEAD_BYTES } from "./data";
 import { NodeFiles } from "./files";
-import { dataNameOf, fileOf, Instance, type Artefact, type Files, type Settings } from "./instance";
+import { fileOf, Instance, type Artefact, type Files, type Settings } from "./instance";
 import { noteIn, type Handle } from "./watch/handles";
 
 /** What an instance is made for. */
@@ -35,10 +35,9 @@ function moduleOf(artefact: Artefact): WebAssembly.Module {
 /** The data is read into memory at once, not by way of a buffer. */
 function fillerOf(artefact: Artefact, module: WebAssembly.Module) {
   const data = dataFileOf(module);
-  const name = dataNameOf(artefact);
-  if (!data || name === undefined) return undefined;
+  if (!data) return undefined;
   return (memory: WebAssembly.Memory): void => {
-    const file = openSync(new URL(`./${name}`, import.meta.url), "r");
+    const file = openSync(new URL(`./${artefact}.data`, import.meta.url), "r");
     try {
       const head = new Uint8Array(HEAD_BYTES);
       readSync(file, head);

@@ -2,19 +2,20 @@
 // memory it hears of cancellations as messages, between two slices of its work.
 import { messageOf } from "../../fault";
 import { checkDataFile, dataFileOf, HEAD_BYTES } from "../data";
-import { dataNameOf, fileOf, Instance, type Answer, type Artefact, type ArtefactFile } from "../instance";
+import { fileOf, Instance, type Answer, type Artefact, type ArtefactFile } from "../instance";
 import { inSlices } from "../slices";
 import { BrowserFiles } from "./files";
 import type { Order, Told } from "./messages";
 
 // each named as a whole, so that bundlers find the files
-const URLS: Partial<Record<ArtefactFile | NonNullable<ReturnType<typeof dataNameOf>>, URL>> = {
+const MODULES: Partial<Record<ArtefactFile, URL>> = {
   "search.wasm": new URL("./search.wasm", import.meta.url),
   "syntax.wasm": new URL("./syntax.wasm", import.meta.url),
-  "syntax.data": new URL("./syntax.data", import.meta.url),
   "syntax-rules.wasm.gz": new URL("./syntax-rules.wasm.gz", import.meta.url),
   "syntax-more.wasm.gz": new URL("./syntax-more.wasm.gz", import.meta.url),
 };
+/** Of those that have their data in a file of its own. */
+const DATA: Partial<Record<Artefact, URL>> = { syntax: new URL("./syntax.data", import.meta.url) };
 const GZIP = [0x1f, 0x8b];
 
 type Ask = Extract<Order, { id: number }>;
@@ -88,29 +89,30 @@ function instanceOf(artefact: Artefact, tree: BrowserFiles): Promise<Instance> {
 }
 
 async function load(artefact: Artefact) {
-  const name = dataNameOf(artefact);
-  const [bytes, data] = await Promise.all([loaded(fileOf(artefact)), name && loaded(name)]);
+  const url = MODULES[fileOf(artefact)];
+  if (!url)
+    throw new Error("This browser has no vector instructions in WebAssembly. Open the page in a newer one.");
+  const beside = DATA[artefact];
+  const [bytes, data] = await Promise.all([loaded(url), beside && loaded(beside)]);
   const module = await WebAssembly.compile(bytes);
   const file = dataFileOf(module);
-  if (!file || !data) return { module };
-  checkDataFile(file, new Uint8Array(data, 0, Math.min(HEAD_BYTES, data.byteLength)), data.byteLength);
+  if (!file) return { module };
+  const image = new Uint8Array(data ?? []);
+  checkDataFile(file, image.subarray(0, HEAD_BYTES), image.length);
   const fill = ({ buffer }: WebAssembly.Memory) =>
-    new Uint8Array(buffer).set(new Uint8Array(data, HEAD_BYTES), file.from);
+    new Uint8Array(buffer).set(image.subarray(HEAD_BYTES), file.from);
   return { module, fill };
 }
 
 /** A file of the package, unpacked. */
-async function loaded(name: keyof typeof URLS): Promise<ArrayBuffer> {
-  const url = URLS[name];
-  if (!url)
-    throw new Error("This browser has no vector instructions in WebAssembly. Open the page in a newer one.");
+async function loaded(url: URL): Promise<ArrayBuffer> {
   const response = await fetch(url).catch(() => undefined);
   if (!response?.ok) {
     const why = response ? `HTTP ${response.status}` : "is there a network?";
     throw new Error(`${url.pathname.split("/").pop()} could not be loaded (${why})`);
   }
   const bytes = await response.arrayBuffer();
-  if (!name.endsWith(".gz")) return bytes;
+  if (!url.pathname.endsWith(".gz")) return bytes;
   // a host may have told the browser to unpack it already
   const [first, second] = new Uint8Array(bytes, 0, 2);
   return first === GZIP[0] && second === GZIP[1] ? unpacked(bytes) : bytes;
