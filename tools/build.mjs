@@ -17,6 +17,7 @@ import { builtinModules } from "node:module";
 import { basename } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { at, filesBelow, read, run, runAsProgram, seconds, Stop } from "./lib.mjs";
+import { dropNames, dropZeros, limitMemory, linkedSections, objectsOf, takeData } from "./wasm-file.mjs";
 
 const MAX_PACKAGE_BYTES = 16_000_000;
 // Flags of the code tools, and a folder of its own for them: cargo would compile everything anew at each change of flags.
@@ -70,7 +71,8 @@ const MODULES = [
     glue: "search",
     packed: "br",
   },
-  { name: "syntax", feature: "syntax", ...PARSING },
+  // its data, of which there is three times as much as of code, is in a file of its own
+  { name: "syntax", feature: "syntax", ...PARSING, isDataApart: true },
   // for rules, and for rare languages; browsers, too, can unpack them
   { name: "syntax-rules", feature: "syntax-rules", ...RULES, packed: "gz" },
   { name: "syntax-more", feature: "syntax-more", ...RULES, packed: "gz" },
@@ -100,6 +102,8 @@ const SAMPLE = ["src/mission", "src/concurrency", "src/exec", "host", "www/sampl
 const SAMPLE_FILES = /^(?!host\/generated).*\.(rs|ts|sh|py|json|toml|md|txt)$/;
 const dirOf = (name) => `target/wasm/${name}`;
 const shippedAs = ({ name, packed }) => [name, "wasm", packed].filter(Boolean).join(".");
+/** All of a module's files in the package. */
+const shipped = (module) => [shippedAs(module), ...dataOf(module).map((path) => basename(path))];
 const brotli = (bytes, quality) =>
   brotliCompressSync(bytes, {
     params: {
@@ -113,9 +117,10 @@ const PACKERS = {
   br: (bytes) => brotli(bytes, constants.BROTLI_MAX_QUALITY),
 };
 const wasmOf = ({ name, glue = name }) => `${dirOf(name)}/${glue}_bg.wasm`;
+const dataOf = ({ name, isDataApart }) => (isDataApart ? [`${dirOf(name)}/${name}.data`] : []);
 const WASM_INPUTS = [
   ...["Cargo.toml", "Cargo.lock", ".cargo", "build.rs", "src"],
-  ...["tools/build.mjs", "tools/wasm-cc", "tools/wasm-libc"],
+  ...["tools/build.mjs", "tools/wasm-file.mjs", "tools/wasm-cc", "tools/wasm-libc"],
 ];
 const GLUES = Object.fromEntries(
   MODULES.filter(({ glue }) => !glue).map(({ name }) => [`${name}-glue`, at(dirOf(name), "glue.js")]),
@@ -128,7 +133,8 @@ export async function build({ force = false } = {}) {
   const start = performance.now();
   checkVersions();
   for (const module of MODULES) {
-    const outputs = [wasmOf(module), `${dirOf(module.glue ?? module.name)}/glue.js`];
+    const glue = `${dirOf(module.glue ?? module.name)}/glue.js`;
+    const outputs = [wasmOf(module), ...dataOf(module), glue];
     await step(module.name, force, WASM_INPUTS, outputs, () => buildModule(module));
   }
   // The host never sees the Rust sources, only what came out of them.
@@ -159,8 +165,8 @@ async function bundlePlayground() {
   for (const name of PAGE_FILES) copyFileSync(at("www", name), `${out}/${name}`);
   copyFileSync(at(wasmOf(THEATRE)), `${out}/theatre.wasm`);
   // the lab's modules: the page asks for them when it is first looked at
-  for (const module of MODULES.filter(({ name, packed }) => name !== "engine" && packed !== "br"))
-    copyFileSync(at("pkg", shippedAs(module)), `${out}/${shippedAs(module)}`);
+  const ofLab = MODULES.filter(({ name, packed }) => name !== "engine" && packed !== "br");
+  for (const name of ofLab.flatMap(shipped)) copyFileSync(at("pkg", name), `${out}/${name}`);
   writeFileSync(`${out}/sample.json`, JSON.stringify(sampleFiles()));
   const options = {
     bundle: true,
@@ -251,13 +257,17 @@ async function buildModule(module) {
   await run("wasm-pack", ["build", ...options.split(" "), "--", ...cargo, ...optLevelArgs(optLevels)], {
     env,
   });
-  const wasm = wasmOf(module);
+  const file = at(wasmOf(module));
+  let wasm = dropNames(readFileSync(file));
   checkImports(wasm);
-  dropNames(wasm);
-  if (maxMemory) {
-    limitMemory(wasm, maxMemory);
-    dropZeros(wasm);
-  }
+  if (maxMemory) wasm = limitMemory(wasm, maxMemory);
+  const [data] = dataOf(module);
+  if (data) {
+    const apart = takeData(wasm);
+    writeFileSync(at(data), apart.data);
+    wasm = apart.wasm;
+  } else if (maxMemory) wasm = dropZeros(wasm);
+  writeFileSync(file, wasm);
   if (glue) checkGlue(name, glue);
   else await writeGlue(name);
 }
@@ -268,109 +278,9 @@ function checkGlue(name, other) {
     throw new Stop(`the glue of ${name} is not that of ${other}`);
 }
 
-/** Drops the custom section of function names: a seventh of the module, of use only to a debugger. */
-function dropNames(wasm) {
-  const bytes = readFileSync(at(wasm));
-  const kept = [...sections(bytes)].filter(({ id, body }) => id !== 0 || sectionName(bytes, body) !== "name");
-  writeFileSync(at(wasm), Buffer.concat([bytes.subarray(0, 8), ...kept.map((section) => section.bytes)]));
-}
-
-/** A module's sections: number, where its contents begin, and the whole in bytes. */
-function* sections(bytes) {
-  for (let start = 8, next; start < bytes.length; start = next) {
-    const [size, body] = leb128(bytes, start + 1);
-    next = body + size;
-    yield { id: bytes[start], body, bytes: bytes.subarray(start, next) };
-  }
-}
-
-const MEMORY_SECTION = 5;
-const WASM_PAGE = 65_536;
-
-/** Gives the module's one memory a maximum: its limits are a flag, the minimum and, with the flag 1, that. */
-function limitMemory(wasm, maximum) {
-  const bytes = readFileSync(at(wasm));
-  const parts = [...sections(bytes)].map(({ id, body, bytes: section }) => {
-    if (id !== MEMORY_SECTION) return section;
-    const [count, limits] = leb128(bytes, body);
-    const [flag, minimum] = [bytes[limits], leb128(bytes, limits + 1)[0]];
-    if (count !== 1 || flag !== 0) throw new Stop(`${wasm}: its memory is not as expected`);
-    const made = [count, 1, ...toLeb128(minimum), ...toLeb128(maximum / WASM_PAGE)];
-    return Buffer.from([MEMORY_SECTION, ...toLeb128(made.length), ...made]);
-  });
-  writeFileSync(at(wasm), Buffer.concat([bytes.subarray(0, 8), ...parts]));
-}
-
-const DATA_SECTION = 11;
-const [I32_CONST, END] = [0x41, 0x0b];
-/** A piece of data costs its place and its length, and is put into memory by itself: shorter runs are no gain. */
-const MIN_ZEROS = 32;
-
-/**
- * Leaves out the zeros among the data, a quarter of a grammar's tables: memory has them anyway, and what is not there is not
- * copied when the module is compiled and when it is instantiated.
- */
-function dropZeros(wasm) {
-  const bytes = readFileSync(at(wasm));
-  const runs = new RegExp(`\\0{${MIN_ZEROS},}`, "g");
-  const parts = [...sections(bytes)].map(({ id, body, bytes: section }) => {
-    if (id !== DATA_SECTION) return section;
-    const pieces = [];
-    let [count, from] = leb128(bytes, body);
-    for (; count > 0; count--) {
-      // an active piece of the one memory: 0, where it goes as a constant, and its bytes
-      if (bytes[from] !== 0 || bytes[from + 1] !== I32_CONST)
-        throw new Stop(`${wasm}: its data is not as expected`);
-      const [place, end] = leb128(bytes, from + 2);
-      const [length, start] = leb128(bytes, end + 1);
-      const data = bytes.toString("latin1", start, start + length);
-      let kept = 0;
-      const keep = (upTo, next) => {
-        if (upTo > kept) pieces.push([place + kept, bytes.subarray(start + kept, start + upTo)]);
-        kept = next;
-      };
-      for (const { 0: zeros, index } of data.matchAll(runs)) keep(index, index + zeros.length);
-      keep(length);
-      from = start + length;
-    }
-    const made = pieces.flatMap(([place, data]) => [
-      Buffer.from([0, I32_CONST, ...toSignedLeb128(place), END, ...toLeb128(data.length)]),
-      data,
-    ]);
-    const whole = Buffer.concat([Buffer.from(toLeb128(pieces.length)), ...made]);
-    return Buffer.concat([Buffer.from([DATA_SECTION, ...toLeb128(whole.length)]), whole]);
-  });
-  writeFileSync(at(wasm), Buffer.concat([bytes.subarray(0, 8), ...parts]));
-}
-
-/** A positive number where a signed one is expected: its highest bit of seven is the sign. */
-function toSignedLeb128(value) {
-  return value < 64 ? [value] : [(value & 127) | 128, ...toSignedLeb128(value >>> 7)];
-}
-
-function toLeb128(value) {
-  const rest = value >>> 7;
-  return rest === 0 ? [value] : [(value & 127) | 128, ...toLeb128(rest)];
-}
-
-function sectionName(bytes, body) {
-  const [length, from] = leb128(bytes, body);
-  return bytes.toString("utf8", from, from + length);
-}
-
-/** An unsigned number in LEB128 and the position behind it. */
-function leb128(bytes, from) {
-  let value = 0;
-  for (let shift = 0, at = from; ; shift += 7) {
-    const byte = bytes[at++];
-    value |= (byte & 127) << shift;
-    if (byte < 128) return [value >>> 0, at];
-  }
-}
-
 /** The linker turns an undefined C symbol into an import from "env" without a word; loading would fail. */
 function checkImports(wasm) {
-  const imports = WebAssembly.Module.imports(new WebAssembly.Module(readFileSync(at(wasm))));
+  const imports = WebAssembly.Module.imports(new WebAssembly.Module(wasm));
   const unresolved = imports.filter(({ module }) => module === "env").map(({ name }) => name);
   if (unresolved.length > 0) {
     throw new Stop(`the module has unresolved symbols (imports from "env"): ${unresolved.join(", ")}`);
@@ -390,6 +300,15 @@ const ENCODE = `const encoded = cachedTextEncoder.encodeInto(arg, getUint8ArrayM
 function encodeAtOnce(glue) {
   if (!COPY_ASCII.test(glue)) throw new Stop("wasm-bindgen's glue copies strings in another way than before");
   return glue.replace(COPY_ASCII, ENCODE);
+}
+
+const START = "wasm.__wbindgen_start();";
+
+/** The glue with memory filled before any of the module runs. */
+function fillFirst(glue) {
+  if (glue.split(START).length !== 2)
+    throw new Stop("wasm-bindgen's glue starts modules in another way than before");
+  return glue.replace(START, `fill?.(wasm.memory);\n    ${START}`);
 }
 
 /**
@@ -412,15 +331,18 @@ async function writeGlue(name) {
     define: { "import.meta.url": '"file:///"' },
     logLevel: "warning",
   });
+  const glue = fillFirst(encodeAtOnce(outputFiles[0].text)).replace('"use strict";\n', "");
   writeFileSync(
     at(dirOf(name), "glue.js"),
-    `export function instantiate(queueMicrotask) {\n${encodeAtOnce(outputFiles[0].text).replace('"use strict";\n', "")}return glue;\n}\n`,
+    `export function instantiate(queueMicrotask, fill) {\n${glue}return glue;\n}\n`,
   );
   writeFileSync(
     at(dirOf(name), "glue.d.ts"),
     `/**\n * A fresh, independent copy of the module's glue; call its initSync() before anything else.\n` +
-      ` * Futures of the module run through \`queueMicrotask\`, so that a trap in one can be caught.\n */\n` +
-      `export declare function instantiate(\n  queueMicrotask: (task: () => void) => void,\n): typeof import("./${name}.js");\n`,
+      ` * Futures of the module run through \`queueMicrotask\`, so that a trap in one can be caught.\n` +
+      ` * \`fill\` puts into memory what the module's file lacks.\n */\n` +
+      `export declare function instantiate(\n  queueMicrotask: (task: () => void) => void,\n` +
+      `  fill?: (memory: WebAssembly.Memory) => void,\n): typeof import("./${name}.js");\n`,
   );
 }
 
@@ -451,6 +373,7 @@ async function buildPackage() {
     const bytes = readFileSync(at(wasmOf(module)));
     const pack = PACKERS[module.packed];
     writeFileSync(at("pkg", shippedAs(module)), pack ? pack(bytes) : bytes);
+    for (const path of dataOf(module)) copyFileSync(at(path), at("pkg", basename(path)));
   }
   copyFileSync(at(SCHEMA), at("pkg/options.schema.json"));
   for (const name of ["LICENSE", "README.md"]) copyFileSync(at(name), at("pkg", name));
@@ -528,7 +451,7 @@ function manifest() {
     files: [
       ...Object.keys(ALL_ENTRIES).map((name) => `${name}.js`),
       ...["index.d.ts", ...Object.keys(DECLARATIONS), "options.schema.json"],
-      ...MODULES.map(shippedAs),
+      ...MODULES.flatMap(shipped),
     ],
     engines,
   };
@@ -587,21 +510,5 @@ function printGrammars() {
     console.log(`${crate.padEnd(24)}${sizes.map((bytes) => (bytes / 1000).toFixed(1).padStart(9)).join("")}`);
   }
 }
-
-/** The wasm objects in a Unix archive: after `!<arch>\n`, for each a header of 60 bytes with its size, and its bytes. */
-function objectsOf(archive) {
-  const objects = [];
-  for (let from = 8; from + 60 <= archive.length;) {
-    const size = Number(archive.toString("latin1", from + 48, from + 58));
-    const bytes = archive.subarray(from + 60, from + 60 + size);
-    if (bytes.toString("latin1", 0, 4) === "\0asm") objects.push(bytes);
-    from += 60 + size + (size % 2);
-  }
-  return objects;
-}
-
-/** The code and data sections of a module. */
-const linkedSections = (wasm) =>
-  [...sections(wasm)].filter(({ id }) => id === 10 || id === 11).map(({ bytes }) => bytes);
 
 await runAsProgram(import.meta, (args) => build({ force: args.includes("--force") }));

@@ -102,6 +102,8 @@ export class Instance {
     private readonly settings: Settings,
     files: Files,
     private readonly module: WebAssembly.Module,
+    /** Puts into a fresh memory the data that the module's file lacks. */
+    private readonly fill?: (memory: WebAssembly.Memory) => void,
   ) {
     this.files = new GuardedFiles(files);
     this.loaded = this.make();
@@ -110,7 +112,7 @@ export class Instance {
   private make() {
     const { artefact, options, cores } = this.settings;
     this.files.close(); // it knows of no watches
-    const glue = GLUES[artefact](queueMicrotask);
+    const glue = GLUES[artefact](queueMicrotask, this.fill);
     const { memory } = glue.initSync({ module: this.module });
     return { glue, memory, code: new glue.Code(this.files, JSON.stringify(options ?? null), cores) };
   }

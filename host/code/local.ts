@@ -1,6 +1,7 @@
 // An instance over a folder of this machine, in Node or Bun.
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { checkDataFile, dataFileOf, HEAD_BYTES } from "./data";
 import { NodeFiles } from "./files";
 import { fileOf, Instance, type Artefact, type Files, type Settings } from "./instance";
 import { noteIn, type Handle } from "./watch/handles";
@@ -20,7 +21,8 @@ export class LocalInstance extends Instance {
     settings: InstanceSettings,
     files: Files = new NodeFiles(settings.root, noteIn(settings.handle)),
   ) {
-    super(settings, files, moduleOf(settings.artefact));
+    const module = moduleOf(settings.artefact);
+    super(settings, files, module, fillerOf(settings.artefact, module));
   }
 }
 
@@ -28,6 +30,25 @@ function moduleOf(artefact: Artefact): WebAssembly.Module {
   let module = modules.get(artefact);
   if (!module) modules.set(artefact, (module = new WebAssembly.Module(bytesOf(artefact))));
   return module;
+}
+
+/** The data is read into memory at once, not by way of a buffer. */
+function fillerOf(artefact: Artefact, module: WebAssembly.Module) {
+  const data = dataFileOf(module);
+  if (!data) return undefined;
+  return (memory: WebAssembly.Memory): void => {
+    const file = openSync(new URL(`./${artefact}.data`, import.meta.url), "r");
+    try {
+      const head = new Uint8Array(HEAD_BYTES);
+      readSync(file, head);
+      checkDataFile(data, head, fstatSync(file).size);
+      const into = new Uint8Array(memory.buffer, data.from, data.length);
+      for (let done = 0, count = 1; done < into.length && count > 0; done += count)
+        count = readSync(file, into, done, into.length - done, HEAD_BYTES + done);
+    } finally {
+      closeSync(file);
+    }
+  };
 }
 
 function bytesOf(artefact: Artefact): Uint8Array<ArrayBuffer> {

@@ -55,6 +55,7 @@ async function pack() {
     "search.wasm",
     "syntax-more.wasm.gz",
     "syntax-rules.wasm.gz",
+    "syntax.data",
     "syntax.wasm",
   ]);
   await exec("tar", ["xzf", filename], { cwd: box.dir });

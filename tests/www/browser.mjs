@@ -10,7 +10,8 @@ const AXE = readFileSync(at("node_modules/axe-core/axe.min.js"), "utf8");
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
 /** What only the code lab needs, in www/dist. */
-export const LAB_FILES = /^(lab-.*|code-browser-worker\.js|sample\.json|(search|syntax).*\.wasm(\.gz)?)$/;
+export const LAB_FILES =
+  /^(lab-.*|code-browser-worker\.js|sample\.json|(search|syntax).*\.(wasm(\.gz)?|data))$/;
 
 /** Starts the browser and the server; `close` ends both. */
 export async function open({ base = "/", folder } = {}) {

@@ -328,7 +328,15 @@ test("its files are loaded when it is first looked at, and it opens again withou
       );
       return all.flat().map(({ url }) => new URL(url).pathname.slice(1));
     });
-  const needed = [/^lab-.*\.js$/, /^chunk-/, /^sample/, /^code-browser-worker/, /^search/, /^syntax\.wasm$/];
+  const needed = [
+    /^lab-.*\.js$/,
+    /^chunk-/,
+    /^sample/,
+    /^code-browser-worker/,
+    /^search/,
+    /^syntax\.wasm$/,
+    /^syntax\.data$/,
+  ];
   const lacks = async (names) => needed.some((pattern) => !names.some((name) => pattern.test(name)));
   for (let tries = 0; await lacks(await kept()); tries++) {
     assert.ok(tries < 200, `kept are only ${await kept()}`);

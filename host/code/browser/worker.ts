@@ -1,6 +1,7 @@
 // The worker of a tree in a browser: one instance of each module that was asked for, over the same files. Without shared
 // memory it hears of cancellations as messages, between two slices of its work.
 import { messageOf } from "../../fault";
+import { checkDataFile, dataFileOf, HEAD_BYTES } from "../data";
 import { fileOf, Instance, type Answer, type Artefact, type ArtefactFile } from "../instance";
 import { inSlices } from "../slices";
 import { BrowserFiles } from "./files";
@@ -13,6 +14,8 @@ const MODULES: Partial<Record<ArtefactFile, URL>> = {
   "syntax-rules.wasm.gz": new URL("./syntax-rules.wasm.gz", import.meta.url),
   "syntax-more.wasm.gz": new URL("./syntax-more.wasm.gz", import.meta.url),
 };
+/** Of those that have their data in a file of its own. */
+const DATA: Partial<Record<Artefact, URL>> = { syntax: new URL("./syntax.data", import.meta.url) };
 const GZIP = [0x1f, 0x8b];
 
 type Ask = Extract<Order, { id: number }>;
@@ -76,26 +79,43 @@ async function serve({ id, artefact, method, args }: Ask): Promise<Answer | unde
 function instanceOf(artefact: Artefact, tree: BrowserFiles): Promise<Instance> {
   const known = instances.get(artefact);
   if (known) return known;
-  const made = load(artefact).then((module) => new Instance({ artefact, options, cores: 1 }, tree, module));
+  const made = load(artefact).then(
+    ({ module, fill }) => new Instance({ artefact, options, cores: 1 }, tree, module, fill),
+  );
   instances.set(artefact, made);
   // the next request tries again
   made.catch(() => instances.delete(artefact));
   return made;
 }
 
-async function load(artefact: Artefact): Promise<WebAssembly.Module> {
+async function load(artefact: Artefact) {
   const url = MODULES[fileOf(artefact)];
   if (!url)
     throw new Error("This browser has no vector instructions in WebAssembly. Open the page in a newer one.");
+  const beside = DATA[artefact];
+  const [bytes, data] = await Promise.all([loaded(url), beside && loaded(beside)]);
+  const module = await WebAssembly.compile(bytes);
+  const file = dataFileOf(module);
+  if (!file) return { module };
+  const image = new Uint8Array(data ?? []);
+  checkDataFile(file, image.subarray(0, HEAD_BYTES), image.length);
+  const fill = ({ buffer }: WebAssembly.Memory) =>
+    new Uint8Array(buffer).set(image.subarray(HEAD_BYTES), file.from);
+  return { module, fill };
+}
+
+/** A file of the package, unpacked. */
+async function loaded(url: URL): Promise<ArrayBuffer> {
   const response = await fetch(url).catch(() => undefined);
   if (!response?.ok) {
     const why = response ? `HTTP ${response.status}` : "is there a network?";
     throw new Error(`${url.pathname.split("/").pop()} could not be loaded (${why})`);
   }
   const bytes = await response.arrayBuffer();
+  if (!url.pathname.endsWith(".gz")) return bytes;
   // a host may have told the browser to unpack it already
   const [first, second] = new Uint8Array(bytes, 0, 2);
-  return WebAssembly.compile(first === GZIP[0] && second === GZIP[1] ? await unpacked(bytes) : bytes);
+  return first === GZIP[0] && second === GZIP[1] ? unpacked(bytes) : bytes;
 }
 
 function unpacked(bytes: ArrayBuffer): Promise<ArrayBuffer> {

@@ -11,6 +11,8 @@ struct Written {
     has_signs: bool,
     /// But for those directly in nodes of these kinds.
     holders: &'static [&'static str],
+    /// In nodes of these kinds `=>` is part of a type, and defines nothing.
+    types: &'static [&'static str],
 }
 
 /// For the languages whose files are mostly long; what a test holds against the queries.
@@ -32,11 +34,18 @@ fn written(lang: Lang) -> Option<Written> {
             ],
             has_signs: true,
             holders: &[],
+            types: &[
+                "function_type",
+                "type_annotation",
+                "type_arguments",
+                "type_parameters",
+            ],
         },
         Lang::Python => Written {
             words: &["class", "def"],
             has_signs: false,
             holders: &[],
+            types: &[],
         },
         Lang::Rust => Written {
             words: &[
@@ -58,6 +67,7 @@ fn written(lang: Lang) -> Option<Written> {
                 "enum_variant_list",
                 "field_declaration_list",
             ],
+            types: &[],
         },
         _ => return None,
     })
@@ -65,11 +75,29 @@ fn written(lang: Lang) -> Option<Written> {
 
 /// The places of a text where a definition may be written, in order.
 pub struct Marks {
-    /// Byte offsets.
-    starts: Vec<usize>,
+    starts: Starts,
+    /// Of `=>`.
+    arrows: Starts,
+    holders: Kinds,
+    types: Kinds,
+}
+
+/// Byte offsets, in order.
+#[derive(Default)]
+struct Starts {
+    all: Vec<usize>,
     /// Those before it were passed.
     next: usize,
-    holders: Kinds,
+}
+
+impl Starts {
+    /// Whether one is in a range, which begins where the last one did or behind that.
+    fn any_in(&mut self, start: usize, end: usize) -> bool {
+        while self.all.get(self.next).is_some_and(|mark| *mark < start) {
+            self.next += 1;
+        }
+        self.all.get(self.next).is_some_and(|mark| *mark < end)
+    }
 }
 
 impl Marks {
@@ -78,39 +106,47 @@ impl Marks {
     pub fn of(lang: Lang, text: &str) -> Option<Self> {
         let written = written(lang)?;
         let grammar = lang.grammar()?;
-        let kinds = written.holders.iter();
+        let kinds = |names: &[&str]| {
+            let ids = names
+                .iter()
+                .map(|kind| grammar.id_for_node_kind(kind, true));
+            // 0 stands for one that the grammar has not
+            ids.filter(|id| *id != 0).map(usize::from).collect()
+        };
+        let (starts, arrows) = starts(&written, text.as_bytes());
         Some(Self {
-            starts: starts(&written, text.as_bytes()),
-            next: 0,
-            holders: kinds
-                .map(|kind| usize::from(grammar.id_for_node_kind(kind, true)))
-                .collect(),
+            starts,
+            arrows,
+            holders: kinds(written.holders),
+            types: kinds(written.types),
         })
     }
 
     /// Whether a definition can be below a node of this kind and range of bytes. Nodes are asked about in the order of their
     /// starts.
     pub fn may_hold(&mut self, kind: u16, start: usize, end: usize) -> bool {
-        while self.starts.get(self.next).is_some_and(|mark| *mark < start) {
-            self.next += 1;
-        }
-        self.starts.get(self.next).is_some_and(|mark| *mark < end) || self.holders.contains(kind)
+        let has_arrow = self.arrows.any_in(start, end);
+        self.starts.any_in(start, end)
+            || has_arrow && !self.types.contains(kind)
+            || self.holders.contains(kind)
     }
 }
 
-fn starts(written: &Written, text: &[u8]) -> Vec<usize> {
+/// Those of words and `{`, and those of `=>`.
+fn starts(written: &Written, text: &[u8]) -> (Starts, Starts) {
     let letter = |byte: u8| 1_u32 << (byte.wrapping_sub(b'a') & 31);
     let first_letters = written
         .words
         .iter()
         .fold(0, |all, word| all | letter(word.as_bytes()[0]));
-    let mut starts = Vec::new();
+    let (mut starts, mut arrows) = (Starts::default(), Starts::default());
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
         if !is_of_word(byte) {
-            let is_sign = byte == b'{' || byte == b'=' && text.get(at + 1) == Some(&b'>');
-            if written.has_signs && is_sign {
-                starts.push(at);
+            if written.has_signs && byte == b'{' {
+                starts.all.push(at);
+            } else if written.has_signs && byte == b'=' && text.get(at + 1) == Some(&b'>') {
+                arrows.all.push(at);
             }
             at += 1;
             continue;
@@ -125,11 +161,11 @@ fn starts(written: &Written, text: &[u8]) -> Vec<usize> {
             && first_letters & letter(byte) != 0
             && written.words.iter().any(is_word)
         {
-            starts.push(at);
+            starts.all.push(at);
         }
         at += length;
     }
-    starts
+    (starts, arrows)
 }
 
 fn is_of_word(byte: u8) -> bool {
@@ -142,7 +178,12 @@ mod tests {
 
     #[test]
     fn whole_words_and_signs_are_marks() {
-        let marks = |lang, text| Marks::of(lang, text).expect("known").starts;
+        let marks = |lang, text| {
+            let Marks { starts, arrows, .. } = Marks::of(lang, text).expect("known");
+            let mut all = [starts.all, arrows.all].concat();
+            all.sort_unstable();
+            all
+        };
         assert_eq!(
             marks(Lang::Rust, "fn a() { b.fns(type_of, r#type) }"),
             [0, 26]
@@ -166,5 +207,16 @@ mod tests {
         assert!(!marks.may_hold(0, 19, 27));
         assert!(marks.may_hold(0, 28, 40));
         assert!(!marks.may_hold(0, 35, 40));
+    }
+
+    #[test]
+    fn an_arrow_in_a_type_is_no_definition() {
+        let text = "a: (b) => c; d = () => e";
+        let mut marks = Marks::of(Lang::TypeScript, text).expect("known");
+        let grammar = Lang::TypeScript.grammar().expect("linked");
+        let annotation = grammar.id_for_node_kind("type_annotation", true);
+        assert!(marks.may_hold(0, 0, text.len()));
+        assert!(!marks.may_hold(annotation, 1, 11));
+        assert!(marks.may_hold(0, 1, 11) && marks.may_hold(0, 13, 24));
     }
 }

@@ -6,13 +6,25 @@ import { at } from "../../../tools/lib.mjs";
 
 const MODULES = ["syntax", "syntax-rules", "syntax-more"];
 const compiled = new Map();
+/** Of a module's data file: see `takeData` in tools/wasm-file.mjs. */
+const ID_BYTES = 16;
+
+/** Puts a module's data into its memory, where it is in a file of its own. */
+function fill(name, memory, module) {
+  const [section] = WebAssembly.Module.customSections(module, "data file");
+  if (!section) return;
+  const from = new DataView(section).getUint32(ID_BYTES, true);
+  const data = readFileSync(at("target/wasm", name, `${name}.data`));
+  new Uint8Array(memory.buffer).set(data.subarray(ID_BYTES), from);
+}
 
 async function load(name) {
   const { instantiate } = await import(at("target/wasm", name, "glue.js"));
   const wasm = at("target/wasm", name, `${name}_bg.wasm`);
   if (!compiled.has(name)) compiled.set(name, new WebAssembly.Module(readFileSync(wasm)));
-  const glue = instantiate(queueMicrotask);
-  glue.initSync({ module: compiled.get(name) });
+  const module = compiled.get(name);
+  const glue = instantiate(queueMicrotask, (memory) => fill(name, memory, module));
+  glue.initSync({ module });
   return { grammars: new glue.Grammars(), languages: glue.Grammars.languages() };
 }
 

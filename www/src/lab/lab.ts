@@ -219,6 +219,7 @@ const FILES = [
   "./code-browser-worker.js",
   "./search.wasm",
   "./syntax.wasm",
+  "./syntax.data",
 ];
 
 /** Of the service worker's cache: see offline.ts. */
