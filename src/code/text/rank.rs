@@ -35,6 +35,13 @@ pub fn rank(files: &mut Vec<FileResult>, mode: Mode) {
     files.extend(ranked.into_iter().map(|(_, file)| file));
 }
 
+/// Whether no file comes before this one but those that the walk came to earlier.
+#[must_use]
+pub fn is_first(file: &FileResult, mode: Mode) -> bool {
+    let is_defining = file.defines || mode == Mode::Files;
+    mode != Mode::Count && is_defining && role(&file.path) == Role::Source
+}
+
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Role {

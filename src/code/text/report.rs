@@ -57,7 +57,12 @@ impl Part {
     }
 
     /// One part of many. The shares of a tree have no file in common.
-    fn of(parts: Vec<Self>) -> Self {
+    fn of(mut parts: Vec<Self>) -> Self {
+        if let [_] = *parts
+            && let Some(only) = parts.pop()
+        {
+            return only;
+        }
         let mut whole = Self::default();
         for part in parts {
             whole.files.extend(part.files);

@@ -13,7 +13,7 @@ use super::super::walk::{Found, Share, Unreadable, Walk};
 use super::file::{Collector, Matches, Stream, Wanted};
 use super::pattern::Pattern;
 use super::query::{Mode, Query};
-use super::rank::rank;
+use super::rank::{is_first, rank};
 use super::report::{FileResult, Part, reach};
 use grep_searcher::{BinaryDetection, MmapChoice, Searcher, SearcherBuilder};
 use std::rc::Rc;
@@ -29,6 +29,8 @@ pub struct Search {
     part: Part,
     /// Lines found so far, or files.
     shown: usize,
+    /// Those of them that come first whatever else is found.
+    first: usize,
     whole: bool,
 }
 
@@ -66,6 +68,7 @@ impl Search {
             index,
             part: Part::default(),
             shown: 0,
+            first: 0,
             whole,
         })
     }
@@ -250,16 +253,21 @@ impl Search {
         }
         self.part.lines += matches.count;
         self.part.matching += 1;
-        self.shown += match self.query.mode {
+        let count = match self.query.mode {
             Mode::Lines => matches.count as usize,
             Mode::Files | Mode::Count => 1,
         };
-        self.part.files.push(FileResult {
+        self.shown += count;
+        let file = FileResult {
             path: path.to_vec(),
             count: matches.count,
             defines: matches.defines,
             lines: matches.lines,
-        });
+        };
+        if is_first(&file, self.query.mode) {
+            self.first += count.min(LINES_OF_A_FILE);
+        }
+        self.part.files.push(file);
         if self.query.mode == Mode::Count && self.part.files.len() >= 2 * self.query.limit.max(512)
         {
             rank(&mut self.part.files, Mode::Count);
@@ -268,7 +276,8 @@ impl Search {
     }
 
     fn is_full(&self) -> bool {
-        self.query.mode != Mode::Count && self.shown > reach(&self.query)
+        self.query.mode != Mode::Count
+            && (self.shown > reach(&self.query) || self.first > self.query.limit)
     }
 }
 
