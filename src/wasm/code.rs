@@ -8,6 +8,7 @@ use crate::code::files::{
 };
 use crate::code::service::{self, Service, Settings, Step};
 use crate::code::walk::Share;
+use crate::json;
 use crate::policy::options;
 use std::borrow::Cow;
 use wasm_bindgen::prelude::*;
@@ -214,7 +215,7 @@ impl Files for Imported {
     }
 
     fn surroundings(&self) -> Surroundings {
-        serde_json::from_str(&Imported::surroundings(self)).unwrap_or_default()
+        json::from_str(&Imported::surroundings(self)).unwrap_or_default()
     }
 
     fn root(&self) -> Vec<u8> {
@@ -270,7 +271,7 @@ impl Code {
     #[wasm_bindgen(constructor)]
     pub fn new(files: Imported, options: &str, cores: u32) -> Code {
         console_error_panic_hook::set_once();
-        let options = serde_json::from_str(options).unwrap_or_default();
+        let options = json::from_str(options).unwrap_or_default();
         let settings = Settings::of(&options::parse(&options).0.search, cores, js_sys::Date::now);
         Code {
             service: Service::new(files, settings),

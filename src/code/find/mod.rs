@@ -10,6 +10,7 @@ use super::show::{count, path};
 use super::walk::globs::Globs;
 use super::walk::path::resolve;
 use super::walk::{Share, Unreadable, Walk};
+use crate::json;
 use fuzzy::Fuzzy;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -86,7 +87,7 @@ impl Part {
     /// # Errors
     /// When the text is no part.
     pub fn from_text(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| format!("a worker's part: {error}"))
+        json::from_str(text).map_err(|error| format!("a worker's part: {error}"))
     }
 }
 
@@ -149,7 +150,7 @@ impl<F: Files> Job<F> for Find {
                 return Step::Done(Ok(if self.whole {
                     show(&self.query, vec![part])
                 } else {
-                    serde_json::to_string(&part).unwrap_or_default()
+                    json::to_string(&part).unwrap_or_default()
                 }));
             };
             self.part.looked_at += 1;

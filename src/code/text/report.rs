@@ -6,6 +6,7 @@ use super::super::walk::Unreadable;
 use super::file::Line;
 use super::query::{Mode, Query};
 use super::rank;
+use crate::json;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
@@ -47,13 +48,13 @@ impl Part {
     /// As text, for [`Part::from_text`].
     #[must_use]
     pub fn to_text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        json::to_string(self).unwrap_or_default()
     }
 
     /// # Errors
     /// When the text is no part.
     pub fn from_text(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| format!("a worker's part: {error}"))
+        json::from_str(text).map_err(|error| format!("a worker's part: {error}"))
     }
 
     /// One part of many. The shares of a tree have no file in common.

@@ -191,6 +191,7 @@ impl Search {
             return self.take(path, matches);
         }
         self.searcher.set_binary_detection(detection);
+        self.pattern.turn_to(Some(bytes));
         let mut collector = Collector::new(&self.pattern, self.wanted());
         let _ = self
             .searcher
@@ -202,6 +203,7 @@ impl Search {
     /// A file that is too long for memory: line by line, or not at all where a match may span lines.
     fn stream<F: Files>(&mut self, files: &F, path: &[u8], head: &[u8]) {
         self.searcher.set_binary_detection(BinaryDetection::quit(0));
+        self.pattern.turn_to(None);
         let mut stream = Stream {
             files,
             path,
@@ -346,6 +348,9 @@ impl<F: Files> Job<F> for Search {
             if self.is_full() || bytes >= STEP_BYTES {
                 break;
             }
+        }
+        if let Some(message) = self.pattern.failure() {
+            return Step::Done(Err(message.clone()));
         }
         if !ended && !self.is_full() {
             return Step::More;
