@@ -5,6 +5,7 @@ pub mod fuzzy;
 use super::args::Args;
 use super::files::Files;
 use super::limits::{DEFAULT_LIMIT, MAX_LIMIT, MAX_OUTPUT_BYTES, OUTPUT_BYTES, STEP_FILES};
+use super::order::sort_by;
 use super::service::{Job, Step, World};
 use super::show::{count, path};
 use super::walk::globs::Globs;
@@ -133,7 +134,7 @@ impl Find {
 }
 
 fn best(files: &mut Vec<FoundFile>, limit: usize) {
-    files.sort_unstable_by(|a, b| {
+    sort_by(files, |a, b| {
         let by_rank = b.rank.total_cmp(&a.rank);
         by_rank.then_with(|| a.parts().cmp(b.parts()))
     });

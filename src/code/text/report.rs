@@ -1,6 +1,7 @@
 //! The answer of a search: parts from one or more workers, put together and written for the model.
 
 use super::super::limits::{LINES_OF_A_FILE, MAX_OUTPUT_BYTES, OUTPUT_BYTES, RANKED};
+use super::super::order::sort_by;
 use super::super::show::{count, path};
 use super::super::walk::Unreadable;
 use super::file::Line;
@@ -75,7 +76,7 @@ impl Part {
             whole.skipped.long.join(part.skipped.long);
             whole.stopped |= part.stopped;
         }
-        whole.files.sort_unstable_by(rank::in_walk_order);
+        sort_by(&mut whole.files, rank::in_walk_order);
         whole
     }
 }

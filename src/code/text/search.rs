@@ -5,6 +5,7 @@ use super::super::cache::grams::Need;
 use super::super::cache::{Text, has_wide_bom, is_binary};
 use super::super::files::{FileError, Files, Kind, read_whole};
 use super::super::limits::{LINES_OF_A_FILE, PIECE_BYTES, STEP_BYTES, STEP_FILES};
+use super::super::order::sort_by;
 use super::super::service::{Job, Step, World};
 use super::super::walk::globs::Globs;
 use super::super::walk::path::resolve;
@@ -372,7 +373,7 @@ impl Unreadable {
     pub fn join(&mut self, other: Self) {
         self.count += other.count;
         self.names.extend(other.names);
-        self.names.sort();
+        sort_by(&mut self.names, Ord::cmp);
         self.names.truncate(super::super::limits::SKIPPED_NAMES);
     }
 }
