@@ -26,16 +26,14 @@ export const CODE_ENV = {
   // cargo knows nothing of the wrapper of the C compiler: another one means other flags
   CFLAGS_wasm32_unknown_unknown: `-DWASM_CC=0x${hashOf(["tools/wasm-cc", "tools/wasm-libc"]).slice(0, 8)}`,
 };
+// OpenCode's runtime compiles all of a module before its first call, on one thread where there are two processors: an eighth
+// of that time went to functions that were copied into their callers. No search is slower without.
+const LEAN = "-C llvm-args=-inline-threshold=25";
+const LEAN_ENV = { RUSTFLAGS: LEAN, CARGO_TARGET_DIR: at("target", "lean") };
 // Vector instructions: only for text search, where they count. Bun has them only on x86 processors with AVX.
 export const VECTORS_ENV = {
-  RUSTFLAGS: "-C target-feature=+simd128",
+  RUSTFLAGS: `-C target-feature=+simd128 ${LEAN}`,
   CARGO_TARGET_DIR: at("target", "vectors"),
-};
-// OpenCode's runtime compiles all of a module before its first call, on one thread where there are two processors: an eighth
-// of that time went to functions that were copied into their callers.
-const LEAN_ENV = {
-  RUSTFLAGS: "-C llvm-args=-inline-threshold=25",
-  CARGO_TARGET_DIR: at("target", "lean"),
 };
 // How the code is optimised, by crate. Most of a module is seldom run, and all of it is shipped; memchr and our own loops are
 // where the time goes.

@@ -12,6 +12,7 @@ import {
   readSync,
   realpathSync,
   statSync,
+  type Stats,
 } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
@@ -38,6 +39,7 @@ export class NodeFiles implements Files {
   readonly watcher: Watcher;
   private readonly folder: string;
   private readonly prefix: string;
+  private readonly above: readonly Above[];
   private prefixBytes: Buffer | undefined;
   /** A file that is read piece by piece: it stays open until its end, until another is read, or the request is over. */
   private long: { path: string; file: number } | undefined;
@@ -46,6 +48,7 @@ export class NodeFiles implements Files {
     this.folder = realpathSync(folder);
     this.watcher = new Watcher(this.folder, note);
     this.prefix = this.folder.endsWith("/") ? this.folder : `${this.folder}/`;
+    this.above = foldersAbove(this.folder);
   }
 
   list(path: string, latin1: boolean): string {
@@ -129,13 +132,7 @@ export class NodeFiles implements Files {
   }
 
   surroundings(): string {
-    const above = [];
-    let folder = this.folder;
-    for (let parent = dirname(folder); parent !== folder; parent = dirname(parent)) {
-      above.push(ignoreFiles(parent, basename(folder)));
-      folder = parent;
-    }
-    return JSON.stringify({ above, global: textOf(globalExcludes()) });
+    return JSON.stringify({ above: this.above.map(ignoreFiles), global: textOf(globalExcludes()) });
   }
 
   root(): string {
@@ -163,19 +160,51 @@ function codeOf(error: unknown): number {
   return ERRORS[code] ?? FAILED;
 }
 
+/** A folder above the root: the paths in it that each search looks at. */
+interface Above {
+  folder: string;
+  /** The name of the next folder below. */
+  below: string;
+  git: string;
+  gitignore: string;
+  ignore: string;
+  rgignore: string;
+}
+
+/** Those above a folder, nearest first. */
+function foldersAbove(root: string): Above[] {
+  const above: Above[] = [];
+  let last = root;
+  for (let folder = dirname(root); folder !== last; folder = dirname(folder)) {
+    above.push({
+      folder,
+      below: basename(last),
+      git: join(folder, ".git"),
+      gitignore: join(folder, ".gitignore"),
+      ignore: join(folder, ".ignore"),
+      rgignore: join(folder, ".rgignore"),
+    });
+    last = folder;
+  }
+  return above;
+}
+
 /** The ignore files of a folder above the root. */
-function ignoreFiles(folder: string, below: string) {
-  const git = join(folder, ".git");
-  const repository = statSync(git, { throwIfNoEntry: false });
+function ignoreFiles({ folder, below, git, ...paths }: Above) {
+  const repository = statSync(git, UNLESS_MISSING);
   return {
     below,
     repository: repository !== undefined,
-    gitignore: textOf(join(folder, ".gitignore")),
-    ignore: textOf(join(folder, ".ignore")),
-    rgignore: textOf(join(folder, ".rgignore")),
-    exclude: repository?.isFile() ? linkedExclude(folder) : textOf(join(git, "info/exclude")),
+    gitignore: textOf(paths.gitignore),
+    ignore: textOf(paths.ignore),
+    rgignore: textOf(paths.rgignore),
+    exclude: repository && excludeOf(folder, git, repository),
   };
 }
+
+/** `info/exclude` of the repository that a `.git` is or names. */
+const excludeOf = (folder: string, git: string, repository: Stats) =>
+  repository.isFile() ? linkedExclude(folder) : textOf(join(git, "info/exclude"));
 
 function textOf(path: string | undefined): string | undefined {
   // a missing file is the usual case, and an exception costs more than a look

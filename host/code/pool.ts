@@ -3,12 +3,13 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { messageOf } from "../fault";
+import { Cancelled } from "./cancelled";
 import type { Answer, Artefact, Instance, Request } from "./instance";
 import type { InstanceSettings } from "./local";
 import { Aborted, inSlices } from "./slices";
 import { closeLeft, newHandle } from "./watch/handles";
 import type * as WorkerFile from "./worker";
-import type { Order, Told } from "./worker";
+import type { Order, Told, WorkerSettings } from "./worker";
 
 export type PoolSettings = Omit<InstanceSettings, "cores" | "handle">;
 
@@ -30,7 +31,7 @@ interface Server {
 }
 
 /** How a worker is made; throws where there are none. */
-export type StartWorker = (settings: InstanceSettings) => Worker;
+export type StartWorker = (settings: WorkerSettings) => Worker;
 
 /** The worker's file, which is loaded here where there are no threads. */
 const workerFile = new URL("./code-worker.js", import.meta.url);
@@ -110,7 +111,7 @@ export class Pools {
 
 interface Pending {
   request: Request;
-  flag: Int32Array;
+  isGone: boolean;
   retried: boolean;
   resolve(answer: Answer): void;
   reject(error: Error): void;
@@ -126,6 +127,7 @@ class Threaded implements Server {
   private isClosed = false;
   private next = 1;
   private readonly pending = new Map<number, Pending>();
+  private readonly cancelled = new Cancelled();
   private tellWorkers: (count: number) => void = () => undefined;
 
   constructor(
@@ -141,19 +143,16 @@ class Threaded implements Server {
     return new Promise((resolve, reject) => {
       if (signal?.aborted || this.isClosed) return reject(new Aborted());
       const id = this.next++;
-      const flag = new Int32Array(new SharedArrayBuffer(4));
-      const abort = () => {
-        Atomics.store(flag, 0, 1);
-        this.settle(id)?.reject(new Aborted());
-      };
+      const abort = () => this.abort(id, pending);
       const done = () => signal?.removeEventListener("abort", abort);
-      this.pending.set(id, {
+      const pending: Pending = {
         request,
-        flag,
+        isGone: false,
         retried: false,
         resolve: (answer) => (done(), resolve(answer)),
         reject: (error) => (done(), reject(error)),
-      });
+      };
+      this.pending.set(id, pending);
       signal?.addEventListener("abort", abort, { once: true });
       this.hold();
       if (!this.worker) this.spawn();
@@ -163,14 +162,17 @@ class Threaded implements Server {
 
   async close(): Promise<void> {
     this.isClosed = true;
-    for (const [id, { flag }] of this.pending) {
-      Atomics.store(flag, 0, 1);
-      this.settle(id)?.reject(new Aborted());
-    }
+    for (const [id, pending] of this.pending) this.abort(id, pending);
     this.tellWorkers(1);
     await this.worker?.terminate();
     closeLeft(this.settings.handle);
     this.inPlace?.close();
+  }
+
+  private abort(id: number, pending: Pending): void {
+    pending.isGone = true;
+    this.cancelled.add(id);
+    this.settle(id)?.reject(new Aborted());
   }
 
   private settle(id: number): Pending | undefined {
@@ -189,7 +191,7 @@ class Threaded implements Server {
   private send(id: number): void {
     const pending = this.pending.get(id);
     if (!pending || !this.worker) return;
-    const order: Order = { id, request: pending.request, flag: pending.flag.buffer as SharedArrayBuffer };
+    const order: Order = { id, ...pending.request };
     this.worker.postMessage(order);
   }
 
@@ -197,7 +199,7 @@ class Threaded implements Server {
     if (this.inPlace) return;
     let worker: Worker;
     try {
-      worker = this.start(this.settings);
+      worker = this.start({ ...this.settings, cancelled: this.cancelled.memory });
     } catch {
       this.goInPlace();
       return;
@@ -219,8 +221,9 @@ class Threaded implements Server {
     }
     this.memoryBytes = told.memoryBytes;
     const pending = this.settle(told.id);
-    if (told.answer) pending?.resolve(told.answer);
-    else pending?.reject(new Aborted());
+    const { ok, text } = told;
+    if (ok === undefined || text === undefined) pending?.reject(new Aborted());
+    else pending?.resolve({ ok, text });
   }
 
   /** A worker that never came up can't be had here. Of one that died the requests are sent to another, once. */
@@ -243,9 +246,9 @@ class Threaded implements Server {
   private goInPlace(): void {
     const inPlace = (this.inPlace = new InPlace(this.settings));
     this.tellWorkers(1);
-    for (const [id, { request, flag, resolve, reject }] of this.pending) {
+    for (const [id, pending] of this.pending) {
       this.pending.delete(id);
-      inPlace.serve(request, () => Atomics.load(flag, 0) !== 0).then(resolve, reject);
+      inPlace.serve(pending.request, () => pending.isGone).then(pending.resolve, pending.reject);
     }
   }
 }

@@ -2,6 +2,7 @@
 //! and nulls mean nothing; numbers and flags come as texts, too; and options may be nested in an `options` object, which is
 //! the only way to advertise optional ones.
 
+use crate::json;
 use serde_json::{Map, Value};
 
 /// A call's arguments, read one by one. What is left over at the end is unknown.
@@ -14,7 +15,7 @@ impl Args {
     /// # Errors
     /// When the text is not a JSON object.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let value: Value = serde_json::from_str(text)
+        let value: Value = json::from_str(text)
             .map_err(|error| format!("The arguments are not JSON: {error}."))?;
         let mut values = match value {
             Value::Null => Map::new(),
@@ -53,14 +54,15 @@ impl Args {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok((!text.is_empty()).then_some(text)),
-            Some(other) => Err(format!("`{name}` must be a text, not {other}.")),
+            Some(other) => Err(format!("`{name}` must be a text, not {}.", written(&other))),
         }
     }
 
     /// # Errors
     /// When it is neither a text nor a list of texts.
     pub fn texts(&mut self, name: &'static str) -> Result<Vec<String>, String> {
-        let wrong = |value: &Value| format!("`{name}` must be a list of texts, not {value}.");
+        let wrong =
+            |value: &Value| format!("`{name}` must be a list of texts, not {}.", written(value));
         let list = match self.take(name) {
             None => return Ok(Vec::new()),
             Some(Value::Array(list)) => list,
@@ -84,7 +86,10 @@ impl Args {
             Some(Value::String(text)) if matches!(text.as_str(), "true" | "false" | "") => {
                 Ok(text == "true")
             }
-            Some(other) => Err(format!("`{name}` must be true or false, not {other}.")),
+            Some(other) => Err(format!(
+                "`{name}` must be true or false, not {}.",
+                written(&other)
+            )),
         }
     }
 
@@ -108,7 +113,12 @@ impl Args {
             .as_f64()
             .or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()))
             .filter(|number| number.fract() == 0.0 && *number >= min as f64)
-            .ok_or_else(|| format!("`{name}` must be a whole number from {min}, not {value}."))?;
+            .ok_or_else(|| {
+                format!(
+                    "`{name}` must be a whole number from {min}, not {}.",
+                    written(&value)
+                )
+            })?;
         Ok(Some(number.min(max as f64) as usize))
     }
 
@@ -147,4 +157,9 @@ impl Args {
             self.known.join(", ")
         ))
     }
+}
+
+/// A value as a model wrote it.
+fn written(value: &Value) -> String {
+    json::to_string(value).unwrap_or_default() // its keys are strings
 }

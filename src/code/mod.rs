@@ -9,6 +9,7 @@
 //! | [`args`] | arguments as models write them |
 //! | [`files`] | file access: the trait, and a tree in memory |
 //! | [`limits`] | every tuning number, with its reason |
+//! | [`order`] | sorting |
 //! | [`walk`] | which files of a tree count, in which order: ignore rules, globs, confinement |
 //! | [`cache`] | index and contents of files that were read before, within a memory limit |
 //! | [`text`] | `code_search` |
@@ -20,6 +21,7 @@ pub mod cache;
 pub mod files;
 pub mod find;
 pub mod limits;
+pub mod order;
 pub mod service;
 pub mod show;
 #[cfg(feature = "syntax-base")]

@@ -236,15 +236,40 @@ fn the_most_useful_comes_first() {
     );
 }
 
+/// Definitions in sources come first: with as many as are shown the rest need not be looked at.
+#[test]
+fn a_search_ends_when_nothing_can_come_before_what_it_found() {
+    let files = Rc::new(MemoryFiles::new());
+    for i in 0..300 {
+        files.write(format!("a/{i:03}.txt"), "fn word() {}\n");
+        files.write(format!("b/{i:03}.rs"), "fn word() {}\n");
+    }
+    let mut tree = open(&files);
+    let answer = search(&mut tree, r#"{"pattern": "word", "limit": 80}"#);
+    assert!(answer.starts_with("b/000.rs\n") && answer.contains("b/019.rs\n1: fn word() {}\n"));
+    let answer = search(
+        &mut tree,
+        r#"{"pattern": "word", "limit": 80, "path": "b"}"#,
+    );
+    assert!(
+        answer.contains("b/079.rs")
+            && answer.ends_with("of at least 81 matching lines in at least 81 files. Narrow the pattern, or pass path, globs or a limit."),
+        "{answer}"
+    );
+}
+
 #[test]
 fn the_count_of_workers_does_not_show() {
     let files = Rc::new(MemoryFiles::new());
     for i in 0..900 {
-        let text = "word\n".repeat(1 + i % 30);
+        let definition = if i % 7 < 3 { "fn word() {}\n" } else { "" };
+        let text = definition.to_owned() + &"word\n".repeat(1 + i % 30);
         files.write(format!("{}/{}/a/{i:03}.rs", i % 3, i % 11), text);
     }
     for args in [
         r#"{"pattern": "word"}"#,
+        r#"{"pattern": "word", "limit": 7}"#,
+        r#"{"pattern": "fn word"}"#,
         r#"{"pattern": "word", "mode": "files"}"#,
         r#"{"pattern": "word", "mode": "count", "limit": 20}"#,
     ] {

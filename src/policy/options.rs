@@ -10,7 +10,7 @@ enum Shape {
     /// A whole number in the range.
     Whole(u64, u64),
     /// Any number from the first to the second.
-    Number(f64, f64),
+    Number(u32, u32),
     Flag,
     Text,
     /// A whole number of at least 1, or an object of such numbers by name.
@@ -103,7 +103,7 @@ const SPECS: &[Spec] = &[
     ),
     Spec {
         path: "mission.maxCostUsd",
-        shape: Shape::Number(0.0, 1_000_000.0),
+        shape: Shape::Number(0, 1_000_000),
         about: "US dollars; 0 means no limit.",
         get: |p| json!(p.mission.max_cost_usd),
         set: |p, v| p.mission.max_cost_usd = v.as_f64().unwrap_or_default(),
@@ -221,7 +221,9 @@ impl Shape {
             Self::Whole(min, max) => value
                 .as_f64()
                 .is_some_and(|n| n.fract() == 0.0 && n >= min as f64 && n <= max as f64),
-            Self::Number(min, max) => value.as_f64().is_some_and(|n| n >= min && n <= max),
+            Self::Number(min, max) => value
+                .as_f64()
+                .is_some_and(|n| n >= f64::from(min) && n <= f64::from(max)),
             Self::Flag => value.is_boolean(),
             Self::Text => value.as_str().is_some_and(|s| !s.trim().is_empty()),
             Self::Limits => match value {
@@ -234,7 +236,9 @@ impl Shape {
     fn schema(self) -> Value {
         match self {
             Self::Whole(min, max) => json!({"type": "integer", "minimum": min, "maximum": max}),
-            Self::Number(min, max) => json!({"type": "number", "minimum": min, "maximum": max}),
+            Self::Number(min, max) => {
+                json!({"type": "number", "minimum": f64::from(min), "maximum": f64::from(max)})
+            }
             Self::Flag => json!({"type": "boolean"}),
             Self::Text => json!({"type": "string", "minLength": 1}),
             Self::Limits => {

@@ -8,8 +8,8 @@ use crate::code::files::{
 };
 use crate::code::service::{self, Service, Settings, Step};
 use crate::code::walk::Share;
+use crate::json;
 use crate::policy::options;
-use serde::Serialize;
 use std::borrow::Cow;
 use wasm_bindgen::prelude::*;
 
@@ -215,7 +215,7 @@ impl Files for Imported {
     }
 
     fn surroundings(&self) -> Surroundings {
-        serde_json::from_str(&Imported::surroundings(self)).unwrap_or_default()
+        json::from_str(&Imported::surroundings(self)).unwrap_or_default()
     }
 
     fn root(&self) -> Vec<u8> {
@@ -254,19 +254,14 @@ pub struct Code {
     workers: u32,
 }
 
-/// An answer as JavaScript gets it, as JSON text.
-#[derive(Serialize)]
-struct Answer<'a> {
-    ok: bool,
-    text: &'a str,
-}
-
-fn answer(result: &Result<String, String>) -> String {
-    let (ok, text) = match result {
-        Ok(text) => (true, text),
-        Err(text) => (false, text),
+/// An answer as JavaScript gets it: `+` and its text, or `-` and what to tell instead.
+fn answer(result: Result<String, String>) -> String {
+    let (sign, mut text) = match result {
+        Ok(text) => ('+', text),
+        Err(text) => ('-', text),
     };
-    serde_json::to_string(&Answer { ok, text }).unwrap_or_default()
+    text.insert(0, sign);
+    text
 }
 
 #[wasm_bindgen]
@@ -276,7 +271,7 @@ impl Code {
     #[wasm_bindgen(constructor)]
     pub fn new(files: Imported, options: &str, cores: u32) -> Code {
         console_error_panic_hook::set_once();
-        let options = serde_json::from_str(options).unwrap_or_default();
+        let options = json::from_str(options).unwrap_or_default();
         let settings = Settings::of(&options::parse(&options).0.search, cores, js_sys::Date::now);
         Code {
             service: Service::new(files, settings),
@@ -294,12 +289,13 @@ impl Code {
         self.service.begin(id, method, args, Share { index, of });
     }
 
-    /// Works on a request for some milliseconds. Gives its answer when it is done.
+    /// Works on a request for some milliseconds. Gives its answer when it is done: `+` and the text, or `-` and what to tell
+    /// instead.
     pub fn step(&mut self, id: u32) -> Option<String> {
         match self.service.step(id) {
             Some(Step::More) => None,
-            Some(Step::Done(result)) => Some(answer(&result)),
-            None => Some(answer(&Err("There is no such request.".to_owned()))),
+            Some(Step::Done(result)) => Some(answer(result)),
+            None => Some(answer(Err("There is no such request.".to_owned()))),
         }
     }
 
@@ -313,9 +309,9 @@ impl Code {
         self.service.idle()
     }
 
-    /// The answer to a request (`{ok, text}` as JSON text) from the texts of its shares.
+    /// The answer to a request, as `step` gives it, from the texts of its shares.
     pub fn merge(method: &str, args: &str, parts: Vec<String>) -> String {
-        answer(&service::merge(method, args, &parts))
+        answer(service::merge(method, args, &parts))
     }
 
     /// Bytes that index and cache take.

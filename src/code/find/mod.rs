@@ -5,11 +5,13 @@ pub mod fuzzy;
 use super::args::Args;
 use super::files::Files;
 use super::limits::{DEFAULT_LIMIT, MAX_LIMIT, MAX_OUTPUT_BYTES, OUTPUT_BYTES, STEP_FILES};
+use super::order::sort_by;
 use super::service::{Job, Step, World};
 use super::show::{count, path};
 use super::walk::globs::Globs;
 use super::walk::path::resolve;
 use super::walk::{Share, Unreadable, Walk};
+use crate::json;
 use fuzzy::Fuzzy;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -86,7 +88,7 @@ impl Part {
     /// # Errors
     /// When the text is no part.
     pub fn from_text(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| format!("a worker's part: {error}"))
+        json::from_str(text).map_err(|error| format!("a worker's part: {error}"))
     }
 }
 
@@ -132,7 +134,7 @@ impl Find {
 }
 
 fn best(files: &mut Vec<FoundFile>, limit: usize) {
-    files.sort_unstable_by(|a, b| {
+    sort_by(files, |a, b| {
         let by_rank = b.rank.total_cmp(&a.rank);
         by_rank.then_with(|| a.parts().cmp(b.parts()))
     });
@@ -149,7 +151,7 @@ impl<F: Files> Job<F> for Find {
                 return Step::Done(Ok(if self.whole {
                     show(&self.query, vec![part])
                 } else {
-                    serde_json::to_string(&part).unwrap_or_default()
+                    json::to_string(&part).unwrap_or_default()
                 }));
             };
             self.part.looked_at += 1;

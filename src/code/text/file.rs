@@ -123,6 +123,12 @@ impl Sink for Collector<'_> {
 fn shown(line: &[u8], at: usize) -> String {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.len() <= LINE_CHARS
+        && line.iter().all(|&byte| is_clean(byte))
+        && let Ok(text) = str::from_utf8(line)
+    {
+        return text.to_owned();
+    }
     // far from the match nothing is looked at: lines of minified code are megabytes long
     let reach = 4 * (LINE_CHARS + 2);
     let from = at.min(line.len()).saturating_sub(reach);
@@ -153,9 +159,13 @@ fn shown(line: &[u8], at: usize) -> String {
     clean(&format!("{head}{cut}{tail}"))
 }
 
+/// An ASCII character that is shown as it is.
+fn is_clean(byte: u8) -> bool {
+    byte == b'\t' || (b' '..0x7F).contains(&byte)
+}
+
 /// Control characters would move a terminal's cursor or end the line early.
 fn clean(text: &str) -> String {
-    let is_clean = |byte: u8| byte == b'\t' || (b' '..0x7F).contains(&byte);
     if text.bytes().all(is_clean) || !text.chars().any(|c| c.is_control() && c != '\t') {
         return text.to_owned();
     }

@@ -8,6 +8,16 @@ pub use vector::Lanes;
 /// Bytes of a vector.
 pub const LANES: usize = 16;
 
+/// Whether all of them are ASCII characters.
+#[must_use]
+pub fn is_ascii(bytes: &[u8]) -> bool {
+    let (vectors, rest) = bytes.as_chunks::<LANES>();
+    let any = vectors
+        .iter()
+        .fold(Lanes::all(0), |any, vector| any.or(Lanes::of(vector, 0)));
+    any.upper_bits() == 0 && rest.is_ascii()
+}
+
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod vector {
     use super::LANES;

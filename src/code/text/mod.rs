@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`query`] | the arguments |
 //! | [`pattern`] | the pattern, compiled; what to write instead of one that is none |
+//! | [`ascii`] | the pattern for texts that have ASCII characters only |
 //! | [`prefilter`] | what rules a text out before |
 //! | [`streams`] | the same for a pattern without a text to look for |
 //! | [`lanes`] | vector instructions for both |
@@ -12,6 +13,7 @@
 //! | [`rank`] | the order of an answer |
 //! | [`report`] | the answer |
 
+mod ascii;
 pub mod file;
 mod lanes;
 pub mod pattern;

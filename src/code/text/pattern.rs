@@ -3,8 +3,10 @@
 
 use super::super::cache::grams::Need;
 use super::super::limits::{DFA_BYTES, PATTERN_BYTES};
+use super::ascii::in_ascii;
+use super::lanes::is_ascii;
 use super::prefilter::Prefilter;
-use super::query::Query;
+use super::query::{Mode, Query};
 use super::streams::Finder;
 use grep_matcher::{ByteSet, LineMatchKind, LineTerminator, Match, Matcher, NoCaptures, NoError};
 use regex_automata::Input;
@@ -14,10 +16,18 @@ use regex_syntax::hir::{
     self, Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look,
 };
 use regex_syntax::{Error, ParserBuilder};
+use std::cell::{Cell, OnceCell};
 
 /// A pattern that can be searched for.
 pub struct Pattern {
-    regex: Regex,
+    /// For any text. Where there is one for ASCII texts, it is compiled when another text first comes.
+    whole: OnceCell<Result<Regex, String>>,
+    /// Of what, and whether the prefilter was there before, so that the engine prepares none.
+    hir: Hir,
+    has_own: bool,
+    ascii: Option<Regex>,
+    /// The text that is searched now is one of those.
+    is_ascii: Cell<bool>,
     /// None where a match may span lines, or where the pattern says where the text begins or ends.
     line_end: Option<LineTerminator>,
     /// Bytes that no match has; of all of them only the line end is of interest.
@@ -26,6 +36,8 @@ pub struct Pattern {
     pub need: Need,
     /// What a line must have; only where lines are searched one by one.
     prefilter: Option<Prefilter>,
+    /// The same for texts that are not ASCII: of most of them the candidates are.
+    wide_prefilter: Option<Prefilter>,
     /// The same where there is no such text.
     finder: Option<Finder>,
 }
@@ -35,7 +47,9 @@ impl Matcher for Pattern {
     type Error = NoError;
 
     fn find_at(&self, text: &[u8], at: usize) -> Result<Option<Match>, NoError> {
-        let found = self.regex.find(Input::new(text).range(at..));
+        let found = self
+            .engine(text)
+            .and_then(|engine| engine.find(Input::new(text).range(at..)));
         Ok(found.map(|found| Match::new(found.start(), found.end())))
     }
 
@@ -44,7 +58,10 @@ impl Matcher for Pattern {
     }
 
     fn shortest_match_at(&self, text: &[u8], at: usize) -> Result<Option<usize>, NoError> {
-        let found = self.regex.search_half(&Input::new(text).range(at..));
+        let input = Input::new(text).range(at..);
+        let found = self
+            .engine(text)
+            .and_then(|engine| engine.search_half(&input));
         Ok(found.map(|found| found.offset()))
     }
 
@@ -57,15 +74,19 @@ impl Matcher for Pattern {
     }
 
     fn find_candidate_line(&self, text: &[u8]) -> Result<Option<LineMatchKind>, NoError> {
-        if let Some(prefilter) = &self.prefilter {
+        let is_ascii = self.is_ascii.get();
+        let wide = self.wide_prefilter.as_ref().filter(|_| !is_ascii);
+        if let Some(prefilter) = self.prefilter.as_ref().or(wide) {
             return Ok(prefilter.find(text).map(LineMatchKind::Candidate));
         }
-        match &self.finder {
-            Some(finder) if finder.is_of_use() => {
-                Ok(finder.find(text).map(LineMatchKind::Candidate))
-            }
-            _ => Ok(self.shortest_match(text)?.map(LineMatchKind::Confirmed)),
+        if let Some(finder) = self.finder.as_ref().filter(|finder| finder.is_of_use()) {
+            return Ok(finder.find(text).map(LineMatchKind::Candidate));
         }
+        let ascii = self.ascii.as_ref().filter(|_| is_ascii);
+        let found = ascii
+            .or_else(|| self.whole())
+            .and_then(|engine| engine.search_half(&Input::new(text)));
+        Ok(found.map(|found| LineMatchKind::Confirmed(found.offset())))
     }
 }
 
@@ -96,14 +117,40 @@ impl Pattern {
         }
         let find = |engine_is_fast| Prefilter::new(&hir, engine_is_fast);
         let own = (!query.multiline).then(|| find(true)).flatten();
-        // what it looks for the engine need not prepare to look for
-        let regex = build(&hir, query.word, own.is_none())?;
-        let is_fast = regex.is_accelerated() && !has_word_boundary(&hir, query);
+        let has_own = own.is_some();
+        let whole = OnceCell::new();
+        let words = if query.word {
+            between_words(&hir)
+        } else {
+            hir.clone()
+        };
+        let ascii = match in_ascii(&words) {
+            ascii if by_line && query.mode != Mode::Count && ascii != words => {
+                Some(build(&ascii, has_own)?)
+            }
+            _ => None,
+        };
+        let engine = match &ascii {
+            Some(ascii) if ascii.memory_usage() <= SURELY_SMALL => ascii,
+            _ => whole
+                .get_or_init(|| build(&words, has_own))
+                .as_ref()
+                .map_err(Clone::clone)?,
+        };
+        let is_accelerated = engine.is_accelerated();
+        let is_fast = is_accelerated && !has_word_boundary(&hir, query);
         let prefilter = own.or_else(|| find(is_fast).filter(|_| !query.multiline));
-        let is_slow = by_line && prefilter.is_none() && !regex.is_accelerated();
+        let is_slow = by_line && prefilter.is_none() && !is_accelerated;
         let finder = is_slow.then(|| Finder::new(&hir)).flatten();
+        let has_none = prefilter.is_none() && ascii.is_some();
+        let wide_prefilter = has_none.then(|| find(false)).flatten();
         Ok(Self {
-            regex,
+            whole,
+            hir: words,
+            ascii,
+            is_ascii: Cell::new(false),
+            wide_prefilter,
+            has_own,
             line_end: by_line.then(|| LineTerminator::byte(LINE_END)),
             unmatched,
             need,
@@ -115,11 +162,41 @@ impl Pattern {
 
 const LINE_END: u8 = b'\n';
 
+/// Of a pattern that takes no more for ASCII texts the whole one takes less than [`PATTERN_BYTES`]: a class of characters
+/// some 30 kB, and there at least 60 bytes.
+const SURELY_SMALL: usize = PATTERN_BYTES / 640;
+
 impl Pattern {
     /// Whether no match spans lines.
     #[must_use]
     pub fn goes_by_line(&self) -> bool {
         self.line_end.is_some()
+    }
+
+    /// Another text is searched now; none when it is not known as a whole.
+    pub fn turn_to(&self, text: Option<&[u8]>) {
+        if self.ascii.is_some() && self.prefilter.is_none() {
+            self.is_ascii.set(text.is_some_and(is_ascii));
+        }
+    }
+
+    /// Why some texts could not be searched.
+    #[must_use]
+    pub fn failure(&self) -> Option<&String> {
+        self.whole.get().and_then(|whole| whole.as_ref().err())
+    }
+
+    /// For a line, or any text where lines are not searched one by one.
+    fn engine(&self, text: &[u8]) -> Option<&Regex> {
+        match &self.ascii {
+            Some(ascii) if self.is_ascii.get() || is_ascii(text) => Some(ascii),
+            _ => self.whole(),
+        }
+    }
+
+    fn whole(&self) -> Option<&Regex> {
+        let whole = self.whole.get_or_init(|| build(&self.hir, self.has_own));
+        whole.as_ref().ok()
     }
 
     /// The matching lines of a text in UTF-8 without a NUL, as `grep-searcher` counts them when nothing else is wanted of
@@ -148,7 +225,10 @@ impl Pattern {
                 LineMatchKind::Confirmed(_) => u64::from(start < rest.len()),
                 LineMatchKind::Candidate(_) => {
                     let line = line.strip_suffix(&[LINE_END]).unwrap_or(line);
-                    u64::from(self.regex.is_match(line))
+                    u64::from(
+                        self.engine(line)
+                            .is_some_and(|engine| engine.is_match(line)),
+                    )
                 }
             };
             rest = &rest[end..];
@@ -159,25 +239,26 @@ impl Pattern {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-fn build(hir: &Hir, word: bool, has_prefilter: bool) -> Result<Regex, String> {
+/// The pattern with no word going on before or behind it.
+fn between_words(hir: &Hir) -> Hir {
+    Hir::concat(vec![
+        Hir::look(Look::WordStartHalfUnicode),
+        hir.clone(),
+        Hir::look(Look::WordEndHalfUnicode),
+    ])
+}
+
+/// With a prefilter of our own the engine prepares none.
+fn build(hir: &Hir, has_own: bool) -> Result<Regex, String> {
     let config = Regex::config()
-        .auto_prefilter(has_prefilter)
+        .auto_prefilter(!has_own)
         .utf8_empty(false)
         .nfa_size_limit(Some(PATTERN_BYTES))
         .hybrid_cache_capacity(DFA_BYTES)
         .onepass(false)
         .dfa(false);
     let mut builder = Regex::builder();
-    builder.configure(config);
-    let built = if word {
-        builder.build_from_hir(&Hir::concat(vec![
-            Hir::look(Look::WordStartHalfUnicode),
-            hir.clone(),
-            Hir::look(Look::WordEndHalfUnicode),
-        ]))
-    } else {
-        builder.build_from_hir(hir)
-    };
+    let built = builder.configure(config).build_from_hir(hir);
     built.map_err(|error| match error.size_limit() {
         Some(_) => format!(
             "The pattern is too large when compiled (over {} MB): repeat less, such as {{1,100}} of a class, or search for a part of it.",

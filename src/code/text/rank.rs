@@ -6,6 +6,7 @@
 //!
 //! With counts the highest come first. Within a file the order is that of its lines.
 
+use super::super::order::sort_by;
 use super::query::Mode;
 use super::report::FileResult;
 use std::cmp::Ordering;
@@ -24,8 +25,7 @@ pub fn rank(files: &mut Vec<FileResult>, mode: Mode) {
         Mode::Lines | Mode::Files => role(&file.path),
     };
     let mut ranked: Vec<_> = files.drain(..).map(|file| (role_of(&file), file)).collect();
-    // the walk's order tells any two apart, so an unstable sort, which is less code, does
-    ranked.sort_unstable_by(|(role_a, a), (role_b, b)| {
+    sort_by(&mut ranked, |(role_a, a), (role_b, b)| {
         let first = match mode {
             Mode::Count => b.count.cmp(&a.count),
             Mode::Lines | Mode::Files => (!a.defines, role_a).cmp(&(!b.defines, role_b)),
@@ -33,6 +33,13 @@ pub fn rank(files: &mut Vec<FileResult>, mode: Mode) {
         first.then_with(|| in_walk_order(a, b))
     });
     files.extend(ranked.into_iter().map(|(_, file)| file));
+}
+
+/// Whether no file comes before this one but those that the walk came to earlier.
+#[must_use]
+pub fn is_first(file: &FileResult, mode: Mode) -> bool {
+    let is_defining = file.defines || mode == Mode::Files;
+    mode != Mode::Count && is_defining && role(&file.path) == Role::Source
 }
 
 /// What a file is for.

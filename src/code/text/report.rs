@@ -1,11 +1,13 @@
 //! The answer of a search: parts from one or more workers, put together and written for the model.
 
 use super::super::limits::{LINES_OF_A_FILE, MAX_OUTPUT_BYTES, OUTPUT_BYTES, RANKED};
+use super::super::order::sort_by;
 use super::super::show::{count, path};
 use super::super::walk::Unreadable;
 use super::file::Line;
 use super::query::{Mode, Query};
 use super::rank;
+use crate::json;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
@@ -47,17 +49,22 @@ impl Part {
     /// As text, for [`Part::from_text`].
     #[must_use]
     pub fn to_text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        json::to_string(self).unwrap_or_default()
     }
 
     /// # Errors
     /// When the text is no part.
     pub fn from_text(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| format!("a worker's part: {error}"))
+        json::from_str(text).map_err(|error| format!("a worker's part: {error}"))
     }
 
     /// One part of many. The shares of a tree have no file in common.
-    fn of(parts: Vec<Self>) -> Self {
+    fn of(mut parts: Vec<Self>) -> Self {
+        if let [_] = *parts
+            && let Some(only) = parts.pop()
+        {
+            return only;
+        }
         let mut whole = Self::default();
         for part in parts {
             whole.files.extend(part.files);
@@ -69,7 +76,7 @@ impl Part {
             whole.skipped.long.join(part.skipped.long);
             whole.stopped |= part.stopped;
         }
-        whole.files.sort_unstable_by(rank::in_walk_order);
+        sort_by(&mut whole.files, rank::in_walk_order);
         whole
     }
 }

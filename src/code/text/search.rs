@@ -5,6 +5,7 @@ use super::super::cache::grams::Need;
 use super::super::cache::{Text, has_wide_bom, is_binary};
 use super::super::files::{FileError, Files, Kind, read_whole};
 use super::super::limits::{LINES_OF_A_FILE, PIECE_BYTES, STEP_BYTES, STEP_FILES};
+use super::super::order::sort_by;
 use super::super::service::{Job, Step, World};
 use super::super::walk::globs::Globs;
 use super::super::walk::path::resolve;
@@ -13,7 +14,7 @@ use super::super::walk::{Found, Share, Unreadable, Walk};
 use super::file::{Collector, Matches, Stream, Wanted};
 use super::pattern::Pattern;
 use super::query::{Mode, Query};
-use super::rank::rank;
+use super::rank::{is_first, rank};
 use super::report::{FileResult, Part, reach};
 use grep_searcher::{BinaryDetection, MmapChoice, Searcher, SearcherBuilder};
 use std::rc::Rc;
@@ -29,6 +30,8 @@ pub struct Search {
     part: Part,
     /// Lines found so far, or files.
     shown: usize,
+    /// Those of them that come first whatever else is found.
+    first: usize,
     whole: bool,
 }
 
@@ -66,6 +69,7 @@ impl Search {
             index,
             part: Part::default(),
             shown: 0,
+            first: 0,
             whole,
         })
     }
@@ -188,6 +192,7 @@ impl Search {
             return self.take(path, matches);
         }
         self.searcher.set_binary_detection(detection);
+        self.pattern.turn_to(Some(bytes));
         let mut collector = Collector::new(&self.pattern, self.wanted());
         let _ = self
             .searcher
@@ -199,6 +204,7 @@ impl Search {
     /// A file that is too long for memory: line by line, or not at all where a match may span lines.
     fn stream<F: Files>(&mut self, files: &F, path: &[u8], head: &[u8]) {
         self.searcher.set_binary_detection(BinaryDetection::quit(0));
+        self.pattern.turn_to(None);
         let mut stream = Stream {
             files,
             path,
@@ -250,16 +256,21 @@ impl Search {
         }
         self.part.lines += matches.count;
         self.part.matching += 1;
-        self.shown += match self.query.mode {
+        let count = match self.query.mode {
             Mode::Lines => matches.count as usize,
             Mode::Files | Mode::Count => 1,
         };
-        self.part.files.push(FileResult {
+        self.shown += count;
+        let file = FileResult {
             path: path.to_vec(),
             count: matches.count,
             defines: matches.defines,
             lines: matches.lines,
-        });
+        };
+        if is_first(&file, self.query.mode) {
+            self.first += count.min(LINES_OF_A_FILE);
+        }
+        self.part.files.push(file);
         if self.query.mode == Mode::Count && self.part.files.len() >= 2 * self.query.limit.max(512)
         {
             rank(&mut self.part.files, Mode::Count);
@@ -268,7 +279,8 @@ impl Search {
     }
 
     fn is_full(&self) -> bool {
-        self.query.mode != Mode::Count && self.shown > reach(&self.query)
+        self.query.mode != Mode::Count
+            && (self.shown > reach(&self.query) || self.first > self.query.limit)
     }
 }
 
@@ -338,6 +350,9 @@ impl<F: Files> Job<F> for Search {
                 break;
             }
         }
+        if let Some(message) = self.pattern.failure() {
+            return Step::Done(Err(message.clone()));
+        }
         if !ended && !self.is_full() {
             return Step::More;
         }
@@ -358,7 +373,7 @@ impl Unreadable {
     pub fn join(&mut self, other: Self) {
         self.count += other.count;
         self.names.extend(other.names);
-        self.names.sort();
+        sort_by(&mut self.names, Ord::cmp);
         self.names.truncate(super::super::limits::SKIPPED_NAMES);
     }
 }

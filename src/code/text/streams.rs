@@ -7,7 +7,7 @@
 //! What is found is wider than the pattern: places are bytes and not characters, what is around a match is not looked at,
 //! and a group that is repeated may be anything.
 
-use super::lanes::{LANES, Lanes};
+use super::lanes::{LANES, Lanes, is_ascii};
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 use std::cell::Cell;
 
@@ -364,7 +364,7 @@ impl Streams {
     /// Works out the next part of all streams: so many words of the text from `at` on.
     fn advance(&mut self, program: &Program, text: &[u8], at: usize, length: usize) {
         let bytes = &text[at..text.len().min(at + length * WORD)];
-        self.wide = [is_wide(bytes), self.wide[0]];
+        self.wide = [!is_ascii(bytes), self.wide[0]];
         let is_wide = self.wide != [false; 2];
         for (id, operation) in program.operations.iter().enumerate() {
             if let Operation::Through {
@@ -422,15 +422,6 @@ impl Streams {
         }
         markers.carry = carry != 0;
     }
-}
-
-/// Whether some of them are not ASCII.
-fn is_wide(bytes: &[u8]) -> bool {
-    let (vectors, rest) = bytes.as_chunks::<LANES>();
-    let any = vectors
-        .iter()
-        .fold(Lanes::all(0), |any, vector| any.or(Lanes::of(vector, 0)));
-    any.upper_bits() != 0 || !rest.is_ascii()
 }
 
 impl Stream {

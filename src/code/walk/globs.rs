@@ -4,6 +4,7 @@
 use super::super::files::join_into;
 use super::rules::as_path;
 use ignore::overrides::{Override, OverrideBuilder};
+use memchr::memmem::Finder;
 use std::cell::Cell;
 
 /// Globs, relative to the tree's root.
@@ -14,8 +15,36 @@ pub struct Globs {
     /// They match both cases, and are compared with the path in small letters: a glob that has to look for both is a
     /// regular expression, and takes twice as long.
     is_lowered: bool,
+    /// What spares most names a look by the matcher; none where a glob leaves files out.
+    quick: Option<Vec<Quick>>,
     /// Where paths are put together.
     path: Cell<Vec<u8>>,
+}
+
+/// What a glob asks for that is seen at once.
+enum Quick {
+    /// A name that ends so: no more than that.
+    Ending(Vec<u8>),
+    /// A path that has this, which is a part of one name.
+    Part(Box<Finder<'static>>),
+}
+
+impl Quick {
+    /// Of a glob without a `!`.
+    fn of(glob: &str) -> Option<Self> {
+        let has_more = |c| "*?[]{}\\/!#, ".contains(c);
+        let ending = glob.strip_prefix("**/").unwrap_or(glob).strip_prefix('*');
+        if let Some(ending) =
+            ending.filter(|ending| !ending.is_empty() && !ending.contains(has_more))
+        {
+            return Some(Self::Ending(ending.as_bytes().to_vec()));
+        }
+        if glob.contains(['[', '{', '\\']) || glob.starts_with(['!', '#']) {
+            return None;
+        }
+        let part = glob.split(has_more).max_by_key(|part| part.len())?;
+        (!part.is_empty()).then(|| Self::Part(Box::new(Finder::new(part).into_owned())))
+    }
 }
 
 impl Globs {
@@ -28,10 +57,19 @@ impl Globs {
         let folds = |glob: &String| smart_case && !glob.chars().any(char::is_uppercase);
         // a class such as `[@-a]` holds capitals that are not written
         let is_lowered = globs.iter().all(|glob| folds(glob) && !glob.contains('['));
-        for glob in globs {
+        let folding = globs.iter().any(|glob| folds(glob) && !is_lowered);
+        let mut quick = (!folding).then(Vec::new);
+        let ways = globs
+            .iter()
+            .flat_map(|glob| ways(glob).into_iter().map(move |way| (glob, way)));
+        for (glob, way) in ways {
+            match (&mut quick, Quick::of(&way)) {
+                (Some(quick), Some(one)) => quick.push(one),
+                _ => quick = None,
+            }
             let added = builder
                 .case_insensitive(folds(glob) && !is_lowered)
-                .and_then(|builder| builder.add(glob));
+                .and_then(|builder| builder.add(&way));
             if let Err(error) = added {
                 return Err(format!(
                     "`{glob}` is not a glob: {}. Write such as `*.rs`, `src/**/*.ts`, `{{a,b}}/*`, `!*.min.js`.",
@@ -45,6 +83,7 @@ impl Globs {
             written: globs.to_owned(),
             smart_case,
             is_lowered,
+            quick,
             path: Cell::default(),
         })
     }
@@ -71,13 +110,56 @@ impl Globs {
         if self.is_lowered {
             path.make_ascii_lowercase();
         }
-        let verdict = match self.matcher.matched(as_path(&path), is_folder) {
-            ignore::Match::None => None,
-            ignore::Match::Ignore(_) => Some(false),
-            ignore::Match::Whitelist(_) => Some(true),
+        let verdict = match self.at_once(&path) {
+            Some(true) => Some(true),
+            // a folder that no glob names may have files that one does
+            Some(false) => (!is_folder).then_some(false),
+            None => match self.matcher.matched(as_path(&path), is_folder) {
+                ignore::Match::None => None,
+                ignore::Match::Ignore(_) => Some(false),
+                ignore::Match::Whitelist(_) => Some(true),
+            },
         };
         self.path.set(path);
         verdict
+    }
+
+    /// Whether one of the globs matches, where that is seen without the matcher.
+    fn at_once(&self, path: &[u8]) -> Option<bool> {
+        // a last dot is no ending to the matcher
+        let quick = self.quick.as_ref().filter(|_| path.last() != Some(&b'.'))?;
+        let mut may_match = false;
+        for one in quick {
+            match one {
+                Quick::Ending(ending) if path.ends_with(ending) => return Some(true),
+                Quick::Ending(_) => {}
+                Quick::Part(part) => may_match = may_match || part.find(path).is_some(),
+            }
+        }
+        (!may_match).then_some(false)
+    }
+}
+
+/// A glob with one list in it, such as `*.{c,h}`, as one for each: these need no regular expression.
+fn ways(glob: &str) -> Vec<String> {
+    let is_plain = |way: &str| {
+        !way.is_empty()
+            && way
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let is_simple = |part: &str| !part.contains(['{', '}', '[', '\\']);
+    match glob
+        .split_once('{')
+        .map(|(before, rest)| (before, rest.split_once('}')))
+    {
+        Some((before, Some((list, after))))
+            if is_simple(before) && is_simple(after) && list.split(',').all(is_plain) =>
+        {
+            let ways = list.split(',');
+            ways.map(|way| format!("{before}{way}{after}")).collect()
+        }
+        _ => vec![glob.to_owned()],
     }
 }
 
@@ -91,6 +173,37 @@ fn reason(error: &ignore::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What is seen at once is what the matcher says of the globs as they are written.
+        #[test]
+        fn quick_looks_say_what_the_matcher_says(
+            globs in prop::collection::vec("!?(\\*\\*/|/)?([ab.*]|\\{a,b\\.\\}|\\{ab,b,\\.a\\}|/|\\?|\\[a\\]|\\*\\*/| ){1,5}", 1..3),
+            paths in prop::collection::vec("[abA.]{0,2}[abA](/[abB.]{0,3}[abB]){0,2}", 1..20),
+            smart_case in any::<bool>(),
+        ) {
+            let mut builder = OverrideBuilder::new("");
+            let written = globs.iter().try_for_each(|glob| {
+                builder.case_insensitive(smart_case)?.add(glob).map(|_| ())
+            });
+            if let (Ok(()), Ok(globs)) = (written, Globs::new(&globs, smart_case)) {
+                let matcher = builder.build().expect("a matcher");
+                for path in &paths {
+                    for is_folder in [false, true] {
+                        let wanted = match matcher.matched(path, is_folder) {
+                            ignore::Match::None => None,
+                            ignore::Match::Ignore(_) => Some(false),
+                            ignore::Match::Whitelist(_) => Some(true),
+                        };
+                        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+                        let verdict = globs.verdict(folder.as_bytes(), name.as_bytes(), is_folder);
+                        prop_assert_eq!(verdict, wanted, "{:?} {}", globs.written, path);
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn small_letters_are_compared_as_a_glob_for_both_cases_would() {

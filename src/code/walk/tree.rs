@@ -12,6 +12,7 @@ use super::super::files::{
     Entry, FileError, Files, Kind, Stat, Surroundings, Watch, join, read_whole,
 };
 use super::super::limits::{NODE_BYTES, RACY_MS};
+use super::super::order::sort_by;
 use super::rules::{Level, Rules, Said, Texts};
 use kept::Kept;
 use std::rc::Rc;
@@ -311,7 +312,7 @@ impl Tree {
 
     /// The names are these now; what was known of those that are still there is kept.
     fn update(&mut self, id: FolderId, mut entries: Vec<Entry>) {
-        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        sort_by(&mut entries, |a, b| a.name.cmp(&b.name));
         let folder = &mut self.folders[id as usize];
         let same = folder.nodes.len() == entries.len()
             && folder
