@@ -384,8 +384,11 @@ function commandOf(name: string, text: string): Command {
   return name === "mission" ? "status" : "stop";
 }
 
-/** `opencode run` wraps arguments with spaces in quotes and escapes those inside. */
+/**
+ * `opencode run` puts an argument with blanks in quotes, and a backslash before each quote in it; a backslash of the
+ * person's stays as it was.
+ */
 export function unwrap(text: string): string {
-  const inner = /^"((?:[^"\\]|\\[\s\S])*)"$/.exec(text.trim())?.[1];
-  return inner === undefined ? text : inner.replace(/\\(["\\])/g, "$1");
+  const inner = /^"([^"]*(?:(?<=\\)"[^"]*)*)"$/.exec(text.trim())?.[1];
+  return inner?.includes(" ") ? inner.replaceAll('\\"', '"') : text;
 }

@@ -77,16 +77,14 @@ function assertExact(it, n) {
 }
 
 test("peers 5, 6, 9: a mission ends complete with code 0; its progress is printed; the objective arrives as typed", async () => {
-  const it = await task(steps(3), { objective: 'First "line" \\ one\n- second <line>' });
+  const objective = 'First "line" \\ one, \\"two\\" \\\\srv\\x\n- second <line> C:\\tmp\\';
+  const it = await task(steps(3), { objective });
   const { code, stdout, stderr } = await it.exited;
   assert.equal(code, 0, stderr);
   assertExact(it, 3);
-  assert.ok(
-    it
-      .requests()[0]
-      .user.includes("<objective>First &quot;line&quot; \\ one\n- second &lt;line&gt;</objective>"),
-    it.requests()[0].user,
-  );
+  const marks = { '"': "&quot;", "<": "&lt;", ">": "&gt;" };
+  const told = `<objective>${objective.replace(/["<>]/g, (mark) => marks[mark])}</objective>`;
+  assert.ok(it.requests()[0].user.includes(told), it.requests()[0].user);
   assert.ok(it.requests().every((r) => r.agent === "commander"));
   assert.match(stderr, /Mission 1: started/);
   assert.match(stderr, /Mission 1: continues \(1 of at most 50; 0 of 3 todos done\)/);
