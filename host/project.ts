@@ -56,15 +56,27 @@ export class Project {
   private started = new Set<number>();
   /** The user set how deep delegation goes. */
   private readonly nests: boolean;
+  /** The user wants no journal. */
+  private readonly forgets: boolean;
+  /** What was going on here did not survive a failure of the engine. */
+  private isLost = false;
+  /** A mission was asked for here. */
+  private isAsked = false;
+  /** Why there is no engine any more. */
+  private off: string | undefined;
 
   constructor(input: PluginInput, options: unknown) {
     this.client = input.client;
     this.directory = input.directory;
-    this.nests = isObject(options) && isObject(options["tasks"]) && "maxDepth" in options["tasks"];
+    this.nests = group(options, "tasks")?.["maxDepth"] !== undefined;
+    this.forgets = group(options, "journal")?.["enabled"] === false;
     this.code = new CodeTools({ root: input.directory, options });
     this.syntax = new SyntaxTools({ root: input.directory, options });
     this.edits = new Edits(input.directory, this.syntax);
-    this.journal = new JournalFolder(input.directory, (message) => this.callbacks.log("warning", message));
+    this.journal = new JournalFolder(input.directory, (message, to) => {
+      if (to === "person") this.callbacks.notify("", "warning", message);
+      else this.callbacks.log("warning", message);
+    });
     this.callbacks = new Callbacks({
       directory: input.directory,
       journal: this.journal,
@@ -94,8 +106,17 @@ export class Project {
       interactive: !this.headless,
       journals: () => this.journal.texts(),
       lastMission: () => this.journal.lastMission(),
-      onTrap: (message) =>
-        this.callbacks.notify("", "error", `The orchestrator failed (${message}) and was started afresh.`),
+      onTrap: (message, isFirst) => this.onTrap(message, isFirst),
+      onLost: (path, error) => {
+        this.isLost = true;
+        this.journal.setAside(path, error);
+      },
+      onOff: (message) => {
+        this.isLost = true;
+        this.off = `The orchestrator is off until OpenCode is started again: ${message}`;
+        this.callbacks.notify("", "error", this.off);
+        this.delegation.stop();
+      },
       onRecovered: () =>
         this.delegation.answerLost((session, call) =>
           this.runtime.look((o) => o.hasCall(session, call), false),
@@ -112,7 +133,7 @@ export class Project {
       const unfinished = this.journal.unfinished();
       if (unfinished.length > 0) await compileEngine();
       for (const { path, text } of unfinished) {
-        this.journal.adopt(path, () => this.runtime.call((o) => o.restore(text, false), false));
+        this.journal.adopt(path, () => this.runtime.restore(text));
       }
       this.started = new Set(this.views().map(({ id }) => id));
     });
@@ -135,7 +156,15 @@ export class Project {
   /** The tasks that the session delegated in an earlier process. */
   private restoreTasks(session: string): void {
     if (this.runtime.look((o) => o.hasTasks(session), false)) return;
-    this.journal.restoreTasks(session, (text) => this.runtime.call((o) => o.restore(text, false), false));
+    this.journal.restoreTasks(session, (text) => this.runtime.restore(text));
+  }
+
+  private onTrap(message: string, isFirst: boolean): void {
+    const forgets = this.forgets || this.journal.isIncomplete;
+    if (forgets) this.isLost = true;
+    if (!forgets && !isFirst) return;
+    const lost = forgets ? " What was going on is lost: there is no whole journal of it." : "";
+    this.callbacks.notify("", "error", `The orchestrator failed (${message}) and was started afresh.${lost}`);
   }
 
   /** Tells what is wrong with the options, once OpenCode has started and without holding it up. */
@@ -257,8 +286,9 @@ export class Project {
     if (!this.ourCommands.has(input.command)) return;
     await compileEngine();
     const argument = this.headless ? unwrap(input.arguments) : input.arguments;
+    if (input.command === "task") this.isAsked = true;
     const command = commandOf(input.command, argument);
-    const answer = this.runtime.command(input.sessionID, command);
+    const answer = this.runtime.command(input.sessionID, command) ?? this.offAnswer();
     if (!answer) return;
     const shown = { text: answer.shown ?? `/${input.command} ${argument}`.trim(), ignored: true };
     const template = output.parts.find((part) => part.type === "text");
@@ -267,6 +297,12 @@ export class Project {
     output.parts.push({ type: "text", text: answer.text, synthetic: true });
     this.commanded.add(input.sessionID);
     await this.callbacks.aborted(); // a stopped mission's turn ends before the command's own begins
+  }
+
+  /** A command's answer when there is no engine: OpenCode would send the model what was typed. */
+  private offAnswer(): { text: string; shown: null } | undefined {
+    if (this.off === undefined) return undefined;
+    return { text: `${this.off}\n\nTell the person this, and do nothing else.`, shown: null };
   }
 
   private async onTool(
@@ -334,6 +370,7 @@ export class Project {
   private report(): void {
     const own = this.views().filter(({ id, phase }) => !this.started.has(id) || phase !== "suspended");
     const last = own.at(-1);
+    if (this.isLost && this.isAsked) process.exitCode = 1;
     if (!last) return;
     process.exitCode = last.success ? 0 : 1;
     if (!last.verdict) process.stderr.write(`Mission ${last.id} is not complete: ${last.phase}\n`);
@@ -377,6 +414,12 @@ export class Project {
       this.callbacks.log("error", messageOf(error));
     }
   }
+}
+
+/** A group of the options, as the user wrote it. */
+function group(options: unknown, name: string): Record<string, unknown> | undefined {
+  const value = isObject(options) ? options[name] : undefined;
+  return isObject(value) ? value : undefined;
 }
 
 function commandOf(name: string, text: string): Command {
