@@ -38,9 +38,8 @@ export function runCheck(
           detached: true,
           stdio: "pipe",
         })
-      : spawn(command, { cwd: directory, shell: true, stdio: "pipe" });
-    child.stdin.on("error", () => undefined);
-    if (!group) child.stdin.end();
+      : spawn(command, { cwd: directory, shell: true, stdio: ["ignore", "pipe", "pipe"] });
+    child.stdin?.on("error", () => undefined);
     let output = "";
     let note = "";
     let killer: ReturnType<typeof setTimeout> | undefined;
@@ -70,7 +69,7 @@ export function runCheck(
       finish(null);
     });
     child.on("exit", (code, by) => {
-      child.stdin.destroy();
+      child.stdin?.destroy();
       if (by) note ||= `ended by ${by}`;
       // what it left running in the background may keep the output open for ever
       setTimeout(() => finish(code), LINGER_MS).unref();

@@ -75,9 +75,8 @@ function isAlive(text: string): boolean {
   const [, start, itsBoot] = text.split(" ");
   const pid = pidOf(text);
   if (!Number.isInteger(pid) || pid <= 0 || !exists(pid)) return false;
-  if (start === undefined) return true;
-  const now = startOf(pid);
-  return itsBoot === boot() && (now === undefined || now === start);
+  if (start === undefined || startOf(process.pid) === undefined) return true;
+  return itsBoot === boot() && startOf(pid) === start;
 }
 
 function exists(pid: number): boolean {
