@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { after, test, type TestContext } from "node:test";
 import plugin from "./index";
 import { pause } from "./callbacks";
-import type { Client, Hooks } from "./opencode";
+import type { Client, Config, Hooks } from "./opencode";
 
 // the bundle looks for the module beside itself
 copyFileSync(resolve("target/wasm/engine/engine_bg.wasm"), new URL("./engine.wasm", import.meta.url));
@@ -86,6 +86,30 @@ test("peers 5: configured twice for one OpenCode instance, the second time adds 
   const first = await load(one, {}, "/twice");
   assert.deepEqual(await load(one, {}, "/twice"), {});
   await first.dispose?.();
+});
+
+test("peers 5: configured twice, the last entry's options are in force, also for what was left unfinished", async () => {
+  const { client: use } = client(() => Promise.resolve({ data: [] }));
+  const left = await load(use, {}, "/options");
+  await left.config?.({});
+  await command(left, "task", "ses_1", "go");
+  await left.dispose?.();
+  const [one, two] = [
+    { mission: { maxIterations: 7 } },
+    { mission: { maxIterations: 3 }, tasks: { maxDepth: 2 } },
+  ];
+  const hooks = await load(use, one, "/options");
+  for (const options of [two, undefined]) assert.deepEqual(await load(use, options, "/options"), {});
+  const config: Config = {};
+  await hooks.config?.(config);
+  assert.ok(
+    !("delegate_task" in (config.agent?.["worker"]?.permission as object)),
+    "the first entry's are in force",
+  );
+  assert.match((await command(hooks, "mission", "ses_1")).join(), /^Mission 1: interrupted by a restart/);
+  await command(hooks, "task", "ses_2", "go");
+  assert.match((await command(hooks, "mission", "ses_2")).join(), /0 of 3 continuations/);
+  await hooks.dispose?.();
 });
 
 test("peers 25: each folder is a project; disposed and loaded again it is a new one", async () => {
@@ -179,33 +203,37 @@ const folderOf = (name: string) => {
     .sort();
 };
 
-test("a journal at which the engine breaks at the start is set aside and told; the others are taken up", async (t) => {
-  const before = await load(rejects().client, undefined, "/breaks");
-  await before.config?.({});
-  for (const session of ["ses_1", "ses_2"]) await command(before, "task", session, "go");
-  await before.dispose?.();
-  let restores = 0;
-  patchEngine(t, (exports) => {
-    const restore = exports["orchestrator_restore"] as (...args: unknown[]) => unknown;
-    return {
-      ...exports,
-      orchestrator_restore: (...args: unknown[]) => (++restores === 1 ? trap() : restore(...args)),
-    };
+for (const breaksAt of [1, 2]) {
+  test(`a journal at which the engine breaks at the start, ${breaksAt} of 2, is set aside and told; the other is taken up`, async (t) => {
+    const name = `/breaks-${breaksAt}`;
+    const before = await load(rejects().client, undefined, name);
+    await before.config?.({});
+    for (const session of ["ses_1", "ses_2"]) await command(before, "task", session, "go");
+    await before.dispose?.();
+    let restores = 0;
+    patchEngine(t, (exports) => {
+      const restore = exports["orchestrator_restore"] as (...args: unknown[]) => unknown;
+      const first = (...args: unknown[]) => (++restores === breaksAt ? trap() : restore(...args));
+      return { ...exports, orchestrator_restore: first };
+    });
+    const { client: use, toasts } = client(() => Promise.resolve({ data: [] }));
+    const hooks = await load(use, undefined, name);
+    await hooks.config?.({});
+    await begin(hooks, toasts);
+    const aside = folderOf(name.slice(1)).filter((name) => name.endsWith(".unreadable"));
+    assert.equal(aside.length, 1);
+    assert.ok(!folderOf(name.slice(1)).includes("done"));
+    const told = toasts.filter((text) =>
+      /can't be taken up again: the engine fails at it \(unreachable\)/.test(text),
+    );
+    assert.equal(told.length, 1, toasts.join("\n"));
+    assert.match(
+      (await command(hooks, "mission", `ses_${3 - breaksAt}`)).join(),
+      /Mission \d: interrupted by a restart/,
+    );
+    await hooks.dispose?.();
   });
-  const { client: use, toasts } = client(() => Promise.resolve({ data: [] }));
-  const hooks = await load(use, undefined, "/breaks");
-  await hooks.config?.({});
-  await begin(hooks, toasts);
-  const aside = folderOf("breaks").filter((name) => name.endsWith(".unreadable"));
-  assert.equal(aside.length, 1);
-  assert.ok(!folderOf("breaks").includes("done"));
-  const told = toasts.filter((text) =>
-    /can't be taken up again: the engine fails at it \(unreachable\)/.test(text),
-  );
-  assert.equal(told.length, 1, toasts.join("\n"));
-  assert.match((await command(hooks, "mission", "ses_2")).join(), /Mission 2: interrupted by a restart/);
-  await hooks.dispose?.();
-});
+}
 
 test("without an engine the commands say so, and what an earlier OpenCode left waits", async (t) => {
   const before = await load(rejects().client, undefined, "/off");
@@ -223,8 +251,8 @@ test("without an engine the commands say so, and what an earlier OpenCode left w
   assert.deepEqual(toasts, ["The orchestrator is off until OpenCode is started again: out of memory"]);
   for (const name of ["mission", "task"]) {
     const [shown, told] = await command(hooks, name, "ses_1", "go on");
-    assert.equal(shown, `/${name} go on`);
-    assert.match(told ?? "", /^The orchestrator is off .*: out of memory\n\nTell the person this/);
+    assert.equal(shown, toasts[0]);
+    assert.match(told ?? "", /^The orchestrator is off .*: out of memory\n\nShow the line above/);
   }
   await hooks.dispose?.();
   assert.deepEqual(folderOf("off"), left);

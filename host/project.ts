@@ -54,10 +54,8 @@ export class Project {
   /** Sessions whose next user message is the text of a command of ours. */
   private readonly commanded = new Set<string>();
   private started = new Set<number>();
-  /** The user set how deep delegation goes. */
-  private readonly nests: boolean;
-  /** The user wants no journal. */
-  private readonly forgets: boolean;
+  /** All entries of the plugin are read: the options are in use. */
+  private hasBegun = false;
   /** What was going on here did not survive a failure of the engine. */
   private isLost = false;
   /** A mission was asked for here. */
@@ -65,13 +63,21 @@ export class Project {
   /** Why there is no engine any more. */
   private off: string | undefined;
 
-  constructor(input: PluginInput, options: unknown) {
+  constructor(
+    input: PluginInput,
+    private options: unknown,
+  ) {
     this.client = input.client;
     this.directory = input.directory;
-    this.nests = group(options, "tasks")?.["maxDepth"] !== undefined;
-    this.forgets = group(options, "journal")?.["enabled"] === false;
-    this.code = new CodeTools({ root: input.directory, options });
-    this.syntax = new SyntaxTools({ root: input.directory, options });
+    const current = () => this.options;
+    const engine = {
+      root: input.directory,
+      get options() {
+        return current();
+      },
+    };
+    this.code = new CodeTools(engine);
+    this.syntax = new SyntaxTools(engine);
     this.edits = new Edits(input.directory, this.syntax);
     this.journal = new JournalFolder(input.directory, (message, to) => {
       if (to === "person") this.callbacks.notify("", "warning", message);
@@ -101,7 +107,9 @@ export class Project {
     });
     this.runtime = new Runtime({
       host: this.callbacks,
-      options: options ?? {},
+      get options() {
+        return current() ?? {};
+      },
       seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
       interactive: !this.headless,
       journals: () => this.journal.texts(),
@@ -122,13 +130,46 @@ export class Project {
           this.runtime.look((o) => o.hasCall(session, call), false),
         ),
     });
-    if (options !== undefined) this.waiting?.push(() => void this.checkOptions());
     setTimeout(() => this.becomeReady(), READY_MS).unref();
     if (!this.headless) for (const ms of REMIND_MS) setTimeout(() => this.callbacks.remind(), ms).unref();
   }
 
+  /**
+   * The options of another entry of the plugin. OpenCode calls all entries before the first config hook, the global
+   * configuration's first and the project's last, and of two that are the same it takes the last: so it is here.
+   */
+  override(options: unknown): void {
+    if (this.hasBegun || options === undefined) return;
+    if (JSON.stringify(options) === JSON.stringify(this.options)) return;
+    this.options = options;
+    this.callbacks.log(
+      "info",
+      "The plugin is configured more than once: the last entry's options are in force.",
+    );
+  }
+
+  /** Called when all entries of the plugin are read. */
+  private async begin(): Promise<void> {
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    await this.resume();
+    if (this.options === undefined) return;
+    if (this.waiting) this.waiting.push(() => void this.checkOptions());
+    else void this.checkOptions();
+  }
+
+  /** The user set how deep delegation goes. */
+  private get nests(): boolean {
+    return group(this.options, "tasks")?.["maxDepth"] !== undefined;
+  }
+
+  /** The user wants no journal. */
+  private get forgets(): boolean {
+    return group(this.options, "journal")?.["enabled"] === false;
+  }
+
   /** Takes up what an earlier process left unfinished. */
-  async resume(): Promise<void> {
+  private async resume(): Promise<void> {
     await this.safelyAwait(async () => {
       const unfinished = this.journal.unfinished();
       if (unfinished.length > 0) await compileEngine();
@@ -193,6 +234,7 @@ export class Project {
     const current = () => this.client === client;
     return {
       config: async (config) => {
+        await this.begin();
         if (this.nests) await compileEngine();
         this.safely(() => {
           const mayNest = this.nests && this.runtime.call((o) => o.mayNest(), false);
@@ -299,10 +341,11 @@ export class Project {
     await this.callbacks.aborted(); // a stopped mission's turn ends before the command's own begins
   }
 
-  /** A command's answer when there is no engine: OpenCode would send the model what was typed. */
-  private offAnswer(): { text: string; shown: null } | undefined {
-    if (this.off === undefined) return undefined;
-    return { text: `${this.off}\n\nTell the person this, and do nothing else.`, shown: null };
+  /** A command's answer when there is no engine: else OpenCode would send the model what was typed. */
+  private offAnswer(): { text: string; shown: string } | undefined {
+    const { off } = this;
+    const ask = "Show the line above to the person as it is. Use no tool and add nothing.";
+    return off === undefined ? undefined : { text: `${off}\n\n${ask}`, shown: off };
   }
 
   private async onTool(
