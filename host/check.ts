@@ -13,6 +13,16 @@ const MAX_OUTPUT_CHARS = 32_000;
 /** How long the output may stay open after the command has ended. Milliseconds. */
 const LINGER_MS = 1_000;
 
+/**
+ * The command, $1, and a watchdog beside it with the other end of our pipe: that ends while the command is still there
+ * only when OpenCode has died, by whatever signal, and then what the command started goes. The watchdog is no child of
+ * the command, which may `wait`, and it keeps neither its output nor its standard input.
+ */
+const WATCHED = `exec 3<&0 </dev/null
+( { trap '' HUP INT TERM; read -r _
+    kill -0 $$ && kill -TERM -$$ && sleep 2 && kill -KILL -$$; } <&3 >/dev/null 2>&1 & )
+exec "$0" -c "$1" 3<&-`;
+
 /** Runs `command` in a shell below `directory`; it and its children are stopped at the time limit or by `signal`. */
 export function runCheck(
   command: string,
@@ -22,12 +32,14 @@ export function runCheck(
 ): Promise<CheckResult> {
   return new Promise((done) => {
     const group = process.platform !== "win32";
-    const child = spawn(command, {
-      shell: true,
-      cwd: directory,
-      detached: group,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const child = group
+      ? spawn("/bin/sh", ["-c", WATCHED, "/bin/sh", command], {
+          cwd: directory,
+          detached: true,
+          stdio: "pipe",
+        })
+      : spawn(command, { cwd: directory, shell: true, stdio: ["ignore", "pipe", "pipe"] });
+    child.stdin?.on("error", () => undefined);
     let output = "";
     let note = "";
     let killer: ReturnType<typeof setTimeout> | undefined;
@@ -57,6 +69,7 @@ export function runCheck(
       finish(null);
     });
     child.on("exit", (code, by) => {
+      child.stdin?.destroy();
       if (by) note ||= `ended by ${by}`;
       // what it left running in the background may keep the output open for ever
       setTimeout(() => finish(code), LINGER_MS).unref();

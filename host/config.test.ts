@@ -90,17 +90,25 @@ test("a command never names an agent that the user switched off", () => {
   assert.equal(config.command?.["task"]?.agent, undefined);
 });
 
+/** How OpenCode joins the arguments of `run`, from its own text. */
+const asOpenCode = (message: string[]) =>
+  message.map((arg) => (arg.includes(" ") ? `"${arg.replace(/"/g, '\\"')}"` : arg)).join(" ");
+
 test("peers 9: the quotes that `opencode run` puts around arguments are taken off, and only those", () => {
   for (const [given, expected] of [
     ['"do the thing"', "do the thing"],
-    ['"say \\"hi\\" and \\\\"', 'say "hi" and \\'],
+    ['"say \\"hi\\" and \\\\"', 'say "hi" and \\\\'],
     ['"line one\nline two\n"', "line one\nline two\n"],
     ["word", "word"],
+    ['"word"', '"word"'], // typed with its quotes: without a blank there are none of OpenCode's
     ['say "hi" there', 'say "hi" there'],
     ['"a" and "b"', '"a" and "b"'],
     ["", ""],
   ] as const) {
     assert.equal(unwrap(given), expected);
+  }
+  for (const typed of ["copy \\\\srv\\x here", "look in C:\\tmp x\\", 'say \\"hi\\" x', ' "a" \\\\" b\\']) {
+    assert.equal(unwrap(asOpenCode([typed])), typed);
   }
 });
 

@@ -46,6 +46,7 @@ const TOOLS: Record<TaskTool, { description: string; args: Record<string, unknow
 export const TASK_TOOLS = Object.keys(TOOLS) as TaskTool[];
 /** Tools with which a session starts others. */
 export const DELEGATING = ["delegate_task", "task"];
+const STOPPED = "The orchestrator has stopped working; restart OpenCode.";
 /** An aborted call that nobody answers is answered here. Milliseconds. */
 const ABORT_WAIT_MS = 1_000;
 
@@ -97,6 +98,14 @@ export class Delegation {
     }
   }
 
+  /** There is no engine any more that could answer. */
+  stop(): void {
+    for (const key of [...this.pending.keys()]) {
+      const [session = "", call = ""] = key.split(" ");
+      this.answer(session, call, STOPPED, true);
+    }
+  }
+
   private async call(tool: TaskTool, args: unknown, context: ToolContext): Promise<string> {
     const { sessionID: session, abort } = context;
     const call = context.callID ?? crypto.randomUUID();
@@ -122,7 +131,7 @@ export class Delegation {
         this.answer(session, call, messageOf(error), true);
       }
       if (!this.settings.isAlive()) {
-        this.answer(session, call, "The orchestrator has stopped working; restart OpenCode.", true);
+        this.answer(session, call, STOPPED, true);
       }
     });
   }

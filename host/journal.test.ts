@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import {
+import fs, {
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -9,25 +9,30 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { JournalFolder } from "./journal";
+import { JournalFolder, type Say } from "./journal";
 
-function folder(t: TestContext): { journal: JournalFolder; state: string; warnings: string[] } {
+function folder(t: TestContext) {
   const state = mkdtempSync(join(tmpdir(), "journal-"));
   t.after(() => rmSync(state, { recursive: true, force: true }));
   const warnings: string[] = [];
-  return {
-    journal: new JournalFolder("/some/project", (text) => warnings.push(text), state),
-    state,
-    warnings,
+  /** What of it the person is told. */
+  const told: string[] = [];
+  const say: Say = (text, to) => {
+    warnings.push(text);
+    if (to === "person") told.push(text);
   };
+  return { journal: new JournalFolder("/some/project", say, state), state, warnings, told };
 }
 const bytes = (text: string) => new TextEncoder().encode(text);
 const line = { mission: 1, text: bytes(""), replace: false, ended: false };
 const files = (journal: JournalFolder) =>
   existsSync(journal.folder) ? readdirSync(journal.folder).sort() : [];
+
+const texts = (journal: JournalFolder) => journal.texts().map(({ text }) => text);
 
 test("a mission's file: started, appended, replaced, put away at its end", (t) => {
   const { journal, warnings } = folder(t);
@@ -35,10 +40,10 @@ test("a mission's file: started, appended, replaced, put away at its end", (t) =
   assert.deepEqual(files(journal), []);
   journal.write({ ...line, text: bytes("head\n"), replace: true });
   journal.write({ ...line, text: bytes("one\n") });
-  assert.deepEqual(journal.texts(), ["head\none\n"]);
+  assert.deepEqual(texts(journal), ["head\none\n"]);
   journal.write({ ...line, text: bytes("shorter\n"), replace: true });
   journal.write({ ...line, text: bytes("two\n") });
-  assert.deepEqual(journal.texts(), ["shorter\ntwo\n"]);
+  assert.deepEqual(texts(journal), ["shorter\ntwo\n"]);
   journal.write({ ...line, ended: true });
   assert.deepEqual(files(journal), ["done"]);
   assert.equal(readdirSync(join(journal.folder, "done")).length, 1);
@@ -109,19 +114,23 @@ test("a journal whose mission has ended is put away at the next start", (t) => {
 });
 
 test("a mission that a living process drives is left to it", (t) => {
-  const { journal } = folder(t);
+  const { journal, warnings, told } = folder(t);
   const other = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
   t.after(() => other.kill("SIGKILL"));
   mkdirSync(journal.folder, { recursive: true });
   writeFileSync(join(journal.folder, "a.ndjson"), "head\n");
   writeFileSync(join(journal.folder, "a.ndjson.lock"), String(other.pid));
   assert.deepEqual(journal.unfinished(), []);
+  assert.deepEqual(journal.unfinished(), []);
+  assert.equal(warnings.length, 1, "it is said, and once");
+  assert.match(warnings[0] ?? "", new RegExp(`a\\.ndjson is left to .* process ${other.pid}$`));
+  assert.deepEqual(told, []);
   writeFileSync(join(journal.folder, "a.ndjson.lock"), "not a pid");
   assert.equal(journal.unfinished().length, 1);
 });
 
 test("a file that can't be used is put aside and not seen again", (t) => {
-  const { journal, warnings } = folder(t);
+  const { journal, told } = folder(t);
   mkdirSync(join(journal.folder, "folder.ndjson"), { recursive: true });
   writeFileSync(join(journal.folder, "b.ndjson"), "PK\u0003\u0004");
   const found = journal.unfinished();
@@ -132,19 +141,23 @@ test("a file that can't be used is put aside and not seen again", (t) => {
   journal.adopt(found[0]?.path ?? "", () => {
     throw new Error("not a mission journal");
   });
-  assert.match(warnings.at(-1) ?? "", /can't be used: not a mission journal/);
+  assert.equal(told.length, 1);
+  assert.match(
+    told[0] ?? "",
+    /^A mission can't be taken up again: not a mission journal. .*b\.ndjson\.unreadable$/,
+  );
   assert.deepEqual(journal.unfinished(), []);
   assert.ok(files(journal).includes("b.ndjson.unreadable"));
 });
 
 test("where nothing can be written there is one warning, and no throw", (t) => {
-  const { journal, state, warnings } = folder(t);
+  const { journal, state, warnings, told } = folder(t);
   writeFileSync(join(state, "opencode"), "a file where a folder should be");
   for (let i = 0; i < 3; i++) journal.write({ ...line, text: bytes("head\n"), replace: true });
   journal.write({ ...line, ended: true });
   journal.close();
   assert.equal(warnings.length, 1);
-  assert.match(warnings[0] ?? "", /journal can't be written/);
+  assert.match(told[0] ?? "", /journal can't be written/);
   assert.deepEqual(journal.unfinished(), []);
 });
 
@@ -154,4 +167,63 @@ test("peers 25: two projects of one name have a folder each, below the state fol
   assert.notEqual(at("/a/app"), at("/b/app"));
   assert.equal(at("/a/app"), at("/a/app"));
   assert.ok(at("/a/we ird/näme").startsWith(join(state, "opencode", "orchestrator")));
+});
+
+/** A disk that takes only so many more bytes, and may not even take a file's end back. */
+function fullDisk(t: TestContext, { room, keeps }: { room: number; keeps: boolean }): { room: number } {
+  const disk = { room };
+  const write = fs.writeSync as (fd: number, text: Uint8Array, offset: number, length: number) => number;
+  t.mock.method(fs, "writeSync", (fd: number, text: Uint8Array, from = 0) => {
+    const fits = Math.min(text.length - from, disk.room);
+    if (fits <= 0) throw new Error("ENOSPC: no space left on device, write");
+    disk.room -= fits;
+    return write(fd, text, from, fits);
+  });
+  if (keeps)
+    t.mock.method(fs, "ftruncateSync", () => {
+      throw new Error("EIO: i/o error, ftruncate");
+    });
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  return disk;
+}
+
+test("a full disk leaves no part of a line behind, and it is told once", (t) => {
+  const { journal, told } = folder(t);
+  const disk = fullDisk(t, { room: 12, keeps: false });
+  journal.write({ ...line, text: bytes("head\n"), replace: true });
+  for (let i = 0; i < 3; i++) journal.write({ ...line, text: bytes("too long a line\n") });
+  assert.deepEqual(texts(journal), ["head\n"]);
+  assert.equal(told.length, 1);
+  assert.match(told[0] ?? "", /can't be written.*ENOSPC/);
+  disk.room = 3;
+  journal.write({ ...line, text: bytes("a snapshot of now\n"), replace: true });
+  assert.deepEqual(texts(journal), ["head\n"], "the file that can't be replaced stays");
+  assert.deepEqual(
+    files(journal).filter((name) => name.endsWith(".new")),
+    [],
+  );
+  disk.room = 100;
+  journal.write({ ...line, text: bytes("there is room again\n") });
+  assert.deepEqual(texts(journal), ["head\nthere is room again\n"]);
+  journal.write({ ...line, text: bytes("new\n"), replace: true });
+  journal.write({ ...line, text: bytes("one\n") });
+  assert.deepEqual(texts(journal), ["new\none\n"]);
+  assert.equal(told.length, 1);
+});
+
+test("a part of a line that can't be taken back is the file's end until it is replaced", (t) => {
+  const { journal } = folder(t);
+  const disk = fullDisk(t, { room: 8, keeps: true });
+  journal.write({ ...line, text: bytes("head\n"), replace: true });
+  journal.write({ ...line, text: bytes("one of it\n") });
+  disk.room = 100;
+  journal.write({ ...line, text: bytes("two\n") });
+  assert.deepEqual(texts(journal), ["head\none"]);
+  journal.write({ ...line, text: bytes("new\n"), replace: true });
+  journal.write({ ...line, text: bytes("three\n") });
+  assert.deepEqual(texts(journal), ["new\nthree\n"]);
 });

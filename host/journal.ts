@@ -1,22 +1,12 @@
 // Where journals live: OpenCode's state folder, a folder for each project, one NDJSON file a mission, and below `tasks`
 // one for each session that delegated tasks. A lock file names the process that drives it. Nothing here may stop
-// OpenCode: every failure is a line in the log.
+// OpenCode: every failure is said, and what costs a mission is said to the person.
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { messageOf } from "./fault";
+import { LineFile } from "./lines";
+import { claim, isClaimed, release } from "./lock";
 import { stateFolder } from "./state";
 
 /** Ended missions' journals kept in a project's `done` folder, newest first. */
@@ -39,20 +29,20 @@ interface Entry {
   ended: boolean;
 }
 
-interface OpenFile {
-  path: string;
-  fd: number;
-}
+/** Says a failure: in the log, and to the person when it is theirs to know. */
+export type Say = (message: string, to: "log" | "person") => void;
 
 export class JournalFolder {
   readonly folder: string;
-  private readonly files = new Map<Key, OpenFile>();
+  private readonly files = new Map<Key, LineFile>();
+  /** Journals that another OpenCode has, which was said. */
+  private readonly others = new Set<string>();
   private failed = false;
   private adopting: string | undefined;
 
   constructor(
     directory: string,
-    private readonly warn: (message: string) => void,
+    private readonly say: Say,
     state?: string,
   ) {
     const name = basename(directory)
@@ -74,10 +64,9 @@ export class JournalFolder {
       const path = join(this.folder, name);
       try {
         if (statSync(path).size > MAX_BYTES) throw new Error("it is too large to be a journal");
-        if (!this.lock(path)) return [];
-        return [{ path, text: readFileSync(path, "utf8") }];
+        return this.claim(path) ? [{ path, text: this.readOwn(path) }] : [];
       } catch (error) {
-        this.warn(`journal ${path} was left alone: ${messageOf(error)}`);
+        this.say(`journal ${path} was left alone: ${messageOf(error)}`, "log");
         return [];
       }
     });
@@ -111,19 +100,17 @@ export class JournalFolder {
 
   /**
    * Goes on writing a mission's file from before: what `restore` makes the engine write for a mission without a file
-   * goes there. A file whose mission has ended is put away; one that can't be used is put aside, so that neither is
-   * tried again at the next start.
+   * goes there. A file whose mission has ended (false) is put away; one that can't be used is put aside, so that neither
+   * is tried again at the next start. Without an engine (undefined) it waits for the next start.
    */
-  adopt(path: string, restore: () => boolean): void {
+  adopt(path: string, restore: () => boolean | undefined): void {
     this.adopting = path;
     try {
-      if (!restore()) this.attempt(() => this.moveToDone(path));
+      const found = restore();
+      if (found === undefined) release(path);
+      else if (!found) this.attempt(() => this.moveToDone(path));
     } catch (error) {
-      this.warn(`journal ${path} can't be used: ${messageOf(error)}`);
-      this.attempt(() => {
-        renameSync(path, `${path}.unreadable`);
-        rmSync(`${path}.lock`, { force: true });
-      });
+      this.setAside(path, error);
     } finally {
       this.adopting = undefined;
     }
@@ -136,34 +123,32 @@ export class JournalFolder {
 
   /** The same for the tasks of a session. Their file goes when the session does. */
   writeTasks({ session, ...entry }: { session: string } & Entry): void {
-    this.perform(session, entry, ({ path, fd }) => {
+    this.perform(session, entry, (file) => {
       this.files.delete(session);
-      closeSync(fd);
-      rmSync(path, { force: true });
-      rmSync(`${path}.lock`, { force: true });
+      file.close();
+      rmSync(file.path, { force: true });
+      release(file.path);
     });
   }
 
   /** The journal of a session's tasks from before, if there is one that no living process writes. */
-  restoreTasks(session: string, restore: (text: string) => void): void {
+  restoreTasks(session: string, restore: (text: string) => boolean | undefined): void {
     const path = this.taskPath(session);
     if (this.files.has(session) || !existsSync(path)) return;
     this.attempt(() => {
-      if (!this.lock(path)) return;
+      if (!this.claim(path)) return;
       this.adopting = path;
       try {
-        restore(readFileSync(path, "utf8"));
+        if (restore(readFileSync(path, "utf8")) === undefined) release(path);
       } catch (error) {
-        this.warn(`journal ${path} can't be used: ${messageOf(error)}`);
-        renameSync(path, `${path}.unreadable`);
-        rmSync(`${path}.lock`, { force: true });
+        this.setAside(path, error);
       } finally {
         this.adopting = undefined;
       }
     });
   }
 
-  private perform(key: Key, { text, replace, ended }: Entry, putAway: (file: OpenFile) => void): void {
+  private perform(key: Key, { text, replace, ended }: Entry, putAway: (file: LineFile) => void): void {
     this.attempt(() => {
       const file = this.files.get(key);
       if (ended) {
@@ -172,49 +157,56 @@ export class JournalFolder {
         this.replace(key, file, text);
       } else {
         const open = file ?? this.adopted(key);
-        if (open) writeSync(open.fd, text); // else its file could not be made, which was said then
+        open?.append(text); // without one its file could not be made, which was said then
       }
     });
   }
 
-  /** The texts of the open files, for a fresh wasm instance. */
-  texts(): string[] {
+  /** What is in the open files, for a fresh wasm instance; not in the one that is being adopted, at which one broke. */
+  texts(): { path: string; text: string }[] {
     return [...this.files.values()].flatMap(({ path }) => {
       try {
-        return [readFileSync(path, "utf8")];
+        return path === this.adopting ? [] : [{ path, text: readFileSync(path, "utf8") }];
       } catch {
         return [];
       }
     });
   }
 
+  /** Whether something was not written: a fresh instance may not know of all. */
+  get isIncomplete(): boolean {
+    return this.failed;
+  }
+
   /** Closes the files; they stay for the next start. */
   close(): void {
-    for (const { path, fd } of this.files.values()) {
+    for (const file of this.files.values()) {
       this.attempt(() => {
-        closeSync(fd);
-        rmSync(`${path}.lock`, { force: true });
+        file.close();
+        release(file.path);
       });
     }
     this.files.clear();
   }
 
   /** The file of a mission that is being adopted. */
-  private adopted(key: Key): OpenFile | undefined {
+  private adopted(key: Key): LineFile | undefined {
     if (this.adopting === undefined) return undefined;
-    const file = { path: this.adopting, fd: openSync(this.adopting, "a") };
+    const file = LineFile.open(this.adopting);
     this.files.set(key, file);
     return file;
   }
 
-  private replace(key: Key, file: OpenFile | undefined, text: Uint8Array): void {
+  private replace(key: Key, file: LineFile | undefined, text: Uint8Array): void {
     const path = file?.path ?? this.adopting ?? this.newPath(key);
     mkdirSync(dirname(path), { recursive: true });
-    if (!file) this.lock(path);
-    writeFileSync(`${path}.new`, text);
-    renameSync(`${path}.new`, path);
-    if (file) closeSync(file.fd);
-    this.files.set(key, { path, fd: openSync(path, "a") });
+    if (!file && !this.claim(path)) return;
+    try {
+      this.files.set(key, LineFile.create(path, text));
+      file?.close();
+    } finally {
+      if (!existsSync(path)) release(path); // else the mission goes on here, written or not
+    }
   }
 
   private newPath(key: Key): string {
@@ -233,57 +225,72 @@ export class JournalFolder {
   private dropOldTasks(): void {
     const folder = join(this.folder, "tasks");
     if (!existsSync(folder)) return;
-    const files = readdirSync(folder).filter((name) => !name.endsWith(".lock"));
+    const files = readdirSync(folder).filter((name) => !name.includes(".lock"));
     if (files.length < TASK_FILES_KEPT) return;
     const byAge = files
       .map((name) => ({ path: join(folder, name), at: statSync(join(folder, name)).mtimeMs }))
       .sort((a, b) => b.at - a.at);
-    for (const { path } of byAge.slice(TASK_FILES_KEPT - 1)) if (!existsSync(`${path}.lock`)) rmSync(path);
+    for (const { path } of byAge.slice(TASK_FILES_KEPT - 1)) if (!isClaimed(path)) rmSync(path);
   }
 
-  private putAway(mission: number, { path, fd }: OpenFile): void {
+  private putAway(mission: number, file: LineFile): void {
     this.files.delete(mission);
-    closeSync(fd);
-    this.moveToDone(path);
+    file.close();
+    this.moveToDone(file.path);
+  }
+
+  /** Puts a journal that can't be used where it is not tried again, and says so. */
+  setAside(path: string, error: unknown): void {
+    const [key, file] = [...this.files].find(([, open]) => open.path === path) ?? [];
+    const aside = `${path}.unreadable`;
+    this.attempt(() => {
+      if (key !== undefined) this.files.delete(key);
+      file?.close();
+      renameSync(path, aside);
+      release(path);
+    });
+    const isTasks = dirname(path) !== this.folder;
+    const what = isTasks ? "Delegated work" : typeof key === "number" ? `Mission ${key}` : "A mission";
+    const why = messageOf(error);
+    this.say(`${what} can't be taken up again: ${why}. Its journal is now ${aside}`, "person");
   }
 
   private moveToDone(path: string): void {
     const done = join(this.folder, "done");
     mkdirSync(done, { recursive: true });
     renameSync(path, join(done, basename(path)));
-    rmSync(`${path}.lock`, { force: true });
+    release(path);
     for (const old of readdirSync(done).sort().reverse().slice(DONE_KEPT))
       rmSync(join(done, old), { force: true });
   }
 
-  /** Whether the file is now ours: no other living process holds it. */
-  private lock(path: string): boolean {
-    const lock = `${path}.lock`;
-    if (existsSync(lock)) {
-      const pid = Number(readFileSync(lock, "utf8"));
-      if (pid !== process.pid && isAlive(pid)) return false;
+  /** Whether the file is now ours: no other living process has it. */
+  private claim(path: string): boolean {
+    const holder = claim(path);
+    if (holder === undefined) return true;
+    if (!this.others.has(path))
+      this.say(`journal ${path} is left to the OpenCode that drives it, process ${holder}`, "log");
+    this.others.add(path);
+    return false;
+  }
+
+  private readOwn(path: string): string {
+    try {
+      return readFileSync(path, "utf8");
+    } catch (error) {
+      release(path);
+      throw error;
     }
-    writeFileSync(lock, String(process.pid));
-    return true;
   }
 
   private attempt(action: () => void): void {
     try {
       action();
     } catch (error) {
-      if (!this.failed)
-        this.warn(`the journal can't be written, so missions won't survive a restart: ${messageOf(error)}`);
+      if (this.failed) return;
       this.failed = true;
+      const why = messageOf(error);
+      this.say(`The journal can't be written, so missions may not survive a restart: ${why}`, "person");
     }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

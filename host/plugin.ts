@@ -20,7 +20,10 @@ export async function server(
   if (engine) void compileEngine(engine);
   const live = projects();
   const known = live.get(input.directory);
-  if (known?.isFor(input.client)) return {}; // configured twice: once is enough
+  if (known?.isFor(input.client)) {
+    known.override(options);
+    return {}; // configured twice: once is enough
+  }
   if (known?.outlivesInstance) {
     known.attach(input.client);
     return known.hooks(input.client);
@@ -31,6 +34,5 @@ export async function server(
   project.onDisposed = () => {
     if (live.get(input.directory) === project) live.delete(input.directory);
   };
-  await project.resume();
   return project.hooks(input.client);
 }

@@ -56,17 +56,35 @@ export class Project {
   private started = new Set<number>();
   /** Missions that ended in earlier processes. */
   private readonly earlier = new Set<number>();
-  /** The user set how deep delegation goes. */
-  private readonly nests: boolean;
+  /** All entries of the plugin are read: the options are in use. */
+  private hasBegun = false;
+  /** What was going on here did not survive a failure of the engine. */
+  private isLost = false;
+  /** A mission was asked for here. */
+  private isAsked = false;
+  /** Why there is no engine any more. */
+  private off: string | undefined;
 
-  constructor(input: PluginInput, options: unknown) {
+  constructor(
+    input: PluginInput,
+    private options: unknown,
+  ) {
     this.client = input.client;
     this.directory = input.directory;
-    this.nests = isObject(options) && isObject(options["tasks"]) && "maxDepth" in options["tasks"];
-    this.code = new CodeTools({ root: input.directory, options });
-    this.syntax = new SyntaxTools({ root: input.directory, options });
+    const current = () => this.options;
+    const engine = {
+      root: input.directory,
+      get options() {
+        return current();
+      },
+    };
+    this.code = new CodeTools(engine);
+    this.syntax = new SyntaxTools(engine);
     this.edits = new Edits(input.directory, this.syntax);
-    this.journal = new JournalFolder(input.directory, (message) => this.callbacks.log("warning", message));
+    this.journal = new JournalFolder(input.directory, (message, to) => {
+      if (to === "person") this.callbacks.notify("", "warning", message);
+      else this.callbacks.log("warning", message);
+    });
     this.callbacks = new Callbacks({
       directory: input.directory,
       journal: this.journal,
@@ -91,30 +109,74 @@ export class Project {
     });
     this.runtime = new Runtime({
       host: this.callbacks,
-      options: options ?? {},
+      get options() {
+        return current() ?? {};
+      },
       seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
       interactive: !this.headless,
       journals: () => this.journal.texts(),
       lastMission: () => this.journal.lastMission(),
-      onTrap: (message) =>
-        this.callbacks.notify("", "error", `The orchestrator failed (${message}) and was started afresh.`),
+      onTrap: (message, isFirst) => this.onTrap(message, isFirst),
+      onLost: (path, error) => {
+        this.isLost = true;
+        this.journal.setAside(path, error);
+      },
+      onOff: (message) => {
+        this.isLost = true;
+        this.off = `The orchestrator is off until OpenCode is started again: ${message}`;
+        this.callbacks.notify("", "error", this.off);
+        this.delegation.stop();
+      },
       onRecovered: () =>
         this.delegation.answerLost((session, call) =>
           this.runtime.look((o) => o.hasCall(session, call), false),
         ),
     });
-    if (options !== undefined) this.waiting?.push(() => void this.checkOptions());
     setTimeout(() => this.becomeReady(), READY_MS).unref();
     if (!this.headless) for (const ms of REMIND_MS) setTimeout(() => this.callbacks.remind(), ms).unref();
   }
 
+  /**
+   * The options of another entry of the plugin. OpenCode calls all entries before the first config hook, the global
+   * configuration's first and the project's last, and of two that are the same it takes the last: so it is here.
+   */
+  override(options: unknown): void {
+    if (this.hasBegun || options === undefined) return;
+    if (JSON.stringify(options) === JSON.stringify(this.options)) return;
+    this.options = options;
+    this.callbacks.log(
+      "info",
+      "The plugin is configured more than once: the last entry's options are in force.",
+    );
+  }
+
+  /** Called when all entries of the plugin are read. */
+  private async begin(): Promise<void> {
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    await this.resume();
+    if (this.options === undefined) return;
+    if (this.waiting) this.waiting.push(() => void this.checkOptions());
+    else void this.checkOptions();
+  }
+
+  /** The user set how deep delegation goes. */
+  private get nests(): boolean {
+    return group(this.options, "tasks")?.["maxDepth"] !== undefined;
+  }
+
+  /** The user wants no journal. */
+  private get forgets(): boolean {
+    return group(this.options, "journal")?.["enabled"] === false;
+  }
+
   /** Takes up what an earlier process left unfinished. */
-  async resume(): Promise<void> {
+  private async resume(): Promise<void> {
     await this.safelyAwait(async () => {
       const unfinished = this.journal.unfinished();
       if (unfinished.length > 0) await compileEngine();
       for (const { path, text } of unfinished) {
-        this.journal.adopt(path, () => this.runtime.call((o) => o.restore(text, false), false));
+        this.journal.adopt(path, () => this.runtime.restore(text));
       }
       const views = this.views();
       this.started = new Set(views.map(({ id }) => id));
@@ -139,7 +201,15 @@ export class Project {
   /** The tasks that the session delegated in an earlier process. */
   private restoreTasks(session: string): void {
     if (this.runtime.look((o) => o.hasTasks(session), false)) return;
-    this.journal.restoreTasks(session, (text) => this.runtime.call((o) => o.restore(text, false), false));
+    this.journal.restoreTasks(session, (text) => this.runtime.restore(text));
+  }
+
+  private onTrap(message: string, isFirst: boolean): void {
+    const forgets = this.forgets || this.journal.isIncomplete;
+    if (forgets) this.isLost = true;
+    if (!forgets && !isFirst) return;
+    const lost = forgets ? " What was going on is lost: there is no whole journal of it." : "";
+    this.callbacks.notify("", "error", `The orchestrator failed (${message}) and was started afresh.${lost}`);
   }
 
   /** A mission that ended in the session in an earlier process, for `/mission`. */
@@ -148,7 +218,7 @@ export class Project {
     if (known.some((view) => view.session === session)) return;
     const text = this.journal.ended(session);
     if (text === undefined) return;
-    this.runtime.call((o) => o.restore(text, false), false);
+    this.runtime.restore(text);
     for (const { id } of this.views()) if (!known.some((view) => view.id === id)) this.earlier.add(id);
   }
 
@@ -179,6 +249,7 @@ export class Project {
     const current = () => this.client === client;
     return {
       config: async (config) => {
+        await this.begin();
         if (this.nests) await compileEngine();
         this.safely(() => {
           const mayNest = this.nests && this.runtime.call((o) => o.mayNest(), false);
@@ -272,9 +343,10 @@ export class Project {
     if (!this.ourCommands.has(input.command)) return;
     await compileEngine();
     const argument = this.headless ? unwrap(input.arguments) : input.arguments;
+    if (input.command === "task") this.isAsked = true;
     const command = commandOf(input.command, argument);
     if (command === "status") this.safely(() => this.recall(input.sessionID));
-    const answer = this.runtime.command(input.sessionID, command);
+    const answer = this.runtime.command(input.sessionID, command) ?? this.offAnswer();
     if (!answer) return;
     const shown = { text: answer.shown ?? `/${input.command} ${argument}`.trim(), ignored: true };
     const template = output.parts.find((part) => part.type === "text");
@@ -283,6 +355,13 @@ export class Project {
     output.parts.push({ type: "text", text: answer.text, synthetic: true });
     this.commanded.add(input.sessionID);
     await this.callbacks.aborted(); // a stopped mission's turn ends before the command's own begins
+  }
+
+  /** A command's answer when there is no engine: else OpenCode would send the model what was typed. */
+  private offAnswer(): { text: string; shown: string } | undefined {
+    const { off } = this;
+    const ask = "Show the line above to the person as it is. Use no tool and add nothing.";
+    return off === undefined ? undefined : { text: `${off}\n\n${ask}`, shown: off };
   }
 
   private async onTool(
@@ -351,6 +430,7 @@ export class Project {
     const views = this.views().filter(({ id }) => !this.earlier.has(id));
     const own = views.filter(({ id, phase }) => !this.started.has(id) || phase !== "suspended");
     const last = own.at(-1);
+    if (this.isLost && this.isAsked) process.exitCode = 1;
     if (!last) return;
     process.exitCode = last.success ? 0 : 1;
     if (!last.verdict) process.stderr.write(`Mission ${last.id} is not complete: ${last.phase}\n`);
@@ -396,13 +476,22 @@ export class Project {
   }
 }
 
+/** A group of the options, as the user wrote it. */
+function group(options: unknown, name: string): Record<string, unknown> | undefined {
+  const value = isObject(options) ? options[name] : undefined;
+  return isObject(value) ? value : undefined;
+}
+
 function commandOf(name: string, text: string): Command {
   if (name === "task") return { task: { objective: text } };
   return name === "mission" ? "status" : "stop";
 }
 
-/** `opencode run` wraps arguments with spaces in quotes and escapes those inside. */
+/**
+ * `opencode run` puts an argument with blanks in quotes, and a backslash before each quote in it; a backslash of the
+ * person's stays as it was.
+ */
 export function unwrap(text: string): string {
-  const inner = /^"((?:[^"\\]|\\[\s\S])*)"$/.exec(text.trim())?.[1];
-  return inner === undefined ? text : inner.replace(/\\(["\\])/g, "$1");
+  const inner = /^"([^"]*(?:(?<=\\)"[^"]*)*)"$/.exec(text.trim())?.[1];
+  return inner?.includes(" ") ? inner.replaceAll('\\"', '"') : text;
 }

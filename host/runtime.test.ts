@@ -12,13 +12,21 @@ copyFileSync(resolve("target/wasm/engine/engine_bg.wasm"), new URL("./engine.was
 
 const session = "ses_1";
 
-/** A runtime with a host that notes what it is asked; `memories` holds each instance's memory. */
-function stage() {
+/** A journal with this in it breaks the instance that restores it. */
+const BREAKS = "\n\n\n";
+
+/**
+ * A runtime with a host that notes what it is asked; `memories` holds each instance's memory. Of its instances only so
+ * many can be made.
+ */
+function stage(instances = Infinity) {
   const memories: WebAssembly.Memory[] = [];
   const journals = new Map<number, string>();
   const calls: string[] = [];
   const notices: string[] = [];
   const traps: string[] = [];
+  const lost: string[] = [];
+  const off: string[] = [];
   /** The instance breaks right after so many more journal entries. */
   const breaking = { after: -1 };
   const answers: ((value: unknown) => void)[] = [];
@@ -55,20 +63,29 @@ function stage() {
       options: {},
       seed: 1,
       interactive: true,
-      journals: () => [...journals.values()],
+      journals: () => [...journals].map(([path, text]) => ({ path: String(path), text })),
       lastMission: () => 0,
-      onTrap: (message) => traps.push(message),
+      onTrap: (message, isFirst) => isFirst && traps.push(message),
+      onLost: (path) => (lost.push(path), journals.delete(Number(path))),
+      onOff: (message) => void off.push(message),
       onRecovered: () => void calls.push("recovered"),
     },
     (queue) => {
+      if (memories.length >= instances) throw new Error("no more memory");
       const glue = load(queue);
       // the compiled module is shared, and a second initSync() of the same glue gives its exports
       const exports = glue.initSync(undefined as never);
       memories.push(exports.memory);
-      return glue;
+      const Orchestrator = class extends glue.Orchestrator {
+        override restore(journal: string, trap: boolean): boolean {
+          if (journal.includes(BREAKS)) breakIt(exports.memory);
+          return super.restore(journal, trap);
+        }
+      };
+      return Object.create(glue, { Orchestrator: { value: Orchestrator } }) as typeof glue;
     },
   );
-  return { runtime, memories, journals, calls, notices, traps, answers, breaking };
+  return { runtime, memories, journals, calls, notices, traps, lost, off, answers, breaking };
 }
 
 const breakIt = (memory: WebAssembly.Memory | undefined) => {
@@ -87,7 +104,7 @@ const view = (runtime: Runtime) => {
   return newest;
 };
 /** The command, and the turn in which its message is read. */
-const start = (runtime: Runtime) => {
+const start = (runtime: Runtime, session = "ses_1") => {
   const text = runtime.command(session, { task: { objective: "go" } })?.text ?? "no engine";
   runtime.handle({ busy: { session } });
   return text;
@@ -184,6 +201,56 @@ test("a trap in a future is caught, and the fresh instance goes on", async () =>
   assert.equal(memories.length, 2);
   assert.equal(traps.length, 1);
   assert.ok(runtime.call((o) => o.isActive(), false));
+});
+
+for (const [how, text, instances] of [
+  ["is no journal", "a list of pets\n", 2],
+  ["breaks the instance that reads it", BREAKS, 3],
+] as const) {
+  test(`a journal that ${how} takes nothing else with it at a trap, and it is named`, () => {
+    const { runtime, memories, journals, traps, lost, off, notices } = stage();
+    for (const session of ["ses_1", "ses_2", "ses_3"]) start(runtime, session);
+    journals.set(2, `${journals.get(2)}${text}`);
+    breakIt(memories[0]);
+    runtime.handle(events.todos);
+    assert.equal(memories.length, instances);
+    assert.deepEqual(lost, ["2"]);
+    assert.deepEqual([traps.length, off.length], [1, 0]);
+    assert.deepEqual(
+      ["ses_1", "ses_2", "ses_3"].map((session) => runtime.knows(session)),
+      [true, false, true],
+    );
+    assert.doesNotMatch(notices.join(), /failed twice/);
+  });
+}
+
+test("an earlier process's journal at which the engine breaks is refused, and the missions go on", () => {
+  const { runtime, journals, notices, off } = stage();
+  start(runtime);
+  const journal = journals.get(1) ?? "";
+  for (let i = 0; i < 3; i++)
+    assert.throws(() => runtime.restore(`${journal}${BREAKS}`), /the engine fails at it/);
+  assert.throws(() => runtime.restore("a list of pets\n"), /not a mission journal/);
+  assert.ok(runtime.knows(session));
+  assert.equal(runtime.restore(journal.replaceAll(session, "ses_2")), true);
+  assert.ok(runtime.knows("ses_2"));
+  assert.doesNotMatch(notices.join(), /failed twice/);
+  assert.equal(off.length, 0);
+});
+
+test("when no instance can be made there is no engine, which is told once; no journal is refused for it", () => {
+  const { runtime, memories, journals, off, traps, lost } = stage(1);
+  start(runtime);
+  breakIt(memories[0]);
+  for (let i = 0; i < 3; i++) runtime.handle(events.todos);
+  assert.deepEqual(off, ["no more memory"]);
+  assert.deepEqual([traps.length, lost.length], [0, 0]);
+  assert.ok(!runtime.isAlive);
+  assert.equal(runtime.command(session, "status"), undefined);
+  assert.equal(runtime.restore(journals.get(1) ?? ""), undefined);
+  const never = stage(0);
+  assert.equal(never.runtime.command(session, "status"), undefined);
+  assert.deepEqual(never.off, ["no more memory"]);
 });
 
 test("a malformed event is an error that leaves the instance whole", () => {

@@ -1,37 +1,29 @@
 // The wasm engine of one project, and what happens when it traps: the instance is given up, a fresh one takes the
-// state over from the journals, and the call is made again unless the journal has it already; the second time the
-// missions are stopped.
+// state over from the journals, each by itself, and the call is made again unless the journal has it already; the second
+// time the missions are stopped. When no instance can be made there is no engine any more, and that is said.
 import { instantiate } from "engine-glue";
 import { compile, compileSync } from "./engine";
 import { messageOf } from "./fault";
-import type { Command, Event, RawToolCall } from "./generated/contract";
+import type { Command, Effect, Event, RawToolCall } from "./generated/contract";
 
 type Glue = ReturnType<typeof instantiate>;
 export type Orchestrator = InstanceType<Glue["Orchestrator"]>;
 
+/** The contents of one kind of effect. */
+type Requested<Kind extends string> = Extract<Effect, Record<Kind, unknown>>[Kind];
+
 /** The imported interface: the module's whole authority. See src/wasm/host.rs. */
 export interface EngineHost {
   now(): number;
-  prompt(request: {
-    session: string;
-    agent: string | null;
-    model: { provider: string; model: string } | null;
-    text: string;
-    redrive: boolean;
-  }): Promise<unknown>;
+  prompt(request: Omit<Requested<"prompt">, "id">): Promise<unknown>;
   todos(session: string): Promise<unknown>;
   lastTurn(session: string): Promise<unknown>;
   result(session: string): Promise<unknown>;
   children(session: string): Promise<unknown>;
   abort(session: string): Promise<unknown>;
-  createSession(request: {
-    parent: string;
-    agent: string;
-    title: string;
-    mayDelegate: boolean;
-  }): Promise<unknown>;
+  createSession(request: Omit<Requested<"createSession">, "id">): Promise<unknown>;
   deleteSession(session: string): Promise<unknown>;
-  runCheck(request: { id: number; command: string; timeoutMs: number }): Promise<unknown>;
+  runCheck(request: Requested<"runCheck">): Promise<unknown>;
   stopCheck(id: number): void;
   setAlarm(at?: number): void;
   answerTool(session: string, call: string, text: string, failed: boolean): void;
@@ -49,11 +41,15 @@ export interface RuntimeSettings {
   seed: number;
   interactive: boolean;
   /** The unfinished missions' journals, for a fresh instance. */
-  journals(): string[];
+  journals(): { path: string; text: string }[];
   /** The highest number that a mission of the project has had. */
   lastMission(): number;
-  /** Called once, when the first instance was given up. */
-  onTrap(message: string): void;
+  /** Called whenever an instance was given up for a fresh one. */
+  onTrap(message: string, isFirst: boolean): void;
+  /** Called when the fresh instance can't take over what a journal holds. */
+  onLost(path: string, error: unknown): void;
+  /** Called once, when no instance can be made: from then on there is no engine. */
+  onOff(message: string): void;
   /** Called whenever a fresh instance has taken over: what the one before had still to say is lost. */
   onRecovered(): void;
 }
@@ -96,7 +92,7 @@ const CALM_CALLS = 100;
  * Before that there is no mission and no task, so nothing to tell it of and nothing to see.
  */
 export class Runtime {
-  private instance: { orchestrator: Orchestrator; gate: Gate } | undefined;
+  private instance: Instance | undefined;
   private isStarted = false;
   private traps = 0;
   private calm = 0;
@@ -139,10 +135,30 @@ export class Runtime {
   start(): void {
     if (this.isStarted) return;
     this.isStarted = true;
-    this.instance = this.make();
+    try {
+      this.instance = this.make();
+    } catch (error) {
+      this.turnOff(error);
+    }
   }
 
-  /** Whether there is an engine: there is none after too many traps. */
+  /**
+   * Takes up what an earlier process left in a journal: whether there was something, undefined when there is no engine.
+   * Throws when the text can't be used. An engine that breaks at it is no fault of the missions that go on.
+   */
+  restore(journal: string): boolean | undefined {
+    this.start();
+    try {
+      return this.instance?.orchestrator.restore(journal, false);
+    } catch (error) {
+      if (!isTrap(error)) throw error;
+      this.renew();
+      if (this.instance) this.settings.onRecovered();
+      throw new Error(`the engine fails at it (${messageOf(error)})`);
+    }
+  }
+
+  /** Whether there is an engine: there is none when no instance can be made. */
   get isAlive(): boolean {
     return this.instance !== undefined;
   }
@@ -170,7 +186,7 @@ export class Runtime {
     return this.look((orchestrator) => orchestrator.knows(session), false);
   }
 
-  private make(): { orchestrator: Orchestrator; gate: Gate } {
+  private make(): Instance {
     const { host, options, seed, interactive } = this.settings;
     const gate: Gate = { open: true, written: 0 };
     const guarded = (task: () => void) =>
@@ -189,24 +205,71 @@ export class Runtime {
     return { orchestrator, gate };
   }
 
-  /** Gives the instance up and lets a fresh one take over. */
   private recover(error: unknown): void {
     const message = messageOf(error);
     this.traps += 1;
     this.calm = 0;
-    if (this.instance) this.instance.gate.open = false;
-    this.instance = undefined;
+    this.renew();
     try {
-      const next = this.make();
-      for (const journal of this.settings.journals()) next.orchestrator.restore(journal, true);
-      if (this.traps > 1) next.orchestrator.handle(JSON.stringify({ trapped: { message } } satisfies Event));
-      this.instance = next;
-    } catch {
-      this.instance = undefined; // without an engine the hooks do nothing, and OpenCode goes on
+      const event: Event = { trapped: { message } };
+      if (this.traps > 1) this.instance?.orchestrator.handle(JSON.stringify(event));
+    } catch (again) {
+      this.turnOff(again);
     }
-    if (!this.told) this.settings.onTrap(message);
+    if (this.instance) this.settings.onTrap(message, !this.told);
     this.told = true;
   }
+
+  /** Gives the instance up and lets a fresh one take over. */
+  private renew(): void {
+    const lost = new Set<string>();
+    for (;;) {
+      this.giveUp();
+      try {
+        const next = this.make();
+        if (this.takeOver(next, lost)) {
+          this.instance = next;
+          return;
+        }
+      } catch (error) {
+        this.turnOff(error);
+        return;
+      }
+    }
+  }
+
+  /** Restores what the journals hold, one by one; false when the instance broke at one, which is `lost` now. */
+  private takeOver({ orchestrator, gate }: Instance, lost: Set<string>): boolean {
+    for (const { path, text } of this.settings.journals()) {
+      if (lost.has(path)) continue;
+      try {
+        orchestrator.restore(text, true);
+      } catch (error) {
+        lost.add(path);
+        this.settings.onLost(path, error);
+        if (!isTrap(error)) continue;
+        gate.open = false;
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private giveUp(): void {
+    if (this.instance) this.instance.gate.open = false;
+    this.instance = undefined;
+  }
+
+  /** Without an engine the hooks do nothing, and OpenCode goes on. */
+  private turnOff(error: unknown): void {
+    this.giveUp();
+    this.settings.onOff(messageOf(error));
+  }
+}
+
+interface Instance {
+  orchestrator: Orchestrator;
+  gate: Gate;
 }
 
 /** Whether an instance is still the one in charge. */

@@ -50,10 +50,13 @@ const TOOLS: Record<string, { description: string; args: Record<string, unknown>
 };
 
 export class CodeTools {
-  private readonly pool: Pool;
+  private made: Pool | undefined;
 
-  constructor(settings: Omit<PoolSettings, "artefact">) {
-    this.pool = new Pool({ ...settings, artefact: "search" });
+  constructor(private readonly settings: Omit<PoolSettings, "artefact">) {}
+
+  /** Made at its first use: the options may change until then. */
+  private get pool(): Pool {
+    return (this.made ??= new Pool({ ...this.settings, artefact: "search" }));
   }
 
   tools(): Record<string, ToolDefinition> {

@@ -23,7 +23,7 @@ const box = await sandbox({ model });
 const packed = await pack();
 const globalFile = join(box.xdg.config, "opencode/opencode.json");
 const before = JSON.parse(await readFile(globalFile, "utf8"));
-await writeFile(globalFile, JSON.stringify({ ...before, plugin: [packed] }));
+await writeFile(globalFile, JSON.stringify({ ...before, plugin: [[packed, { notify: { toasts: true } }]] }));
 const server = await box.serve();
 after(async () => {
   await box.close();
@@ -104,6 +104,14 @@ for (const [name, plugin] of [
     assert.equal((await client.agents()).filter((a) => a.name === "commander").length, 1);
   });
 }
+
+test("peers 5: two copies with other options: the project's are in force, not the global configuration's", async () => {
+  const options = { completion: { command: "touch checked" } };
+  const client = await project("more-options", { plugin: [ourPlugin(options)] });
+  await mission(client, steps(1));
+  await toast(client, /complete/);
+  assert.ok((await readdir(join(box.dir, "more-options"))).includes("checked"));
+});
 
 test("peers 25: two projects in one server are kept apart", async () => {
   const [one, two] = [await project("one"), await project("two")];

@@ -4,7 +4,7 @@
 import { opencodeBin } from "../../tools/opencode-bin.mjs";
 import { spawn, execFile, execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createServer as createSocketServer } from "node:net";
@@ -505,11 +505,12 @@ async function refusingProxy() {
   };
 }
 
-/** Whether some process holds this pid. */
+/** Whether some process holds this pid; one that has ended and that nobody waits for does not count. */
 export const alive = (pid) => {
   try {
     process.kill(pid, 0);
-    return true;
+    const status = `/proc/${pid}/status`;
+    return !existsSync(status) || !/^State:\tZ/m.test(readFileSync(status, "utf8"));
   } catch {
     return false;
   }

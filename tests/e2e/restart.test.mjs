@@ -111,8 +111,10 @@ test("peers 11: kill -9 in a turn; nothing happens by itself; the next message r
   assert.match(await ask(second, "mission"), /mission 1 in session ses_\w+: interrupted by a restart/);
   assert.equal(requests().at(-1).turn, 2, "it went on by itself");
   const left = await files();
-  for (const name of ["empty", "foreign", "older"])
+  for (const name of ["empty", "foreign", "older"]) {
     assert.ok(left.includes(`${name}.ndjson.unreadable`), `${left}`);
+    await toast(second, new RegExp(`can't be taken up again: .*/${name}.ndjson.unreadable$`));
+  }
   assert.ok(left.includes("notes.txt"));
 
   script = steps(3);

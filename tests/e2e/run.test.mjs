@@ -18,7 +18,7 @@ import {
   tool,
   unauthorized,
 } from "../model/server.mjs";
-import { ourPlugin, sandbox } from "./opencode.mjs";
+import { alive, ourPlugin, sandbox } from "./opencode.mjs";
 
 const DRAIN = { mission: { settleMs: 200 } };
 /** Another plugin that keeps each of our prompts from being stored for a while: it is there only after the idle. */
@@ -60,6 +60,11 @@ async function run(args, script, setup = {}) {
 const task = (script, setup = {}) =>
   run(["--command", "task", setup.objective ?? "do the things"], script, setup);
 
+async function until(holds, what) {
+  for (const end = Date.now() + 30_000; !holds(); await new Promise((done) => setTimeout(done, 20)))
+    if (Date.now() > end) throw new Error(`waited in vain until ${what}`);
+}
+
 /** The journals of a project, by name; those of ended missions are in `done`. */
 async function journals(cwd) {
   const folders = join(box.xdg.state, "opencode/orchestrator");
@@ -77,16 +82,14 @@ function assertExact(it, n) {
 }
 
 test("peers 5, 6, 9: a mission ends complete with code 0; its progress is printed; the objective arrives as typed", async () => {
-  const it = await task(steps(3), { objective: 'First "line" \\ one\n- second <line>' });
+  const objective = 'First "line" \\ one, \\"two\\" \\\\srv\\x\n- second <line> C:\\tmp\\';
+  const it = await task(steps(3), { objective });
   const { code, stdout, stderr } = await it.exited;
   assert.equal(code, 0, stderr);
   assertExact(it, 3);
-  assert.ok(
-    it
-      .requests()[0]
-      .user.includes("<objective>First &quot;line&quot; \\ one\n- second &lt;line&gt;</objective>"),
-    it.requests()[0].user,
-  );
+  const marks = { '"': "&quot;", "<": "&lt;", ">": "&gt;" };
+  const told = `<objective>${objective.replace(/["<>]/g, (mark) => marks[mark])}</objective>`;
+  assert.ok(it.requests()[0].user.includes(told), it.requests()[0].user);
   assert.ok(it.requests().every((r) => r.agent === "commander"));
   assert.match(stderr, /Mission 1: started/);
   assert.match(stderr, /Mission 1: continues \(1 of at most 50; 0 of 3 todos done\)/);
@@ -139,6 +142,19 @@ test("completion.command: the turn is held until it has ended; failing, it leads
   assert.equal(it.requests().length, 5);
   assert.match(stderr, /continues: the completion command failed/);
 });
+
+for (const signal of ["SIGINT", "SIGKILL"]) {
+  test(`completion.command: it goes with OpenCode when that is ended by ${signal}`, async () => {
+    const command = "sleep 300 & echo $! > pid.new; mv pid.new pid; wait";
+    const it = await task(steps(1), { options: { completion: { command } } });
+    const path = join(it.cwd, "pid");
+    await until(() => existsSync(path), "the command runs");
+    const pid = Number(await readFile(path, "utf8"));
+    it.kill(signal);
+    await it.exited;
+    await until(() => !alive(pid), "the command has gone");
+  });
+}
 
 test("a stuck mission ends with code 1 and one line that says why", async () => {
   const it = await task(stuck());
