@@ -221,6 +221,11 @@ impl UnifiedTaskExecutor {
         if !std::mem::take(&mut self.suspended) {
             return;
         }
+        let mut closing = self.pool.sessions();
+        closing.retain(|session| {
+            let child = self.pool.get(session);
+            child.is_some_and(|child| child.usage == Use::Closing)
+        });
         // those whose turns may run come first: their slots are taken before others get any
         let (doubtful, waiting): (Vec<TaskId>, Vec<TaskId>) =
             self.open_ids().into_iter().partition(|id| {
@@ -246,7 +251,8 @@ impl UnifiedTaskExecutor {
         for session in self.pool.sessions() {
             let usage = self.pool.get(&session).map(|child| child.usage);
             match usage {
-                Some(Use::Closing) => {
+                // one whose task has just ended, with its parent's, has its slot and is on its way out
+                Some(Use::Closing) if closing.contains(&session) => {
                     self.hold_slot(cx, &session);
                     self.close(cx, &session);
                 }
