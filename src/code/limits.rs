@@ -18,6 +18,8 @@ pub const MAX_OUTPUT_BYTES: usize = 64 << 20;
 pub const LINE_CHARS: usize = 240;
 /// Of which so many before the match. Characters.
 pub const CHARS_BEFORE_MATCH: usize = 80;
+/// Lines that come first, whatever the limit, before a search ends without having seen all: the totals of few are exact.
+pub const COUNTED_ANYWAY: usize = 64;
 /// Names of what was skipped that are shown.
 pub const SKIPPED_NAMES: usize = 3;
 

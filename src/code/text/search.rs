@@ -4,7 +4,7 @@ use super::super::cache::columns::{Candidates, Slot};
 use super::super::cache::grams::Need;
 use super::super::cache::{Text, has_wide_bom, is_binary};
 use super::super::files::{FileError, Files, Kind, read_whole};
-use super::super::limits::{LINES_OF_A_FILE, PIECE_BYTES, STEP_BYTES, STEP_FILES};
+use super::super::limits::{COUNTED_ANYWAY, LINES_OF_A_FILE, PIECE_BYTES, STEP_BYTES, STEP_FILES};
 use super::super::order::sort_by;
 use super::super::service::{Job, Step, World};
 use super::super::walk::globs::Globs;
@@ -280,7 +280,8 @@ impl Search {
 
     fn is_full(&self) -> bool {
         self.query.mode != Mode::Count
-            && (self.shown > reach(&self.query) || self.first > self.query.limit)
+            && (self.shown > reach(&self.query)
+                || self.first > self.query.limit.max(COUNTED_ANYWAY))
     }
 }
 
