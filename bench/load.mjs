@@ -32,7 +32,7 @@ if (start) {
   /** A command as OpenCode hands it over. */
   const command = async (name, text, expected) => {
     const parts = [{ type: "text", text: "" }];
-    const call = { command: name, sessionID: "ses_bench", arguments: text };
+    const call = { command: name, sessionID: `ses_${process.pid}`, arguments: text };
     await hooks["command.execute.before"](call, { parts });
     const answer = JSON.stringify(parts);
     if (!expected.test(answer)) throw new Error(`/${name} was answered with ${answer}`);

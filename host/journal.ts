@@ -2,7 +2,18 @@
 // one for each session that delegated tasks. A lock file names the process that drives it. Nothing here may stop
 // OpenCode: every failure is said, and what costs a mission is said to the person.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { messageOf } from "./fault";
 import { LineFile } from "./lines";
@@ -13,6 +24,8 @@ import { stateFolder } from "./state";
 const DONE_KEPT = 20;
 /** Files of sessions' tasks kept for each project, newest first. */
 const TASK_FILES_KEPT = 50;
+/** The session that a journal is about is named in the beginning of it. */
+const HEAD_BYTES = 16 << 10;
 /** A larger file is not one of ours; ours are compacted long before. */
 const MAX_BYTES = 1 << 30;
 
@@ -77,10 +90,9 @@ export class JournalFolder {
     const done = join(this.folder, "done");
     const mark = `"session":${JSON.stringify(session)}`;
     try {
-      const paths = readdirSync(done).sort().reverse();
-      return paths
-        .map((name) => readFileSync(join(done, name), "utf8"))
-        .find((text) => text.slice(0, text.indexOf("\n")).includes(mark));
+      const names = readdirSync(done).sort().reverse();
+      const path = names.map((name) => join(done, name)).find((path) => head(path).includes(mark));
+      return path && readFileSync(path, "utf8");
     } catch {
       return undefined; // no mission has ended here
     }
@@ -292,5 +304,15 @@ export class JournalFolder {
       const why = messageOf(error);
       this.say(`The journal can't be written, so missions may not survive a restart: ${why}`, "person");
     }
+  }
+}
+
+function head(path: string): string {
+  const file = openSync(path, "r");
+  try {
+    const into = Buffer.alloc(HEAD_BYTES);
+    return into.toString("latin1", 0, readSync(file, into));
+  } finally {
+    closeSync(file);
   }
 }
