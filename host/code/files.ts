@@ -17,7 +17,7 @@ import {
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import type { Files } from "./instance";
-import { eachPath } from "./stats";
+import { pathsOf, STAT_NUMBERS } from "./stats";
 import { Watcher, type NoteHandle } from "./watch/watcher";
 
 const ERRORS: Record<string, number> = {
@@ -65,10 +65,17 @@ export class NodeFiles implements Files {
     }
   }
 
-  stat(folder: string, names: string, latin1: boolean, into: Float64Array): void {
-    eachPath(folder, names, (path, at) => {
+  stat(text: string, latin1: boolean, into: Float64Array): void {
+    const paths = pathsOf(text);
+    this.statSome(paths, latin1, into, 0, paths.length);
+  }
+
+  /** Fills in the numbers of the paths from one to before another, each at its place. */
+  statSome(paths: readonly string[], latin1: boolean, into: Float64Array, from: number, to: number): void {
+    for (const [n, path] of paths.slice(from, to).entries()) {
+      const at = (from + n) * STAT_NUMBERS;
       into[at] = this.statOne(this.at(path, latin1), into, at);
-    });
+    }
   }
 
   /** Gives the kind or an error, and fills in the rest. */

@@ -38,7 +38,7 @@ export class GuardedFiles implements Files {
 
   private stateOf(path: string, latin1: boolean): string {
     const state = new Float64Array(STAT_NUMBERS);
-    this.files.stat("", path, latin1, state);
+    this.files.stat(path, latin1, state);
     return state.join();
   }
 
@@ -46,8 +46,8 @@ export class GuardedFiles implements Files {
     return this.files.list(path, latin1);
   }
 
-  stat(folder: string, names: string, latin1: boolean, into: Float64Array): void {
-    this.files.stat(folder, names, latin1, into);
+  stat(paths: string, latin1: boolean, into: Float64Array): void {
+    this.files.stat(paths, latin1, into);
   }
 
   real(path: string, latin1: boolean): string | undefined {

@@ -16,7 +16,7 @@ export type Code = InstanceType<ReturnType<typeof search>["Code"]>;
 /** What the module imports; see src/wasm/code.rs. */
 export interface Files {
   list(path: string, latin1: boolean): string;
-  stat(folder: string, names: string, latin1: boolean, into: Float64Array): void;
+  stat(paths: string, latin1: boolean, into: Float64Array): void;
   read(path: string, latin1: boolean, offset: number, into: Uint8Array): number;
   real(path: string, latin1: boolean): string | undefined;
   linkedExclude(path: string, latin1: boolean): string | undefined;
@@ -104,7 +104,7 @@ export class Instance {
   constructor(
     private readonly settings: Settings,
     files: Files,
-    private readonly module: WebAssembly.Module,
+    readonly module: WebAssembly.Module,
     /** Puts into a fresh memory the data that the module's file lacks. */
     private readonly fill?: (memory: WebAssembly.Memory) => void,
   ) {

@@ -12,6 +12,8 @@ export interface InstanceSettings extends Settings {
   root: string;
   /** Where an open file is noted that does not end with the thread. */
   handle: Handle;
+  /** The artefact as another thread has compiled it. */
+  module?: WebAssembly.Module;
 }
 
 const modules = new Map<Artefact, WebAssembly.Module>();
@@ -21,7 +23,7 @@ export class LocalInstance extends Instance {
     settings: InstanceSettings,
     files: Files = new NodeFiles(settings.root, noteIn(settings.handle)),
   ) {
-    const module = moduleOf(settings.artefact);
+    const module = settings.module ?? moduleOf(settings.artefact);
     super(settings, files, module, fillerOf(settings.artefact, module));
   }
 }

@@ -1,15 +1,17 @@
 // The workers of one tree: started at the first request, cancelled by a flag that they look at, replaced when they die,
 // and done without where there are no threads.
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import { messageOf } from "../fault";
+import { newBoard } from "./board";
 import { Cancelled } from "./cancelled";
 import type { Answer, Artefact, Instance, Request } from "./instance";
 import type { InstanceSettings } from "./local";
 import { Aborted, inSlices } from "./slices";
 import { closeLeft, newHandle } from "./watch/handles";
+import type { ScoutSettings } from "./scout";
 import type * as WorkerFile from "./worker";
-import type { Order, Told, WorkerSettings } from "./worker";
+import type { Order, ScoutsSettings, Told, WorkerSettings } from "./worker";
 
 export type PoolSettings = Omit<InstanceSettings, "cores" | "handle">;
 
@@ -30,13 +32,20 @@ interface Server {
   close(): Promise<void>;
 }
 
-/** How a worker is made; throws where there are none. */
-export type StartWorker = (settings: WorkerSettings) => Worker;
+/** How a worker or a worker's scout is made; throws where there are none. */
+export type StartWorker = (settings: WorkerSettings | ScoutsSettings, port?: MessagePort) => Worker;
 
 /** The worker's file, which is loaded here where there are no threads. */
 const workerFile = new URL("./code-worker.js", import.meta.url);
 
-const startWorker: StartWorker = (settings) => new Worker(workerFile, { workerData: settings });
+const startWorker: StartWorker = (settings, port) =>
+  new Worker(workerFile, { workerData: settings, transferList: port ? [port] : [] });
+
+/**
+ * The artefacts as a worker of this process has compiled them: the next one has them at once, and Bun goes on with the code
+ * that it has made faster since.
+ */
+const compiled = new Map<Artefact, WebAssembly.Module>();
 
 export class Pool {
   private servers: Server[] = [];
@@ -81,9 +90,11 @@ export class Pool {
   }
 
   private server(index: number): Server {
+    const mayScout = this.settings.artefact === "search" && index < availableParallelism() - cores();
     return (this.servers[index] ??= new Threaded(
       { ...this.settings, cores: cores(), handle: newHandle() },
       this.start,
+      mayScout,
     ));
   }
 }
@@ -122,6 +133,8 @@ class Threaded implements Server {
   readonly workers: Promise<number>;
   memoryBytes = 0;
   private worker: Worker | undefined;
+  private callScout: () => void = () => undefined;
+  private scout: Worker | undefined;
   private inPlace: InPlace | undefined;
   private isReady = false;
   private isClosed = false;
@@ -133,6 +146,8 @@ class Threaded implements Server {
   constructor(
     private readonly settings: InstanceSettings,
     private readonly start: StartWorker,
+    /** There is a processor for its scout. */
+    private readonly mayScout: boolean,
   ) {
     this.workers = new Promise((resolve) => (this.tellWorkers = resolve));
     this.spawn();
@@ -164,6 +179,7 @@ class Threaded implements Server {
     this.isClosed = true;
     for (const [id, pending] of this.pending) this.abort(id, pending);
     this.tellWorkers(1);
+    this.endScout();
     await this.worker?.terminate();
     closeLeft(this.settings.handle);
     this.inPlace?.close();
@@ -199,7 +215,13 @@ class Threaded implements Server {
     if (this.inPlace) return;
     let worker: Worker;
     try {
-      worker = this.start({ ...this.settings, cancelled: this.cancelled.memory });
+      const cancelled = this.cancelled.memory;
+      const calls = this.mayScout ? this.prepareScout() : undefined;
+      const module = compiled.get(this.settings.artefact);
+      worker = this.start(
+        { ...this.settings, cancelled, ...(calls && { calls }), ...(module && { module }) },
+        calls?.port,
+      );
     } catch {
       this.goInPlace();
       return;
@@ -212,9 +234,33 @@ class Threaded implements Server {
     for (const id of this.pending.keys()) this.send(id);
   }
 
+  /** What a worker has of its scout, which is there when the worker calls it. */
+  private prepareScout(): ScoutSettings {
+    const { port1, port2 } = new MessageChannel();
+    const settings = { root: this.settings.root, memory: newBoard() };
+    this.callScout = () => {
+      try {
+        this.scout = this.start({ scouts: { ...settings, port: port2 } }, port2);
+        this.scout.unref();
+        // the worker goes on without
+        this.scout.on("error", () => undefined);
+      } catch {
+        // likewise
+      }
+    };
+    return { ...settings, port: port1 };
+  }
+
+  private endScout(): void {
+    void this.scout?.terminate();
+    this.scout = undefined;
+  }
+
   private onTold(told: Told): void {
+    if ("calls" in told) return this.callScout();
     if ("ready" in told) {
       this.isReady = true;
+      compiled.set(this.settings.artefact, told.module);
       this.hold();
       this.tellWorkers(told.workers);
       return;
@@ -230,6 +276,7 @@ class Threaded implements Server {
   private onGone(worker: Worker, reason: string): void {
     if (this.worker !== worker || this.isClosed) return;
     closeLeft(this.settings.handle);
+    this.endScout();
     this.worker = undefined;
     this.memoryBytes = 0;
     if (!this.isReady) {

@@ -3,12 +3,13 @@
 /** What `stat` fills in for a name. */
 export const STAT_NUMBERS = 6;
 
-/** What `stat` is asked for: each path, and where its numbers go. */
-export function eachPath(folder: string, names: string, take: (path: string, at: number) => void): void {
-  const prefix = folder === "" ? "" : `${folder}/`;
-  let at = 0;
-  for (const name of names.split("\0")) {
-    take(prefix + name, at);
-    at += STAT_NUMBERS;
+/** The paths that `stat` is asked for: what ends in `/` begins those that follow. */
+export function pathsOf(text: string): string[] {
+  const paths: string[] = [];
+  let folder = "";
+  for (const part of text.split("\0")) {
+    if (part.endsWith("/")) folder = part === "/" ? "" : part;
+    else paths.push(folder + part);
   }
+  return paths;
 }

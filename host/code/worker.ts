@@ -4,10 +4,19 @@ import { isObject, messageOf } from "../fault";
 import { Cancelled } from "./cancelled";
 import type { Answer, Instance, Request } from "./instance";
 import { LocalInstance, type InstanceSettings } from "./local";
+import { scout, ScoutedFiles, type ScoutSettings } from "./scout";
+import { noteIn } from "./watch/handles";
 
 /** What a worker is made with. */
 export interface WorkerSettings extends InstanceSettings {
   cancelled: SharedArrayBuffer;
+  /** It may call a scout. */
+  calls?: ScoutSettings;
+}
+
+/** What a worker's scout is made with. */
+export interface ScoutsSettings {
+  scouts: ScoutSettings;
 }
 
 /** What it is told: no object within, as in what it tells, for Bun copies such a message in half the time. */
@@ -15,17 +24,34 @@ export interface Order extends Request {
   id: number;
 }
 
-/** What it tells. No answer to a request that was cancelled. */
-export type Told = { ready: true; workers: number } | ({ id: number; memoryBytes: number } & Partial<Answer>);
+/** What it tells: its scout is wanted, or an answer; none to a request that was cancelled. */
+export type Told =
+  | { ready: true; workers: number; module: WebAssembly.Module }
+  | { calls: true }
+  | ({ id: number; memoryBytes: number } & Partial<Answer>);
 
-/** For hosts without threads: the same file is loaded in place then. */
-export { LocalInstance };
+/** For hosts without threads: the same file is loaded in place then; and for tests. */
+export { LocalInstance, ScoutedFiles };
 
 if (parentPort && isSettings(workerData))
-  work(parentPort, new LocalInstance(workerData), new Cancelled(workerData.cancelled));
+  work(
+    parentPort,
+    new LocalInstance(workerData, filesOf(workerData, parentPort)),
+    new Cancelled(workerData.cancelled),
+  );
+else if (parentPort && isScouts(workerData)) scout(workerData.scouts);
 
 function isSettings(data: unknown): data is WorkerSettings {
   return isObject(data) && "artefact" in data && "root" in data && "cancelled" in data;
+}
+
+function isScouts(data: unknown): data is ScoutsSettings {
+  return isObject(data) && "scouts" in data;
+}
+
+function filesOf({ calls, handle }: WorkerSettings, port: MessagePort): ScoutedFiles | undefined {
+  const told: Told = { calls: true };
+  return calls && new ScoutedFiles(calls, noteIn(handle), () => port.postMessage(told));
 }
 
 function work(port: MessagePort, instance: Instance, cancelled: Cancelled): void {
@@ -56,7 +82,7 @@ function work(port: MessagePort, instance: Instance, cancelled: Cancelled): void
     last = last.then(() => answer(order));
   });
 
-  tell({ ready: true, workers: instance.workers });
+  tell({ ready: true, workers: instance.workers, module: instance.module });
 }
 
 /** The answer, unless somebody says meanwhile that nobody waits for it. */

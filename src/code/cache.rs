@@ -9,8 +9,7 @@ pub mod grams;
 
 use super::files::{Files, Stat, read_whole};
 use super::limits::{
-    BINARY_BYTES, CHECKED_AT_ONCE, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SHORTER_PERCENT,
-    SPARE_PART,
+    BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SHORTER_PERCENT, SPARE_PART,
 };
 use super::walk::tree::{FolderId, Tree, is_settled};
 use grams::{Distinct, Grams};
@@ -298,10 +297,9 @@ fn watch_folder(tree: &mut Tree, files: &impl Files, id: FolderId) -> usize {
 /// Compares files of a folder with what is known of them: all, or those that are not trusted. How many.
 fn compare_files(tree: &mut Tree, files: &impl Files, id: FolderId, all: bool) -> usize {
     let places = tree.to_compare(id, all);
-    for places in places.chunks(CHECKED_AT_ONCE) {
-        tree.check(files, id, places);
-    }
-    places.len()
+    let count = places.len();
+    tree.check(files, &[(id, places)]);
+    count
 }
 
 /// Reads one file for the index. How many bytes that were, and what is left to be done when it is too long for one read.

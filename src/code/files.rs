@@ -118,6 +118,9 @@ pub struct Above {
     pub exclude: Option<String>,
 }
 
+/// A folder's path, and names in it.
+pub type NamesIn<'a> = (&'a [u8], Vec<&'a [u8]>);
+
 /// A tree of files.
 pub trait Files {
     /// The entries of a folder, in any order.
@@ -132,10 +135,12 @@ pub trait Files {
     /// When there is nothing.
     fn stat(&self, path: &[u8]) -> Result<Stat, FileError>;
 
-    /// [`Files::stat`] of each of these names in a folder.
-    fn stat_all(&self, folder: &[u8], names: &[&[u8]]) -> Vec<Result<Stat, FileError>> {
-        let stat = |name: &&[u8]| self.stat(&join(folder, name));
-        names.iter().map(stat).collect()
+    /// [`Files::stat`] of each of these names, folder by folder.
+    fn stat_all(&self, asked: &[NamesIn<'_>]) -> Vec<Result<Stat, FileError>> {
+        let paths = asked
+            .iter()
+            .flat_map(|(folder, names)| names.iter().map(|name| join(folder, name)));
+        paths.map(|path| self.stat(&path)).collect()
     }
 
     /// Fills `into` with a regular file's bytes from `offset` on. Gives how many there are: fewer than `into` holds only at
@@ -201,8 +206,8 @@ impl<F: Files + ?Sized> Files for std::rc::Rc<F> {
         (**self).stat(path)
     }
 
-    fn stat_all(&self, folder: &[u8], names: &[&[u8]]) -> Vec<Result<Stat, FileError>> {
-        (**self).stat_all(folder, names)
+    fn stat_all(&self, asked: &[NamesIn<'_>]) -> Vec<Result<Stat, FileError>> {
+        (**self).stat_all(asked)
     }
 
     fn read(&self, path: &[u8], offset: u64, into: &mut [u8]) -> Result<usize, FileError> {

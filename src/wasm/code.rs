@@ -4,7 +4,7 @@
 //! strings; with `latin1` each character is one byte of a name that is no UTF-8.
 
 use crate::code::files::{
-    Change, Changes, Entry, FileError, Files, Kind, Stat, Surroundings, Watch, What,
+    Change, Changes, Entry, FileError, Files, Kind, NamesIn, Stat, Surroundings, Watch, What,
 };
 use crate::code::service::{self, Service, Settings, Step};
 use crate::code::walk::Share;
@@ -24,11 +24,11 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn list(this: &Imported, path: &str, latin1: bool) -> String;
 
-    /// For each of the names in a folder, with NUL between them, fills the next six of `into` with kind (0 file, 1 folder,
-    /// 2 link, 3 other; or an error), size, modified and changed (milliseconds since the Unix epoch), inode, and how many
-    /// names it has.
+    /// For each of the paths, with NUL between them, fills the next six of `into` with kind (0 file, 1 folder, 2 link,
+    /// 3 other; or an error), size, modified and changed (milliseconds since the Unix epoch), inode, and how many names it
+    /// has. What ends in `/` is no path: it begins those that follow (`/` alone: nothing does).
     #[wasm_bindgen(method)]
-    fn stat(this: &Imported, folder: &str, names: &str, latin1: bool, into: &mut [f64]);
+    fn stat(this: &Imported, paths: &str, latin1: bool, into: &mut [f64]);
 
     /// Fills `into`, a view of the module's memory, from the file's `offset` on. Gives the count of bytes or an error.
     #[wasm_bindgen(method)]
@@ -78,6 +78,22 @@ fn path_text(path: &[u8]) -> (Cow<'_, str>, bool) {
         Ok(text) => (Cow::Borrowed(text), false),
         Err(_) => (latin1_text(path), true),
     }
+}
+
+/// The paths of names in folders, as `stat` and `foresee` take them.
+fn paths_of(asked: &[NamesIn<'_>]) -> Vec<u8> {
+    let mut paths = Vec::new();
+    for (folder, names) in asked {
+        paths.extend_from_slice(folder);
+        paths.push(b'/');
+        for name in names {
+            paths.push(0);
+            paths.extend_from_slice(name);
+        }
+        paths.push(0);
+    }
+    paths.pop();
+    paths
 }
 
 fn latin1_text(bytes: &[u8]) -> Cow<'_, str> {
@@ -173,19 +189,16 @@ impl Files for Imported {
     fn stat(&self, path: &[u8]) -> Result<Stat, FileError> {
         let (path, latin1) = path_text(path);
         let mut into = [0.0; STAT_NUMBERS];
-        Imported::stat(self, "", &path, latin1, &mut into);
+        Imported::stat(self, &path, latin1, &mut into);
         stat_of(&into)
     }
 
-    fn stat_all(&self, folder: &[u8], names: &[&[u8]]) -> Vec<Result<Stat, FileError>> {
-        let mut into = vec![0.0; names.len() * STAT_NUMBERS];
-        let names = names.join(&0);
-        if let (Ok(folder), Ok(names)) = (str::from_utf8(folder), str::from_utf8(&names)) {
-            Imported::stat(self, folder, names, false, &mut into);
-        } else {
-            let (folder, names) = (latin1_text(folder), latin1_text(&names));
-            Imported::stat(self, &folder, &names, true, &mut into);
-        }
+    fn stat_all(&self, asked: &[NamesIn<'_>]) -> Vec<Result<Stat, FileError>> {
+        let count: usize = asked.iter().map(|(_, names)| names.len()).sum();
+        let mut into = vec![0.0; count * STAT_NUMBERS];
+        let paths = paths_of(asked);
+        let (paths, latin1) = path_text(&paths);
+        Imported::stat(self, &paths, latin1, &mut into);
         into.chunks_exact(STAT_NUMBERS).map(stat_of).collect()
     }
 

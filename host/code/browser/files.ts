@@ -4,7 +4,7 @@
 // answered with an error and noted; the worker has it fetched and does the request again. So folders that ignore files
 // exclude are never looked into.
 import type { Files } from "../instance";
-import { eachPath } from "../stats";
+import { pathsOf, STAT_NUMBERS } from "../stats";
 import type { Opened } from "./messages";
 
 const MISSING = -1;
@@ -66,8 +66,8 @@ export class BrowserFiles implements Files {
     return text;
   }
 
-  stat(folder: string, names: string, latin1: boolean, into: Float64Array): void {
-    eachPath(folder, names, (path, at) => into.set(this.statOne(path, latin1), at));
+  stat(paths: string, latin1: boolean, into: Float64Array): void {
+    for (const [n, path] of pathsOf(paths).entries()) into.set(this.statOne(path, latin1), n * STAT_NUMBERS);
   }
 
   private statOne(path: string, latin1: boolean): number[] {

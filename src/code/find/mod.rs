@@ -144,7 +144,7 @@ fn best(files: &mut Vec<FoundFile>, limit: usize) {
 impl<F: Files> Job<F> for Find {
     fn step(&mut self, world: &mut World<F>) -> Step {
         for _ in 0..STEP_FILES * 4 {
-            let Some(at) = self.walk.next(&mut world.tree, &world.files) else {
+            let Some(at) = self.walk.next(&mut world.tree, &world.files, |_| false) else {
                 self.trim();
                 let mut part = std::mem::take(&mut self.part);
                 part.unreadable = std::mem::take(&mut self.walk.unreadable);

@@ -9,7 +9,7 @@ use super::super::order::sort_by;
 use super::super::service::{Job, Step, World};
 use super::super::walk::globs::Globs;
 use super::super::walk::path::resolve;
-use super::super::walk::tree::{Node, Tree};
+use super::super::walk::tree::Node;
 use super::super::walk::{Found, Share, Unreadable, Walk};
 use super::file::{Collector, Matches, Stream, Wanted};
 use super::pattern::Pattern;
@@ -82,7 +82,7 @@ impl Search {
         let index = &self.index;
         let is_of_use = index.is_of_use(node);
         if is_of_use && !world.tree.is_checked(at.folder, at.place) {
-            let wanted = |_: &Tree, node: &Node| index.is_of_use(node);
+            let wanted = |node: &Node| index.is_of_use(node);
             self.walk.check(&mut world.tree, &world.files, at, wanted);
         }
         let node = world.tree.node(at.folder, at.place);
@@ -111,7 +111,11 @@ impl Search {
 
     fn read<F: Files>(&mut self, world: &mut World<F>, path: &[u8]) -> usize {
         let mut buffer = std::mem::take(&mut world.buffer);
-        let limit = world.tree.cache.memory.whole_file;
+        let limit = if self.pattern.goes_by_line() {
+            PIECE_BYTES - 1
+        } else {
+            world.tree.cache.memory.whole_file
+        };
         let read = read_whole(&world.files, path, &mut buffer, limit);
         let bytes = match read {
             Ok(Some(length)) => {
@@ -201,7 +205,7 @@ impl Search {
         self.take(path, matches);
     }
 
-    /// A file that is too long for memory: line by line, or not at all where a match may span lines.
+    /// A long file: line by line, in pieces that stay in the processor's caches; or, where a match may span lines, not at all.
     fn stream<F: Files>(&mut self, files: &F, path: &[u8], head: &[u8]) {
         self.searcher.set_binary_detection(BinaryDetection::quit(0));
         self.pattern.turn_to(None);
@@ -340,7 +344,8 @@ impl<F: Files> Job<F> for Search {
                 part.skipped.binary += u64::from(is_passed && node.slot == Slot::BINARY);
                 is_passed
             });
-            let Some(found) = self.walk.next(&mut world.tree, &world.files) else {
+            let wanted = |node: &Node| index.is_of_use(node);
+            let Some(found) = self.walk.next(&mut world.tree, &world.files, wanted) else {
                 ended = true;
                 break;
             };

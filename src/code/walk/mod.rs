@@ -13,13 +13,13 @@ pub mod rules;
 pub mod tree;
 
 use super::files::{Files, Kind, join};
-use super::limits::{CHECKED_AT_ONCE, SHARED_DEPTH};
+use super::limits::{CHECKED_AT_ONCE, CHECKED_FIRST, SHARED_DEPTH};
 use globs::Globs;
 use path::Place;
 use rules::Rules;
 use std::rc::Rc;
 use tree::kept::{Kept, Over};
-use tree::{Folder, FolderId, Node, Tree, Verdict};
+use tree::{Folder, FolderId, Node, PlacesIn, Tree, Verdict};
 
 /// The part of a tree that one of several workers has: of the folders at [`SHARED_DEPTH`] every `of`th or so, with all
 /// that is below them, and of the files above that depth every `of`th. Only the few folders above are walked by all.
@@ -102,8 +102,6 @@ struct Frame {
     folder: FolderId,
     next: usize,
     rules: Rc<Rules>,
-    /// Others look into it, too: not all that is in it is this worker's.
-    is_shared: bool,
 }
 
 /// A walk under way. Nothing else uses the tree until it is over: the service does one job at a time.
@@ -116,6 +114,10 @@ pub struct Walk {
     keeping: Option<Kept>,
     globs: Rc<Globs>,
     share: Share,
+    /// The folder in which it began; none of a single file.
+    top: Option<Vec<u8>>,
+    /// Nodes that are checked at once next time.
+    ahead: usize,
     pub unreadable: Unreadable,
 }
 
@@ -135,6 +137,8 @@ impl Walk {
             keeping: None,
             globs: Rc::clone(&globs),
             share,
+            top: None,
+            ahead: CHECKED_FIRST,
             unreadable: Unreadable::default(),
         };
         tree.begin(files);
@@ -158,6 +162,7 @@ impl Walk {
                 (folder, Some(&path[at.map_or(0, |at| at + 1)..]))
             }
         };
+        walk.top = file.is_none().then(|| folder.to_vec());
         // the folders on the way there: their ignore files hold below
         let mut id = Tree::ROOT;
         let mut rules = tree.outer_rules();
@@ -218,17 +223,20 @@ impl Walk {
         self.keeping
             .take_if(|kept| !kept.enter(tree, folder, outer.in_repository()));
         tree.judge(folder, &rules);
-        let known = tree.folder(folder);
         self.stack.push(Frame {
             folder,
             next: 0,
-            is_shared: self.share.of > 1 && depth(&known.path) < SHARED_DEPTH,
             rules,
         });
     }
 
-    /// The next file, in order.
-    pub fn next(&mut self, tree: &mut Tree, files: &impl Files) -> Option<Found> {
+    /// The next file, in order. `wanted`: what is known of such a file will be checked.
+    pub fn next(
+        &mut self,
+        tree: &mut Tree,
+        files: &impl Files,
+        wanted: impl Fn(&Node) -> bool,
+    ) -> Option<Found> {
         if let Some(single) = self.single.take() {
             return Some(single);
         }
@@ -257,8 +265,7 @@ impl Walk {
                 folder: frame.folder,
                 place,
             };
-            let frame = self.stack.last()?;
-            if !self.counts(frame, folder, node) {
+            if !self.counts(folder, node) {
                 continue;
             }
             if node.kind == Kind::File {
@@ -267,7 +274,7 @@ impl Walk {
                 }
                 return Some(found);
             }
-            let rules = Rc::clone(&frame.rules);
+            let rules = Rc::clone(&self.stack.last()?.rules);
             let Some(below) = tree.below(found.folder, place) else {
                 continue;
             };
@@ -275,9 +282,7 @@ impl Walk {
                 && !tree.is_told(below)
                 && !tree.is_checked(found.folder, place)
             {
-                self.check(tree, files, found, |tree, node| {
-                    node.kind == Kind::Folder && tree.is_to_compare(node)
-                });
+                self.check(tree, files, found, &wanted);
             }
             let is_known = tree.is_checked(found.folder, place);
             self.enter(tree, files, below, &rules, is_known);
@@ -293,53 +298,106 @@ impl Walk {
     }
 
     /// Whether this walk looks at a node of a folder.
-    fn counts(&self, frame: &Frame, folder: &Folder, node: &Node) -> bool {
+    fn counts(&self, folder: &Folder, node: &Node) -> bool {
         let is_folder = match node.kind {
             Kind::Folder => true,
             Kind::File => false,
             Kind::Link | Kind::Other => return false,
         };
-        if !is_folder && frame.is_shared && !self.share.has_file(&folder.path, &node.name) {
+        // others look into it, too: not all that is in it is this worker's
+        let is_shared = self.share.of > 1 && depth(&folder.path) < SHARED_DEPTH;
+        if !is_folder && is_shared && !self.share.has_file(&folder.path, &node.name) {
             return false;
         }
         let counts = match self.globs.verdict(&folder.path, &node.name, is_folder) {
             Some(wanted) => wanted,
             None => node.verdict == Verdict::Counts,
         };
-        counts
-            && (!is_folder
-                || !frame.is_shared
-                || self.share.enters(&join(&folder.path, &node.name)))
+        counts && (!is_folder || !is_shared || self.share.enters(&join(&folder.path, &node.name)))
     }
 
-    /// Checks what is known of a node that the walk came to, and with it those of the next in its folder to which the walk
-    /// will come and of which `wanted` says so: many stats at once cost less than one by one.
+    /// Checks what is known of a node that the walk came to, and with it that of nodes to which it will come: of files of
+    /// which `wanted` says so, and of folders. Many stats at once cost less than one by one.
     pub fn check(
-        &self,
+        &mut self,
         tree: &mut Tree,
         files: &impl Files,
         at: Found,
-        wanted: impl Fn(&Tree, &Node) -> bool,
+        wanted: impl Fn(&Node) -> bool,
     ) {
-        let folder = tree.folder(at.folder);
-        let mut places = vec![at.place];
+        let mut asked = Asked {
+            groups: vec![(at.folder, vec![at.place])],
+            left: self.ahead - 1,
+        };
+        self.ahead = (self.ahead * 2).min(CHECKED_AT_ONCE);
         if let Some((kept, next)) = &self.kept {
-            let ahead = kept.files[*next..].iter().take(CHECKED_AT_ONCE);
-            places.extend(
-                ahead
-                    .take_while(|found| found.folder == at.folder)
-                    .map(|found| found.place)
-                    .filter(|&place| wanted(tree, &folder.nodes[place])),
-            );
-        } else if let Some(frame) = self.stack.last().filter(|last| last.folder == at.folder) {
-            let ahead = folder.nodes.iter().enumerate().skip(at.place + 1);
-            places.extend(
-                ahead
-                    .take(CHECKED_AT_ONCE)
-                    .filter(|(_, node)| wanted(tree, node) && self.counts(frame, folder, node))
-                    .map(|(place, _)| place),
-            );
+            let is_to_check = |found: &&Found| {
+                wanted(&tree.folder(found.folder).nodes[found.place])
+                    && !tree.is_checked(found.folder, found.place)
+            };
+            let ahead = kept.files[*next..].iter().filter(is_to_check);
+            for found in ahead.take(asked.left) {
+                asked.add(found.folder, found.place);
+            }
+        } else if let Some(top) = &self.top {
+            self.look_ahead(tree, at, top, wanted, &mut asked);
         }
-        tree.check(files, at.folder, &places);
+        tree.check(files, &asked.groups);
+    }
+
+    /// What the walk will come to after a node, if it goes as the first one did: folders have numbers in its order.
+    fn look_ahead(
+        &self,
+        tree: &Tree,
+        at: Found,
+        top: &[u8],
+        wanted: impl Fn(&Node) -> bool,
+        asked: &mut Asked,
+    ) {
+        let mut from = at.place + 1;
+        for id in at.folder..tree.folder_count() as FolderId {
+            if asked.left == 0 {
+                return;
+            }
+            let folder = tree.folder(id);
+            let first = std::mem::take(&mut from);
+            if !is_in(&folder.path, top) || !self.share.enters(&folder.path) {
+                continue;
+            }
+            for (place, node) in folder.nodes.iter().enumerate().skip(first) {
+                let is_wanted = match node.kind {
+                    Kind::Folder => tree.is_to_compare(node),
+                    _ => wanted(node),
+                };
+                if is_wanted && !tree.is_checked(id, place) && self.counts(folder, node) {
+                    asked.add(id, place);
+                    if asked.left == 0 {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a folder is another or below it.
+fn is_in(folder: &[u8], top: &[u8]) -> bool {
+    let rest = folder.strip_prefix(top);
+    rest.is_some_and(|rest| top.is_empty() || rest.is_empty() || rest[0] == b'/')
+}
+
+/// Nodes to be checked, and how many more may be.
+struct Asked {
+    groups: Vec<PlacesIn>,
+    left: usize,
+}
+
+impl Asked {
+    fn add(&mut self, folder: FolderId, place: usize) {
+        self.left -= 1;
+        match self.groups.last_mut() {
+            Some((last, places)) if *last == folder => places.push(place),
+            _ => self.groups.push((folder, vec![place])),
+        }
     }
 }

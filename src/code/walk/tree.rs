@@ -9,7 +9,7 @@ mod told;
 use super::super::cache::columns::{Columns, Slot};
 use super::super::cache::{Cache, Facts, Text};
 use super::super::files::{
-    Entry, FileError, Files, Kind, Stat, Surroundings, Watch, join, read_whole,
+    Entry, FileError, Files, Kind, NamesIn, Stat, Surroundings, Watch, join, read_whole,
 };
 use super::super::limits::{NODE_BYTES, RACY_MS};
 use super::super::order::sort_by;
@@ -102,6 +102,9 @@ pub struct Folder {
     ruled: u32,
     ruled_in_repository: bool,
 }
+
+/// A folder, and places of nodes in it.
+pub type PlacesIn = (FolderId, Vec<usize>);
 
 /// The tree as far as it is known.
 pub struct Tree {
@@ -233,14 +236,13 @@ impl Tree {
         node.checked == self.walks || self.is_node_told(folder, node)
     }
 
-    /// Compares what is known of these nodes of a folder with their stats of now, all at once. What does not hold is
-    /// forgotten.
-    pub fn check(&mut self, files: &impl Files, id: FolderId, places: &[usize]) {
-        let folder = self.folder(id);
-        let name = |&place: &usize| &*folder.nodes[place].name;
-        let names: Vec<&[u8]> = places.iter().map(name).collect();
-        let stats = files.stat_all(&folder.path, &names);
-        for (&place, stat) in places.iter().zip(stats) {
+    /// Compares what is known of these nodes with their stats of now, all at once. What does not hold is forgotten.
+    pub fn check(&mut self, files: &impl Files, asked: &[PlacesIn]) {
+        let stats = files.stat_all(&self.names(asked));
+        let places = asked
+            .iter()
+            .flat_map(|(id, places)| places.iter().map(|&place| (*id, place)));
+        for ((id, place), stat) in places.zip(stats) {
             let Node { kind, below, .. } = self.folder(id).nodes[place];
             let holds = if kind == Kind::Folder && below != NONE {
                 self.check_folder(below, stat)
@@ -251,6 +253,15 @@ impl Tree {
                 self.node(id, place).checked = self.walks;
             }
         }
+    }
+
+    fn names(&self, asked: &[PlacesIn]) -> Vec<NamesIn<'_>> {
+        let names = asked.iter().map(|(id, places)| {
+            let Folder { path, nodes, .. } = self.folder(*id);
+            let names = places.iter().map(|&place| &*nodes[place].name);
+            (path.as_slice(), names.collect())
+        });
+        names.collect()
     }
 
     fn check_folder(&mut self, id: FolderId, stat: Result<Stat, FileError>) -> bool {
