@@ -124,9 +124,10 @@ function files(failing) {
       trap(path);
       return path === "" ? "f1/f2/f3/" : "!-1";
     },
-    stat(_, names, __, into) {
-      const states = names
+    stat(paths, _, into) {
+      const states = paths
         .split("\0")
+        .filter((path) => path !== "/")
         .map((name) => (name === "" ? [1, 0, 1, 1, 1, 1] : Object.values(stat())));
       into.set(states.flat());
     },
