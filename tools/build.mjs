@@ -59,7 +59,15 @@ const RULES = { ...PARSING, optLevels: { ...SMALLEST, "regex-automata": "s" } };
 // The artefacts of the crate: a Cargo feature each, loaded when first needed.
 const MODULES = [
   { name: "engine", feature: "engine", env: LEAN_ENV },
-  { name: "search", feature: "search", env: VECTORS_ENV, optLevels: SEARCHING },
+  // its data is for the most part tables of Unicode, which take a quarter when packed
+  {
+    name: "search",
+    feature: "search",
+    env: VECTORS_ENV,
+    optLevels: SEARCHING,
+    isDataApart: true,
+    dataPacked: "gz",
+  },
   // for runtimes without vector instructions, of which no browser is one that is up to date
   {
     name: "search-plain",
@@ -101,7 +109,8 @@ const SAMPLE_FILES = /^(?!host\/generated).*\.(rs|ts|sh|py|json|toml|md|txt)$/;
 const dirOf = (name) => `target/wasm/${name}`;
 const shippedAs = ({ name, packed }) => [name, "wasm", packed].filter(Boolean).join(".");
 /** All of a module's files in the package. */
-const shipped = (module) => [shippedAs(module), ...dataOf(module).map((path) => basename(path))];
+const shipped = (module) => [shippedAs(module), ...dataOf(module).map((path) => dataShippedAs(module, path))];
+const dataShippedAs = ({ dataPacked }, path) => [basename(path), dataPacked].filter(Boolean).join(".");
 const brotli = (bytes, quality) =>
   brotliCompressSync(bytes, {
     params: {
@@ -368,10 +377,8 @@ async function buildPackage() {
   });
   checkBundle(metafile);
   for (const module of MODULES) {
-    const bytes = readFileSync(at(wasmOf(module)));
-    const pack = PACKERS[module.packed];
-    writeFileSync(at("pkg", shippedAs(module)), pack ? pack(bytes) : bytes);
-    for (const path of dataOf(module)) copyFileSync(at(path), at("pkg", basename(path)));
+    ship(wasmOf(module), shippedAs(module), module.packed);
+    for (const path of dataOf(module)) ship(path, dataShippedAs(module, path), module.dataPacked);
   }
   copyFileSync(at(SCHEMA), at("pkg/options.schema.json"));
   for (const name of ["LICENSE", "README.md"]) copyFileSync(at(name), at("pkg", name));
@@ -381,6 +388,12 @@ async function buildPackage() {
   const bytes = filesBelow("pkg").reduce((sum, path) => sum + statSync(at(path)).size, 0);
   if (bytes > MAX_PACKAGE_BYTES)
     throw new Stop(`pkg/ holds ${bytes} bytes; the limit is ${MAX_PACKAGE_BYTES}`);
+}
+
+function ship(path, name, packed) {
+  const bytes = readFileSync(at(path));
+  const pack = PACKERS[packed];
+  writeFileSync(at("pkg", name), pack ? pack(bytes) : bytes);
 }
 
 /** What index.js imports when it is called: a file of its own. */

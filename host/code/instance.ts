@@ -91,6 +91,10 @@ export function fileOf(artefact: Artefact) {
 }
 export type ArtefactFile = ReturnType<typeof fileOf>;
 
+/** The file beside it with its data, for a module that has it there: see data.ts. */
+export const dataFileNameOf = (artefact: Artefact) =>
+  artefact === "search" ? "search.data.gz" : (`${artefact}.data` as const);
+
 /** Instances that one request may cost. */
 const MAX_LOST = 3;
 const gaveUp = (attempts: number, reason: string) =>

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs"
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { checkDataFile, dataFileOf, HEAD_BYTES } from "./data";
 import { NodeFiles } from "./files";
-import { fileOf, Instance, type Artefact, type Files, type Settings } from "./instance";
+import { dataFileNameOf, fileOf, Instance, type Artefact, type Files, type Settings } from "./instance";
 import { noteIn, type Handle } from "./watch/handles";
 
 /** What an instance is made for. */
@@ -30,16 +30,23 @@ export class LocalInstance extends Instance {
 
 function moduleOf(artefact: Artefact): WebAssembly.Module {
   let module = modules.get(artefact);
-  if (!module) modules.set(artefact, (module = new WebAssembly.Module(bytesOf(artefact))));
+  if (!module) modules.set(artefact, (module = new WebAssembly.Module(unpacked(fileOf(artefact)))));
   return module;
 }
 
-/** The data is read into memory at once, not by way of a buffer. */
+/** The data is read into memory at once, not by way of a buffer, unless it is packed. */
 function fillerOf(artefact: Artefact, module: WebAssembly.Module) {
   const data = dataFileOf(module);
   if (!data) return undefined;
+  const name = dataFileNameOf(artefact);
   return (memory: WebAssembly.Memory): void => {
-    const file = openSync(new URL(`./${artefact}.data`, import.meta.url), "r");
+    if (isPacked(name)) {
+      const image = unpacked(name);
+      checkDataFile(data, image.subarray(0, HEAD_BYTES), image.length);
+      new Uint8Array(memory.buffer).set(image.subarray(HEAD_BYTES), data.from);
+      return;
+    }
+    const file = openSync(new URL(`./${name}`, import.meta.url), "r");
     try {
       const head = new Uint8Array(HEAD_BYTES);
       readSync(file, head);
@@ -53,9 +60,11 @@ function fillerOf(artefact: Artefact, module: WebAssembly.Module) {
   };
 }
 
-function bytesOf(artefact: Artefact): Uint8Array<ArrayBuffer> {
-  const name = fileOf(artefact);
+const isPacked = (name: string) => /\.(gz|br)$/.test(name);
+
+/** The contents of a file of the package. */
+function unpacked(name: string): Uint8Array<ArrayBuffer> {
   const bytes = readFileSync(new URL(`./${name}`, import.meta.url));
-  if (name.endsWith(".gz")) return gunzipSync(bytes);
-  return name.endsWith(".br") ? brotliDecompressSync(bytes) : bytes;
+  if (!isPacked(name)) return bytes;
+  return name.endsWith(".gz") ? gunzipSync(bytes) : brotliDecompressSync(bytes);
 }

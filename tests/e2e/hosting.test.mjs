@@ -52,6 +52,7 @@ async function pack() {
     "package.json",
     "plugin.js",
     "search-plain.wasm.br",
+    "search.data.gz",
     "search.wasm",
     "syntax-more.wasm.gz",
     "syntax-rules.wasm.gz",

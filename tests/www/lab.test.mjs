@@ -333,7 +333,8 @@ test("its files are loaded when it is first looked at, and it opens again withou
     /^chunk-/,
     /^sample/,
     /^code-browser-worker/,
-    /^search/,
+    /^search\.wasm$/,
+    /^search\.data/,
     /^syntax\.wasm$/,
     /^syntax\.data$/,
   ];

@@ -15,7 +15,10 @@ const MODULES: Partial<Record<ArtefactFile, URL>> = {
   "syntax-more.wasm.gz": new URL("./syntax-more.wasm.gz", import.meta.url),
 };
 /** Of those that have their data in a file of its own. */
-const DATA: Partial<Record<Artefact, URL>> = { syntax: new URL("./syntax.data", import.meta.url) };
+const DATA: Partial<Record<Artefact, URL>> = {
+  search: new URL("./search.data.gz", import.meta.url),
+  syntax: new URL("./syntax.data", import.meta.url),
+};
 const GZIP = [0x1f, 0x8b];
 
 type Ask = Extract<Order, { id: number }>;

@@ -218,6 +218,7 @@ const FILES = [
   "./sample.json",
   "./code-browser-worker.js",
   "./search.wasm",
+  "./search.data.gz",
   "./syntax.wasm",
   "./syntax.data",
 ];
