@@ -141,47 +141,61 @@ fn best(files: &mut Vec<FoundFile>, limit: usize) {
     files.truncate(limit);
 }
 
+/// Ranks files by when they were modified. Those that have gone meanwhile are left out.
+fn date<F: Files>(files: &F, found: &mut Vec<FoundFile>) {
+    let paths = found.iter().map(|file| file.path.as_slice()).collect();
+    let mut stats = files.stat_all(&[(b"", paths)]).into_iter();
+    found.retain_mut(|file| {
+        let stat = stats.next().and_then(Result::ok);
+        file.rank = stat.map_or(0.0, |stat| stat.modified);
+        stat.is_some()
+    });
+}
+
 impl<F: Files> Job<F> for Find {
     fn step(&mut self, world: &mut World<F>) -> Step {
+        let mut found = Vec::new();
+        let mut ended = false;
         for _ in 0..STEP_FILES * 4 {
             let Some(at) = self.walk.next(&mut world.tree, &world.files, |_| false) else {
-                self.trim();
-                let mut part = std::mem::take(&mut self.part);
-                part.unreadable = std::mem::take(&mut self.walk.unreadable);
-                return Step::Done(Ok(if self.whole {
-                    show(&self.query, vec![part])
-                } else {
-                    json::to_string(&part).unwrap_or_default()
-                }));
+                ended = true;
+                break;
             };
             self.part.looked_at += 1;
-            if self.is_in_order() && self.part.files.len() >= self.query.limit {
+            if self.is_in_order() && self.part.files.len() + found.len() >= self.query.limit {
                 self.part.total += 1;
                 continue;
             }
             let path = world.tree.path_of(at.folder, at.place);
             let rank = match &mut self.fuzzy {
                 Some(fuzzy) => match fuzzy.rank(&path) {
-                    Some(rank) if self.query.sort.is_none() => rank,
-                    Some(_) => 0.0,
+                    Some(rank) => rank,
                     None => continue,
                 },
                 None => 0.0,
             };
-            let rank = match self.query.sort {
-                Some(Sort::Modified) => match world.files.stat(&path) {
-                    Ok(stat) => stat.modified,
-                    Err(_) => continue, // gone
-                },
-                _ => rank,
-            };
-            self.part.total += 1;
-            self.part.files.push(FoundFile { path, rank });
-            if self.part.files.len() >= self.query.limit.saturating_mul(2).max(4096) {
-                self.trim();
-            }
+            found.push(FoundFile { path, rank });
         }
-        Step::More
+        match self.query.sort {
+            Some(Sort::Modified) => date(&world.files, &mut found),
+            Some(Sort::Path) => found.iter_mut().for_each(|file| file.rank = 0.0),
+            None => {}
+        }
+        self.part.total += found.len() as u64;
+        self.part.files.append(&mut found);
+        if ended || self.part.files.len() >= self.query.limit.saturating_mul(2).max(4096) {
+            self.trim();
+        }
+        if !ended {
+            return Step::More;
+        }
+        let mut part = std::mem::take(&mut self.part);
+        part.unreadable = std::mem::take(&mut self.walk.unreadable);
+        Step::Done(Ok(if self.whole {
+            show(&self.query, vec![part])
+        } else {
+            json::to_string(&part).unwrap_or_default()
+        }))
     }
 }
 
