@@ -298,7 +298,9 @@ fn watch_folder(tree: &mut Tree, files: &impl Files, id: FolderId) -> usize {
 fn compare_files(tree: &mut Tree, files: &impl Files, id: FolderId, all: bool) -> usize {
     let places = tree.to_compare(id, all);
     let count = places.len();
-    tree.check(files, &[(id, places)]);
+    if count > 0 {
+        tree.check(files, &[(id, places)]);
+    }
     count
 }
 

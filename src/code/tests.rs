@@ -8,6 +8,7 @@ use super::walk::Share;
 use proptest::prelude::*;
 use std::rc::Rc;
 
+mod ahead;
 mod told;
 
 type Tree = Service<Rc<MemoryFiles>>;
