@@ -194,9 +194,17 @@ pub struct Indexer {
     folder: usize,
     place: usize,
     long: Option<LongFile>,
+    /// It found something to do.
+    did: bool,
 }
 
 impl Indexer {
+    /// It went through all of the tree and found nothing to do: the same tree needs no other.
+    #[must_use]
+    pub fn did_nothing(&self) -> bool {
+        !self.did
+    }
+
     /// Indexes at most so many files and bytes. Whether there are more.
     pub fn step(
         &mut self,
@@ -219,7 +227,7 @@ impl Indexer {
                 continue;
             }
             let id = self.folder as FolderId;
-            count = count.saturating_sub(match self.round {
+            let done = match self.round {
                 Round::Watch => {
                     self.folder += 1;
                     watch_folder(tree, files, id)
@@ -234,7 +242,9 @@ impl Indexer {
                     bytes = bytes.saturating_sub(read);
                     count
                 }
-            });
+            };
+            self.did |= done > 0;
+            count = count.saturating_sub(done);
         }
         true
     }

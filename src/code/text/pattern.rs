@@ -17,6 +17,7 @@ use regex_syntax::hir::{
 };
 use regex_syntax::{Error, ParserBuilder};
 use std::cell::{Cell, OnceCell};
+use std::ops::Range;
 
 /// A pattern that can be searched for.
 pub struct Pattern {
@@ -199,16 +200,27 @@ impl Pattern {
         whole.as_ref().ok()
     }
 
-    /// The matching lines of a text in UTF-8 without a NUL, as `grep-searcher` counts them when nothing else is wanted of
-    /// them; none where it does not go line by line. A line costs half as much so.
+    /// How many lines of a text match; as [`Pattern::each_line`].
     #[must_use]
     pub fn count_lines(&self, text: &[u8]) -> Option<u64> {
-        if !self.goes_by_line() || text.starts_with(BYTE_ORDER_MARK) {
-            return None;
-        }
         let mut count = 0;
-        let mut rest = text;
-        while !rest.is_empty() {
+        let is_done = self.each_line(text, |_| {
+            count += 1;
+            true
+        });
+        is_done.then_some(count)
+    }
+
+    /// Calls with the place of each matching line of a text in UTF-8 without a NUL, its end included, as `grep-searcher`
+    /// finds them when no context is wanted, as long as the call says to go on. False where it does not go line by line. A
+    /// line costs half as much so.
+    pub fn each_line(&self, text: &[u8], mut call: impl FnMut(Range<usize>) -> bool) -> bool {
+        if !self.goes_by_line() || text.starts_with(BYTE_ORDER_MARK) {
+            return false;
+        }
+        let mut from = 0;
+        while from < text.len() {
+            let rest = &text[from..];
             let Ok(Some(found)) = self.find_candidate_line(rest) else {
                 break;
             };
@@ -219,21 +231,22 @@ impl Pattern {
             } else {
                 memchr::memchr(LINE_END, &rest[at..]).map_or(rest.len(), |end| at + end + 1)
             };
-            let line = &rest[start..end];
-            count += match found {
+            let matches = match found {
                 // behind the last line's end there is no line
-                LineMatchKind::Confirmed(_) => u64::from(start < rest.len()),
+                LineMatchKind::Confirmed(_) => start < rest.len(),
                 LineMatchKind::Candidate(_) => {
+                    let line = &rest[start..end];
                     let line = line.strip_suffix(&[LINE_END]).unwrap_or(line);
-                    u64::from(
-                        self.engine(line)
-                            .is_some_and(|engine| engine.is_match(line)),
-                    )
+                    self.engine(line)
+                        .is_some_and(|engine| engine.is_match(line))
                 }
             };
-            rest = &rest[end..];
+            if matches && !call(from + start..from + end) {
+                break;
+            }
+            from += end;
         }
-        Some(count)
+        true
     }
 }
 

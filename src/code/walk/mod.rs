@@ -12,6 +12,7 @@ pub mod path;
 pub mod rules;
 pub mod tree;
 
+use super::cache::columns::Slot;
 use super::files::{Files, Kind, join};
 use super::limits::{CHECKED_AT_ONCE, SHARED_DEPTH};
 use globs::Globs;
@@ -106,12 +107,19 @@ struct Frame {
     is_shared: bool,
 }
 
+/// The files of an earlier walk, and how many of them this one has come to.
+struct Again {
+    kept: Rc<Kept>,
+    slots: Rc<[Slot]>,
+    next: usize,
+}
+
 /// A walk under way. Nothing else uses the tree until it is over: the service does one job at a time.
 pub struct Walk {
     stack: Vec<Frame>,
     single: Option<Found>,
-    /// The files of an earlier walk, which are those of this one, and how many of them it has come to.
-    kept: Option<(Rc<Kept>, usize)>,
+    /// An earlier walk of which the files are those of this one.
+    again: Option<Again>,
     /// Its own, as long as a change of them would be told.
     keeping: Option<Kept>,
     globs: Rc<Globs>,
@@ -131,7 +139,7 @@ impl Walk {
         let mut walk = Self {
             stack: Vec::new(),
             single: None,
-            kept: None,
+            again: None,
             keeping: None,
             globs: Rc::clone(&globs),
             share,
@@ -143,8 +151,12 @@ impl Walk {
             globs,
             share,
         };
-        if let Some(kept) = tree.kept(files, &over) {
-            walk.kept = Some((kept, 0));
+        if let Some((kept, slots)) = tree.kept(files, &over) {
+            walk.again = Some(Again {
+                kept,
+                slots,
+                next: 0,
+            });
             return walk;
         }
         if tree.is_watched() {
@@ -232,9 +244,9 @@ impl Walk {
         if let Some(single) = self.single.take() {
             return Some(single);
         }
-        if let Some((kept, at)) = &mut self.kept {
-            let found = kept.files.get(*at).copied();
-            *at += 1;
+        if let Some(again) = &mut self.again {
+            let found = again.kept.files.get(again.next).copied();
+            again.next += 1;
             return found;
         }
         loop {
@@ -286,10 +298,19 @@ impl Walk {
 
     /// Goes on over files that a remembered walk came to and of which what is known is true and `is_passed`, so far as they
     /// follow each other. This is most of the time of a search that finds little: there is nothing else to do for a file.
-    pub fn pass(&mut self, tree: &Tree, is_passed: impl FnMut(&Node) -> bool) {
-        if let Some((kept, at)) = &mut self.kept {
-            *at += tree.count_told(kept.files.get(*at..).unwrap_or_default(), is_passed);
-        }
+    /// Most are told by their [`Slot`]; only of one that has none the node is looked at.
+    pub fn pass(&mut self, tree: &Tree, mut is_passed: impl FnMut(Slot, Option<&Node>) -> bool) {
+        let Some(again) = &mut self.again else { return };
+        let files = again.kept.files.get(again.next..).unwrap_or_default();
+        let slots = again.slots.get(again.next..).unwrap_or_default();
+        let stop = slots.iter().zip(files).position(|(&slot, found)| {
+            if slot != Slot::NONE {
+                return !is_passed(slot, None);
+            }
+            let node = &tree.folder(found.folder).nodes[found.place];
+            !(tree.is_told_in_walk(node) && is_passed(node.slot, Some(node)))
+        });
+        again.next += stop.unwrap_or(files.len());
     }
 
     /// Whether this walk looks at a node of a folder.
@@ -323,13 +344,16 @@ impl Walk {
     ) {
         let folder = tree.folder(at.folder);
         let mut places = vec![at.place];
-        if let Some((kept, next)) = &self.kept {
-            let ahead = kept.files[*next..].iter().take(CHECKED_AT_ONCE);
+        if let Some(again) = &self.again {
+            let ahead = again.kept.files[again.next..].iter().take(CHECKED_AT_ONCE);
             places.extend(
                 ahead
                     .take_while(|found| found.folder == at.folder)
                     .map(|found| found.place)
-                    .filter(|&place| wanted(tree, &folder.nodes[place])),
+                    .filter(|&place| {
+                        let node = &folder.nodes[place];
+                        !tree.is_told_in_walk(node) && wanted(tree, node)
+                    }),
             );
         } else if let Some(frame) = self.stack.last().filter(|last| last.folder == at.folder) {
             let ahead = folder.nodes.iter().enumerate().skip(at.place + 1);
