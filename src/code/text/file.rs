@@ -55,6 +55,8 @@ pub struct Collector<'a> {
     pub matches: Matches,
     /// Matching lines that were kept.
     kept: usize,
+    /// Of the line at which the next text begins.
+    number: u64,
 }
 
 impl<'a> Collector<'a> {
@@ -65,23 +67,35 @@ impl<'a> Collector<'a> {
             wanted,
             matches: Matches::default(),
             kept: 0,
+            number: 1,
         }
     }
 
-    /// Takes what a text has that is known to be UTF-8 without a NUL, where no context is wanted. Whether it was done: see
-    /// [`Pattern::each_line`].
+    /// The next text begins at this line of the file.
+    pub fn go_to(&mut self, number: u64) {
+        self.number = number;
+    }
+
+    /// Takes what a text of whole lines has that is known to be UTF-8 without a NUL, where no context is wanted. Whether it
+    /// was done: see [`Pattern::each_line`].
     pub fn take_text(&mut self, text: &[u8]) -> bool {
         let matcher = self.matcher;
-        // lines are counted as far as a number is shown
-        let (mut number, mut counted) = (1, 0);
-        matcher.each_line(text, |line| {
-            if self.kept < self.wanted.lines {
-                number += memchr::memchr_iter(b'\n', &text[counted..line.start]).count() as u64;
-                counted = line.start;
-            }
-            self.take_line(number, &text[line]);
+        let mut counted = 0;
+        let is_done = matcher.each_line(text, |line| {
+            self.count_to(&text[counted..line.start]);
+            counted = line.start;
+            self.take_line(self.number, &text[line]);
             self.goes_on()
-        })
+        });
+        self.count_to(&text[counted..]);
+        is_done
+    }
+
+    /// Lines are counted as far as a number is shown.
+    fn count_to(&mut self, text: &[u8]) {
+        if self.kept < self.wanted.lines {
+            self.number += memchr::memchr_iter(b'\n', text).count() as u64;
+        }
     }
 
     fn take_line(&mut self, number: u64, line: &[u8]) {

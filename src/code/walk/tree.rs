@@ -379,7 +379,7 @@ impl Tree {
     /// Keeps facts about a file, as far as there is room for them.
     pub fn learn(&mut self, folder: FolderId, place: usize, mut facts: Facts) {
         let growth = match &facts.text {
-            Text::Indexed(grams) => self.columns.growth(grams),
+            Text::Indexed(grams, _) => self.columns.growth(grams),
             Text::Binary | Text::InColumns | Text::Unknown => 0,
         };
         self.make_room(|cache| !cache.has_room_for(&facts, growth));
@@ -388,7 +388,7 @@ impl Tree {
         }
         let slot = match &facts.text {
             Text::Binary => Slot::BINARY,
-            Text::Indexed(grams) => self.columns.insert(grams).unwrap_or(Slot::NONE),
+            Text::Indexed(grams, _) => self.columns.insert(grams).unwrap_or(Slot::NONE),
             Text::InColumns | Text::Unknown => Slot::NONE,
         };
         if slot.is_column() {
