@@ -5,6 +5,7 @@ use super::super::cache::grams::Need;
 use super::super::limits::{DFA_BYTES, PATTERN_BYTES};
 use super::ascii::in_ascii;
 use super::lanes::is_ascii;
+use super::literal::{Literal, Place};
 use super::prefilter::Prefilter;
 use super::query::{Mode, Query};
 use super::streams::Finder;
@@ -29,6 +30,8 @@ pub struct Pattern {
     ascii: Option<Regex>,
     /// The text that is searched now is one of those.
     is_ascii: Cell<bool>,
+    /// Where the pattern is one text, and lines are searched one by one.
+    literal: Option<Literal>,
     /// None where a match may span lines, or where the pattern says where the text begins or ends.
     line_end: Option<LineTerminator>,
     /// Bytes that no match has; of all of them only the line end is of interest.
@@ -48,6 +51,15 @@ impl Matcher for Pattern {
     type Error = NoError;
 
     fn find_at(&self, text: &[u8], at: usize) -> Result<Option<Match>, NoError> {
+        if let Some(literal) = &self.literal {
+            match literal.find(text, at) {
+                None => return Ok(None),
+                Some(Place::Match(at)) => {
+                    return Ok(Some(Match::new(at, at + literal.length())));
+                }
+                Some(Place::Candidate(_)) => {}
+            }
+        }
         let found = self
             .engine(text)
             .and_then(|engine| engine.find(Input::new(text).range(at..)));
@@ -75,6 +87,12 @@ impl Matcher for Pattern {
     }
 
     fn find_candidate_line(&self, text: &[u8]) -> Result<Option<LineMatchKind>, NoError> {
+        if let Some(literal) = &self.literal {
+            return Ok(literal.find(text, 0).map(|place| match place {
+                Place::Match(at) => LineMatchKind::Confirmed(at),
+                Place::Candidate(at) => LineMatchKind::Candidate(at),
+            }));
+        }
         let is_ascii = self.is_ascii.get();
         let wide = self.wide_prefilter.as_ref().filter(|_| !is_ascii);
         if let Some(prefilter) = self.prefilter.as_ref().or(wide) {
@@ -116,15 +134,32 @@ impl Pattern {
         if !may_have_line_end(&hir) {
             unmatched.add(LINE_END);
         }
-        let find = |engine_is_fast| Prefilter::new(&hir, engine_is_fast);
-        let own = (!query.multiline).then(|| find(true)).flatten();
-        let has_own = own.is_some();
         let whole = OnceCell::new();
         let words = if query.word {
             between_words(&hir)
         } else {
             hir.clone()
         };
+        let literal = by_line.then(|| Literal::of(&hir, query.word)).flatten();
+        if literal.is_some() {
+            return Ok(Self {
+                whole,
+                hir: words,
+                ascii: None,
+                is_ascii: Cell::new(false),
+                literal,
+                wide_prefilter: None,
+                has_own: true,
+                line_end: Some(LineTerminator::byte(LINE_END)),
+                unmatched,
+                need,
+                prefilter: None,
+                finder: None,
+            });
+        }
+        let find = |engine_is_fast| Prefilter::new(&hir, engine_is_fast);
+        let own = (!query.multiline).then(|| find(true)).flatten();
+        let has_own = own.is_some();
         let ascii = match in_ascii(&words) {
             ascii if by_line && query.mode != Mode::Count && ascii != words => {
                 Some(build(&ascii, has_own)?)
@@ -150,6 +185,7 @@ impl Pattern {
             hir: words,
             ascii,
             is_ascii: Cell::new(false),
+            literal: None,
             wide_prefilter,
             has_own,
             line_end: by_line.then(|| LineTerminator::byte(LINE_END)),
