@@ -190,8 +190,10 @@ fn place(words: usize, gram: Gram) -> (usize, u64) {
 
 /// Whether the text has letters that match ASCII ones when case is ignored: the Kelvin sign and the long s.
 fn has_folding_letters(text: &[u8]) -> bool {
-    memchr::memmem::find(text, "\u{212A}".as_bytes()).is_some()
-        || memchr::memmem::find(text, "\u{17F}".as_bytes()).is_some()
+    !text.is_ascii()
+        && ["\u{212A}", "\u{17F}"]
+            .iter()
+            .any(|letter| memchr::memmem::find(text, letter.as_bytes()).is_some())
 }
 
 /// The pieces that a text must have for a pattern to match in it.
