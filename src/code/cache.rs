@@ -6,6 +6,7 @@
 
 pub mod columns;
 pub mod grams;
+pub mod sections;
 
 use super::files::{Files, Stat, read_whole};
 use super::limits::{
@@ -13,6 +14,7 @@ use super::limits::{
 };
 use super::walk::tree::{FolderId, Tree, is_settled};
 use grams::{Distinct, Grams};
+use sections::{Cutter, Sections};
 
 /// What was found in a file when its stat was this.
 pub struct Facts {
@@ -27,8 +29,8 @@ pub struct Facts {
 pub enum Text {
     /// None: there is a NUL among its first bytes.
     Binary,
-    /// What its index has.
-    Indexed(Grams),
+    /// What its index has, and those of its sections where it is long.
+    Indexed(Grams, Sections),
     /// The same, and it is in [`columns`]; the tree knows where.
     InColumns,
     /// One that has to be read: see [`must_be_read`].
@@ -38,7 +40,7 @@ pub enum Text {
 impl Facts {
     fn index_bytes(&self) -> usize {
         let grams = match &self.text {
-            Text::Indexed(grams) => grams.bytes(),
+            Text::Indexed(grams, sections) => grams.bytes() + sections.bytes(),
             Text::Binary | Text::InColumns | Text::Unknown => 0,
         };
         size_of::<Self>() + grams
@@ -50,10 +52,19 @@ impl Facts {
 }
 
 impl Text {
+    /// Those of a long text that is indexed.
+    #[must_use]
+    pub fn sections(&self) -> Option<&Sections> {
+        match self {
+            Self::Indexed(_, sections) if !sections.is_empty() => Some(sections),
+            _ => None,
+        }
+    }
+
     /// There is no NUL in it.
     #[must_use]
     pub fn is_indexed(&self) -> bool {
-        matches!(self, Self::Indexed(_) | Self::InColumns)
+        matches!(self, Self::Indexed(..) | Self::InColumns)
     }
 }
 
@@ -193,9 +204,17 @@ pub struct Indexer {
     folder: usize,
     place: usize,
     long: Option<LongFile>,
+    /// It found something to do.
+    did: bool,
 }
 
 impl Indexer {
+    /// It went through all of the tree and found nothing to do: the same tree needs no other.
+    #[must_use]
+    pub fn did_nothing(&self) -> bool {
+        !self.did
+    }
+
     /// Indexes at most so many files and bytes. Whether there are more.
     pub fn step(
         &mut self,
@@ -218,7 +237,7 @@ impl Indexer {
                 continue;
             }
             let id = self.folder as FolderId;
-            count = count.saturating_sub(match self.round {
+            let done = match self.round {
                 Round::Watch => {
                     self.folder += 1;
                     watch_folder(tree, files, id)
@@ -233,7 +252,9 @@ impl Indexer {
                     bytes = bytes.saturating_sub(read);
                     count
                 }
-            });
+            };
+            self.did |= done > 0;
+            count = count.saturating_sub(done);
         }
         true
     }
@@ -322,7 +343,6 @@ fn index_file(
     }
     let limit = tree.cache.memory.whole_file;
     if stat.size > limit as u64 {
-        let distinct = Distinct::default();
         let long = LongFile {
             folder,
             place,
@@ -330,7 +350,7 @@ fn index_file(
             stat,
             is_proof,
             offset: 0,
-            distinct,
+            cutter: Cutter::default(),
         };
         return (0, Some(long));
     }
@@ -341,7 +361,7 @@ fn index_file(
     let text = text_of(bytes);
     let contents = match text {
         Text::Binary => None,
-        Text::Indexed(_) | Text::InColumns | Text::Unknown => Some(bytes.into()),
+        Text::Indexed(..) | Text::InColumns | Text::Unknown => Some(bytes.into()),
     };
     let facts = Facts {
         stat,
@@ -361,7 +381,7 @@ struct LongFile {
     stat: Stat,
     is_proof: bool,
     offset: u64,
-    distinct: Distinct,
+    cutter: Cutter,
 }
 
 impl LongFile {
@@ -379,13 +399,20 @@ impl LongFile {
             0 if self.stat.size > INDEXED_FILE_BYTES => Some(Text::Unknown),
             _ if must_be_read(piece) => Some(Text::Unknown),
             _ => {
-                self.distinct.add(piece);
-                (count < length).then(|| Text::Indexed(self.distinct.grams()))
+                self.cutter.add(piece);
+                None
             }
         };
-        let Some(text) = text else {
-            self.offset += count as u64 - Distinct::OVERLAP;
-            return Some(self);
+        let text = match text {
+            Some(text) => text,
+            None if count == length => {
+                self.offset += (count - Distinct::OVERLAP) as u64;
+                return Some(self);
+            }
+            None => {
+                let (grams, sections) = self.cutter.end();
+                Text::Indexed(grams, sections)
+            }
         };
         let facts = Facts {
             stat: self.stat,
@@ -404,7 +431,15 @@ fn text_of(bytes: &[u8]) -> Text {
     } else if must_be_read(bytes) {
         Text::Unknown
     } else {
-        Text::Indexed(Grams::of(bytes))
+        let (grams, sections) = match Grams::of(bytes) {
+            Some(grams) => (grams, Sections::default()),
+            None => {
+                let mut cutter = Cutter::default();
+                cutter.add(bytes);
+                cutter.end()
+            }
+        };
+        Text::Indexed(grams, sections)
     }
 }
 

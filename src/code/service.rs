@@ -15,7 +15,7 @@ use super::syntax::job as syntax;
 #[cfg(feature = "search")]
 use super::text::{query::Query, report};
 use super::walk::Share;
-use super::walk::tree::Tree;
+use super::walk::tree::{Tree, TreeState};
 use crate::policy::SearchPolicy;
 use std::collections::VecDeque;
 
@@ -83,6 +83,8 @@ pub struct Service<F> {
     jobs: VecDeque<(u32, Box<dyn Job<F>>)>,
     waiting: VecDeque<Waiting>,
     indexer: Indexer,
+    /// As which tree there was nothing to be done for the index.
+    at_rest: Option<TreeState>,
 }
 
 struct Waiting {
@@ -112,6 +114,7 @@ impl<F: Files + 'static> Service<F> {
             jobs: VecDeque::new(),
             waiting: VecDeque::new(),
             indexer: Indexer::default(),
+            at_rest: None,
         }
     }
 
@@ -133,6 +136,7 @@ impl<F: Files + 'static> Service<F> {
             self.indexer = Indexer::default();
             if self.world.tree.cache.is_over() {
                 self.world.tree.clear(&self.world.files);
+                self.at_rest = None;
             }
             match start(&mut self.world, &next) {
                 Ok(job) => self.jobs.push_back((next.id, job)),
@@ -175,8 +179,18 @@ impl<F: Files + 'static> Service<F> {
             buffer,
             ..
         } = &mut self.world;
-        self.indexer
-            .step(tree, files, buffer, (STEP_FILES, STEP_BYTES))
+        // each query is followed by this: to go through a large tree for nothing would keep the next one waiting
+        if self.at_rest == Some(tree.state()) && !tree.is_sweep_due(files) {
+            return false;
+        }
+        let has_more = self
+            .indexer
+            .step(tree, files, buffer, (STEP_FILES, STEP_BYTES));
+        if !has_more {
+            self.at_rest = self.indexer.did_nothing().then(|| tree.state());
+            self.indexer = Indexer::default();
+        }
+        has_more
     }
 
     /// Bytes that index and cache take.

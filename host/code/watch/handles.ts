@@ -3,18 +3,24 @@
 import { closeSync } from "node:fs";
 import type { NoteHandle } from "./watcher";
 
-/** The open file, plus one; 0 for none. */
+/** The open files, plus one; 0 for none. */
 export type Handle = SharedArrayBuffer;
 
-export const newHandle = (): Handle => new SharedArrayBuffer(4);
+/** The watches, and the list of mounts. */
+const PLACES = 2;
+
+export const newHandle = (): Handle => new SharedArrayBuffer(PLACES * Int32Array.BYTES_PER_ELEMENT);
 
 export function noteIn(handle: Handle): NoteHandle {
-  const place = new Int32Array(handle);
-  return (file) => Atomics.store(place, 0, file + 1);
+  const places = new Int32Array(handle);
+  return (place, file) => Atomics.store(places, place, file + 1);
 }
 
 /** The thread is gone: closes what it left open. */
 export function closeLeft(handle: Handle): void {
-  const file = Atomics.exchange(new Int32Array(handle), 0, 0) - 1;
-  if (file >= 0) closeSync(file);
+  const places = new Int32Array(handle);
+  for (let place = 0; place < PLACES; place++) {
+    const file = Atomics.exchange(places, place, 0) - 1;
+    if (file >= 0) closeSync(file);
+  }
 }

@@ -1,6 +1,8 @@
 // inotify itself, in Bun, which can call C functions. The kernel queues an event before the call that caused it returns, so
 // what is read here is all that happened before; and it says when its queue was too short.
+import { closeSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
+import { MOUNTS, type Mounts } from "./mounts";
 import type { Backend, NoteHandle } from "./watcher";
 
 /** Of Bun's `bun:ffi` what is used here. */
@@ -17,6 +19,7 @@ const FUNCTIONS = {
   inotify_rm_watch: { args: ["i32", "i32"], returns: "i32" },
   ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
   read: { args: ["i32", "ptr", "u64"], returns: "i32" },
+  poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
 };
 const LIBRARIES = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
@@ -34,6 +37,11 @@ const NAMES = MOVED_FROM | MOVED_TO | CREATE | DELETE;
 const ENDED = DELETE_SELF | MOVE_SELF | UNMOUNT | IGNORED;
 const WANTED = FACTS | NAMES | DELETE_SELF | MOVE_SELF | ONLYDIR | DONT_FOLLOW;
 const FIONREAD = 0x541b;
+// from poll.h
+const [POLLIN, POLLPRI, POLLOUT, POLLERR] = [0x1, 0x2, 0x4, 0x8];
+
+/** The places of the open files; see handles.ts. */
+const [WATCHES_PLACE, MOUNTS_PLACE] = [0, 1];
 
 /** Bytes of an event before its name. */
 const HEAD = 16;
@@ -49,7 +57,7 @@ export function openInotify(note: NoteHandle): Backend | undefined {
     const c = LIBRARIES.map((name) => attempt(() => dlopen(name, FUNCTIONS))).find(Boolean)?.symbols;
     const file = c?.inotify_init1(OPEN) ?? -1;
     if (!c || file < 0) return undefined;
-    note(file);
+    note(WATCHES_PLACE, file);
     return new Inotify(c, file, note);
   } catch {
     return undefined;
@@ -65,6 +73,7 @@ function attempt<T>(work: () => T): T | undefined {
 }
 
 class Inotify implements Backend {
+  readonly mounts: PolledMounts | undefined;
   private readonly events = Buffer.alloc(ROOM);
   private readonly waiting = new Int32Array(1);
 
@@ -72,7 +81,9 @@ class Inotify implements Backend {
     private readonly c: C,
     private readonly file: number,
     private readonly note: NoteHandle,
-  ) {}
+  ) {
+    this.mounts = openMounts(c, note);
+  }
 
   add(folder: Buffer): number {
     return this.c.inotify_add_watch(this.file, Buffer.concat([folder, Buffer.of(0)]), WANTED);
@@ -96,8 +107,9 @@ class Inotify implements Backend {
   }
 
   close(): void {
-    this.note(-1);
+    this.note(WATCHES_PLACE, -1);
     this.c.close(this.file);
+    this.mounts?.close();
   }
 
   private textOf(length: number): string | undefined {
@@ -126,4 +138,46 @@ class Inotify implements Backend {
 function cut(name: string): string {
   const end = name.indexOf("\0");
   return end < 0 ? name : name.slice(0, end);
+}
+
+/** The open list of mounts: an error is pending on it, once, when it has changed since it was opened (`man 5 proc`). */
+class PolledMounts implements Mounts {
+  private readonly asked = new ArrayBuffer(8);
+  private readonly file = new Int32Array(this.asked, 0, 1);
+  private readonly events = new Int16Array(this.asked, 4, 2);
+
+  constructor(
+    private readonly c: C,
+    file: number,
+    private readonly note: NoteHandle,
+  ) {
+    this.file[0] = file;
+    this.events[0] = POLLIN | POLLPRI | POLLOUT;
+  }
+
+  areSame(): boolean {
+    return this.pending() === POLLIN;
+  }
+
+  /** What is pending; a file that doesn't tell of its changes can always be written, too. */
+  pending(): number {
+    const count = this.c.poll(new Uint8Array(this.asked), 1, 0);
+    return count < 0 ? POLLERR : (this.events[1] ?? 0);
+  }
+
+  close(): void {
+    this.note(MOUNTS_PLACE, -1);
+    closeSync(this.file[0] ?? -1);
+  }
+}
+
+/** None where a kernel doesn't tell of changes. */
+function openMounts(c: C, note: NoteHandle): PolledMounts | undefined {
+  const file = attempt(() => openSync(MOUNTS, "r"));
+  if (file === undefined) return undefined;
+  note(MOUNTS_PLACE, file);
+  const mounts = new PolledMounts(c, file, note);
+  if (mounts.areSame()) return mounts;
+  mounts.close();
+  return undefined;
 }

@@ -1,10 +1,11 @@
 // What the module is told of changes in folders that it watches. Only Linux's inotify says all that is needed; Node and Bun
 // come by it in different ways.
-import { readFileSync, statfsSync, statSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
 import type { FilesWatcher } from "../instance";
 import { openInotify } from "./inotify";
 import { numberIn } from "./kernel";
 import { openLoopWatcher } from "./loop";
+import { ReadMounts, type Mounts } from "./mounts";
 
 /** Watches on folders, by number. All of them end with it. */
 export interface Backend {
@@ -15,11 +16,13 @@ export interface Backend {
   drain(): string | undefined;
   /** Waits until what happened before has arrived; false when it did not. Not there where it always has. */
   settle?(): Promise<boolean>;
+  /** Not there where the list of mounts has to be read. */
+  readonly mounts?: Mounts | undefined;
   close(): void;
 }
 
-/** Where the open file of a worker is noted that is not closed with it; see `Handles` in handles.ts. */
-export type NoteHandle = (file: number) => void;
+/** Where the open files of a worker are noted that are not closed with it, each in a place of its own; see handles.ts. */
+export type NoteHandle = (place: number, file: number) => void;
 
 /** Who is kept waiting for nothing so many times on end does without. */
 const MAX_LATE = 3;
@@ -32,8 +35,9 @@ export class Watcher implements FilesWatcher {
   private isUnavailable = process.platform !== "linux";
   /** How often on end what happened did not arrive. */
   private late = 0;
-  /** What the root and the mounts were when it began. */
-  private world = "";
+  /** What the root was when it began; empty where that can't be told. */
+  private rootBefore = "";
+  private mounts: Mounts | undefined;
 
   constructor(
     private readonly root: string,
@@ -64,7 +68,7 @@ export class Watcher implements FilesWatcher {
   }
 
   changes(): string {
-    const changes = this.world === this.currentWorld() ? this.backend?.drain() : undefined;
+    const changes = this.isSameWorld() ? this.backend?.drain() : undefined;
     if (changes !== undefined) return changes;
     this.close();
     return UNKNOWN;
@@ -73,23 +77,29 @@ export class Watcher implements FilesWatcher {
   close(): void {
     this.backend?.close();
     this.backend = undefined;
+    this.mounts = undefined;
   }
 
   private opened(): Backend {
     if (this.backend) return this.backend;
-    this.world = this.currentWorld();
+    this.rootBefore = this.rootNow();
     this.backend = process.versions["bun"] === undefined ? openLoopWatcher() : openInotify(this.note);
+    this.mounts = this.backend?.mounts ?? new ReadMounts();
     // there are none left, or this runtime has no way to them
-    if (!this.backend || this.world === "") this.isUnavailable = true;
+    if (!this.backend || !this.isSameWorld()) this.isUnavailable = true;
     if (!this.backend) throw new Error("no watcher");
     return this.backend;
   }
 
   /** A folder that takes the root's place, and a file system that is mounted over one of its folders, are not told. */
-  private currentWorld(): string {
+  private isSameWorld(): boolean {
+    return this.rootBefore !== "" && this.rootBefore === this.rootNow() && this.mounts?.areSame() === true;
+  }
+
+  private rootNow(): string {
     try {
       const { dev, ino } = statSync(this.root);
-      return `${dev} ${ino}\n${readFileSync("/proc/self/mountinfo", "latin1")}`;
+      return `${dev} ${ino}`;
     } catch {
       return "";
     }

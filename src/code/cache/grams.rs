@@ -2,11 +2,11 @@
 //! A file's pieces of three bytes and of four, ASCII letters in lower case, are a Bloom filter with one hash. Three have to
 //! do for a short pattern; four say more: most files have all trigrams of a word that is put together from usual ones.
 //! Some more pieces, which no text has, say that there are letters that fold to ASCII ones.
-//! The filter's size is that of the text times [`INDEX_BITS_PER_BYTE`], for most files rounded to a power of two; or of a
-//! long text the count of distinct pieces times [`INDEX_BITS_PER_GRAM`].
+//! The filter's size is that of the text times [`INDEX_BITS_PER_BYTE`], rounded to a power of two; or of a long text the
+//! count of distinct pieces times [`INDEX_BITS_PER_GRAM`].
 
 use super::super::limits::{
-    COUNTED_TEXT_BYTES, INDEX_BITS_PER_BYTE, INDEX_BITS_PER_GRAM, MAX_COLUMN_BITS,
+    INDEX_BITS_PER_BYTE, INDEX_BITS_PER_GRAM, MAX_COLUMN_BITS, SECTION_BYTES,
 };
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -58,12 +58,15 @@ impl Default for Distinct {
 }
 
 impl Distinct {
-    /// A piece may begin in a part and end in the next.
-    pub const OVERLAP: u64 = 3;
+    /// A piece may begin in a part and end in the next: this has to begin with so many bytes of the part before.
+    pub const OVERLAP: usize = 3;
 
-    /// Takes a part in; the next has to begin with its last [`Distinct::OVERLAP`] bytes.
-    pub fn add(&mut self, part: &[u8]) {
-        let mut add = |piece: u32| self.0[piece as usize / 64] |= 1 << (piece % 64);
+    /// Takes a part in, and into a sketch of the section that it is in.
+    pub fn add(&mut self, part: &[u8], sketch: &mut Sketch) {
+        let mut add = |piece: u32| {
+            self.0[piece as usize / 64] |= 1 << (piece % 64);
+            set(&mut sketch.0, hashed(piece));
+        };
         each_piece(part, &mut add);
         if has_folding_letters(part) {
             FOLDING.for_each(add);
@@ -86,27 +89,66 @@ impl Distinct {
     }
 }
 
-impl Grams {
-    #[must_use]
-    pub fn of(text: &[u8]) -> Self {
-        if text.len() > COUNTED_TEXT_BYTES {
-            let mut distinct = Distinct::default();
-            distinct.add(text);
-            return distinct.grams();
+/// Collects the pieces of a section: its filter is folded until two fifths of its bits are set.
+pub struct Sketch(Box<[u64]>);
+
+impl Default for Sketch {
+    fn default() -> Self {
+        Self(vec![0; SKETCH_BITS / 64].into_boxed_slice())
+    }
+}
+
+/// Each byte of a text begins two pieces at most.
+const SKETCH_BITS: usize = 2 * SECTION_BYTES as usize;
+
+impl Sketch {
+    /// What was collected; it begins anew.
+    pub fn grams(&mut self) -> Grams {
+        let mut bits = std::mem::take(self).0;
+        while bits.len() > 1 {
+            let halved = halved(&bits);
+            let count: usize = halved.iter().map(|word| word.count_ones() as usize).sum();
+            if count * 5 > halved.len() * 64 * 2 {
+                break;
+            }
+            bits = halved;
         }
+        Grams(bits)
+    }
+}
+
+/// The filter of half the size: a piece's place in it is half of what it was.
+fn halved(bits: &[u64]) -> Box<[u64]> {
+    let pairs = |word: u64| {
+        let mut any = (word | word >> 1) & 0x5555_5555_5555_5555;
+        any = (any | any >> 1) & 0x3333_3333_3333_3333;
+        any = (any | any >> 2) & 0x0F0F_0F0F_0F0F_0F0F;
+        any = (any | any >> 4) & 0x00FF_00FF_00FF_00FF;
+        any = (any | any >> 8) & 0x0000_FFFF_0000_FFFF;
+        (any | any >> 16) & 0xFFFF_FFFF
+    };
+    let (words, _) = bits.as_chunks::<2>();
+    let words = words.iter();
+    words
+        .map(|[low, high]| pairs(*low) | pairs(*high) << 32)
+        .collect()
+}
+
+impl Grams {
+    /// The index of a text, in columns; none of one that is too long for them, which is [`super::sections`]'s.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Option<Self> {
         let wanted = (text.len() as f64 * INDEX_BITS_PER_BYTE) as usize;
         let rounded = rounded(wanted).max(64);
-        let words = if rounded <= MAX_COLUMN_BITS {
-            rounded / 64
-        } else {
-            wanted / 64 + 1
-        };
-        let mut bits = vec![0; words].into_boxed_slice();
+        if rounded > MAX_COLUMN_BITS {
+            return None;
+        }
+        let mut bits = vec![0; rounded / 64].into_boxed_slice();
         each_piece(text, |piece| set(&mut bits, hashed(piece)));
         if has_folding_letters(text) {
             FOLDING.for_each(|piece| set(&mut bits, hashed(piece)));
         }
-        Self(bits)
+        Some(Self(bits))
     }
 
     fn has(&self, gram: Gram) -> bool {
@@ -148,8 +190,10 @@ fn place(words: usize, gram: Gram) -> (usize, u64) {
 
 /// Whether the text has letters that match ASCII ones when case is ignored: the Kelvin sign and the long s.
 fn has_folding_letters(text: &[u8]) -> bool {
-    memchr::memmem::find(text, "\u{212A}".as_bytes()).is_some()
-        || memchr::memmem::find(text, "\u{17F}".as_bytes()).is_some()
+    !text.is_ascii()
+        && ["\u{212A}", "\u{17F}"]
+            .iter()
+            .any(|letter| memchr::memmem::find(text, letter.as_bytes()).is_some())
 }
 
 /// The pieces that a text must have for a pattern to match in it.
@@ -297,8 +341,8 @@ mod tests {
 
     #[test]
     fn what_can_not_be_there_is_ruled_out() {
-        let grams =
-            Grams::of(b"pub fn parse_header(input: &str) -> Header {\n    let skip = 1;\n}\n");
+        let text = b"pub fn parse_header(input: &str) -> Header {\n    let skip = 1;\n}\n";
+        let grams = Grams::of(text).expect("a short text");
         for (pattern, fold, met) in [
             ("parse_header", false, true),
             ("PARSE_HEADER", true, true),
@@ -328,7 +372,8 @@ mod tests {
             if let Ok(regex) = regex
                 && regex.is_match(text.as_bytes())
             {
-                prop_assert!(need(&pattern, fold).is_met(&Grams::of(text.as_bytes())), "{pattern}");
+                let grams = Grams::of(text.as_bytes()).expect("a short text");
+                prop_assert!(need(&pattern, fold).is_met(&grams), "{pattern}");
             }
         }
     }

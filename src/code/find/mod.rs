@@ -157,7 +157,7 @@ impl<F: Files> Job<F> for Find {
         let mut found = Vec::new();
         let mut ended = false;
         for _ in 0..STEP_FILES * 4 {
-            let Some(at) = self.walk.next(&mut world.tree, &world.files, |_| false) else {
+            let Some(at) = self.walk.next(&mut world.tree, &world.files, |_, _| false) else {
                 ended = true;
                 break;
             };

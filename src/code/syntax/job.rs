@@ -158,7 +158,7 @@ impl<F: Files> Job<F> for Request {
                 task,
             } => {
                 for _ in 0..STEP_FILES {
-                    let Some(at) = walk.next(&mut world.tree, &world.files, |_| false) else {
+                    let Some(at) = walk.next(&mut world.tree, &world.files, |_, _| false) else {
                         let unreadable = std::mem::take(&mut walk.unreadable);
                         let task = std::mem::replace(task, Box::new(Nothing));
                         let paths = std::mem::take(paths);

@@ -20,6 +20,8 @@ pub struct Watched {
     is_missing: Cell<bool>,
     /// Folders and files looked at so far.
     looks: Cell<usize>,
+    /// A file that is written as soon as what happened was told.
+    late: RefCell<Option<(&'static str, String)>>,
 }
 
 impl Watched {
@@ -33,6 +35,7 @@ impl Watched {
             limit: Cell::new(1_000_000),
             is_missing: Cell::new(false),
             looks: Cell::new(0),
+            late: RefCell::default(),
         })
     }
 
@@ -115,6 +118,9 @@ impl Files for Watched {
                 let below = [&path[..], b"/"].concat();
                 watches.retain(|at, _| *at != path && !at.starts_with(&below));
             }
+        }
+        if let Some((path, text)) = self.late.take() {
+            self.files.write(path, text);
         }
         Changes::Told(changes)
     }
@@ -218,4 +224,48 @@ fn when_something_was_missed_all_is_compared_and_watched_anew() {
     assert_eq!(watched.watches.borrow().len(), 0);
     while told.idle() {}
     assert_eq!(watched.watches.borrow().len(), count - 1);
+}
+
+/// A text that is too long to be kept, with a line of a megabyte and lines that match here and there.
+fn long_text(word: &str) -> String {
+    let lines = (0..120_000).map(|i| match i {
+        50_000 => format!("{} in a long line\n", "x".repeat(1 << 20)),
+        _ if i % 29_989 == 3 => format!("    fn {word}_{i}() // {word}\n"),
+        _ => format!("line {} of a long file\n", i % 512),
+    });
+    lines.collect::<String>() + word
+}
+
+#[test]
+fn a_long_file_is_searched_by_sections_as_it_is_as_a_whole() {
+    let (files, watched) = tree();
+    files.write("src/long.rs", long_text("needle"));
+    let mut told = service(Rc::clone(&watched));
+    search(&mut told, SEVEN);
+    while told.idle() {}
+    let queries = [
+        r#"{"pattern": "needle"}"#,
+        r#"{"pattern": "needle", "word": true, "limit": 3}"#,
+        r#"{"pattern": "NEEDLE_\\d+\\(", "ignore_case": true}"#,
+        r#"{"pattern": "needle_3\\b|needle_89970", "mode": "count"}"#,
+        r#"{"pattern": "^line 77 ", "limit": 500}"#,
+        r#"{"pattern": "^line 77 ", "mode": "files"}"#,
+        r#"{"pattern": "needle$", "mode": "count"}"#,
+        r#"{"pattern": "needle_\\d+", "context": 1}"#,
+        r#"{"pattern": "file\n +fn needle", "multiline": true}"#,
+    ];
+    for query in queries {
+        let cold = search(&mut open(&files), query);
+        assert!(cold.contains("long.rs"), "{query}: {cold}");
+        assert_eq!(search(&mut told, query), cold, "{query}");
+    }
+    // what is written while it is searched is not taken for what it was
+    for (i, query) in queries.into_iter().enumerate() {
+        search(&mut told, SEVEN);
+        while told.idle() {}
+        let text = "\n".repeat(50 * i + 50) + &long_text("needle");
+        *watched.late.borrow_mut() = Some(("src/long.rs", text));
+        let answer = search(&mut told, query);
+        assert_eq!(answer, search(&mut open(&files), query), "{query}");
+    }
 }

@@ -42,6 +42,8 @@ pub struct Matches {
 pub struct Wanted {
     /// Lines to keep.
     pub lines: usize,
+    /// And so many of them are looked at for definitions.
+    pub judged: usize,
     /// Stop after so many matching lines.
     pub stop_after: u64,
 }
@@ -51,7 +53,10 @@ pub struct Collector<'a> {
     pub matcher: &'a Pattern,
     pub wanted: Wanted,
     pub matches: Matches,
+    /// Matching lines that were kept.
     kept: usize,
+    /// Of the line at which the next text begins.
+    number: u64,
 }
 
 impl<'a> Collector<'a> {
@@ -62,7 +67,60 @@ impl<'a> Collector<'a> {
             wanted,
             matches: Matches::default(),
             kept: 0,
+            number: 1,
         }
+    }
+
+    /// The next text begins at this line of the file.
+    pub fn go_to(&mut self, number: u64) {
+        self.number = number;
+    }
+
+    /// Takes what a text of whole lines has that is known to be UTF-8 without a NUL, where no context is wanted. Whether it
+    /// was done: see [`Pattern::each_line`].
+    pub fn take_text(&mut self, text: &[u8]) -> bool {
+        let matcher = self.matcher;
+        let mut counted = 0;
+        let is_done = matcher.each_line(text, |line| {
+            self.count_to(&text[counted..line.start]);
+            counted = line.start;
+            self.take_line(self.number, &text[line]);
+            self.goes_on()
+        });
+        self.count_to(&text[counted..]);
+        is_done
+    }
+
+    /// Lines are counted as far as a number is shown.
+    fn count_to(&mut self, text: &[u8]) {
+        if self.kept < self.wanted.lines {
+            self.number += memchr::memchr_iter(b'\n', text).count() as u64;
+        }
+    }
+
+    fn take_line(&mut self, number: u64, line: &[u8]) {
+        let is_kept = self.kept < self.wanted.lines;
+        let is_judged = !self.matches.defines && self.matches.count < self.wanted.judged as u64;
+        self.matches.count += 1;
+        if !is_kept && !is_judged {
+            return;
+        }
+        let at = self.matcher.find(line).ok().flatten().map(|at| at.start());
+        let at = at.unwrap_or(0);
+        self.matches.defines |= is_judged && is_definition(line, at);
+        if is_kept {
+            self.kept += 1;
+            self.matches.lines.push(Line {
+                number,
+                context: false,
+                text: shown(line, at),
+            });
+        }
+    }
+
+    fn goes_on(&mut self) -> bool {
+        self.matches.stopped = self.matches.count >= self.wanted.stop_after;
+        !self.matches.stopped
     }
 }
 
@@ -82,24 +140,9 @@ impl Sink for Collector<'_> {
     fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> Result<bool, Broken> {
         let first = found.line_number().unwrap_or(0);
         for (i, line) in found.lines().enumerate() {
-            self.matches.count += 1;
-            if self.kept < self.wanted.lines {
-                self.kept += 1;
-                let at = self.matcher.find(line).ok().flatten().map(|at| at.start());
-                let at = at.unwrap_or(0);
-                self.matches.defines |= is_definition(line, at);
-                self.matches.lines.push(Line {
-                    number: first + i as u64,
-                    context: false,
-                    text: shown(line, at),
-                });
-            }
+            self.take_line(first + i as u64, line);
         }
-        if self.matches.count >= self.wanted.stop_after {
-            self.matches.stopped = true;
-            return Ok(false);
-        }
-        Ok(true)
+        Ok(self.goes_on())
     }
 
     fn context(&mut self, _: &Searcher, found: &SinkContext<'_>) -> Result<bool, Broken> {

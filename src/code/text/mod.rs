@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`query`] | the arguments |
 //! | [`pattern`] | the pattern, compiled; what to write instead of one that is none |
+//! | [`literal`] | a pattern that is one text |
 //! | [`ascii`] | the pattern for texts that have ASCII characters only |
 //! | [`prefilter`] | what rules a text out before |
 //! | [`streams`] | the same for a pattern without a text to look for |
@@ -16,6 +17,7 @@
 mod ascii;
 pub mod file;
 mod lanes;
+mod literal;
 pub mod pattern;
 pub mod prefilter;
 pub mod query;

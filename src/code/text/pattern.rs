@@ -5,6 +5,7 @@ use super::super::cache::grams::Need;
 use super::super::limits::{DFA_BYTES, PATTERN_BYTES};
 use super::ascii::in_ascii;
 use super::lanes::is_ascii;
+use super::literal::{Literal, Place};
 use super::prefilter::Prefilter;
 use super::query::{Mode, Query};
 use super::streams::Finder;
@@ -17,6 +18,7 @@ use regex_syntax::hir::{
 };
 use regex_syntax::{Error, ParserBuilder};
 use std::cell::{Cell, OnceCell};
+use std::ops::Range;
 
 /// A pattern that can be searched for.
 pub struct Pattern {
@@ -28,6 +30,8 @@ pub struct Pattern {
     ascii: Option<Regex>,
     /// The text that is searched now is one of those.
     is_ascii: Cell<bool>,
+    /// Where the pattern is one text, and lines are searched one by one.
+    literal: Option<Literal>,
     /// None where a match may span lines, or where the pattern says where the text begins or ends.
     line_end: Option<LineTerminator>,
     /// Bytes that no match has; of all of them only the line end is of interest.
@@ -47,6 +51,15 @@ impl Matcher for Pattern {
     type Error = NoError;
 
     fn find_at(&self, text: &[u8], at: usize) -> Result<Option<Match>, NoError> {
+        if let Some(literal) = &self.literal {
+            match literal.find(text, at) {
+                None => return Ok(None),
+                Some(Place::Match(at)) => {
+                    return Ok(Some(Match::new(at, at + literal.length())));
+                }
+                Some(Place::Candidate(_)) => {}
+            }
+        }
         let found = self
             .engine(text)
             .and_then(|engine| engine.find(Input::new(text).range(at..)));
@@ -74,6 +87,12 @@ impl Matcher for Pattern {
     }
 
     fn find_candidate_line(&self, text: &[u8]) -> Result<Option<LineMatchKind>, NoError> {
+        if let Some(literal) = &self.literal {
+            return Ok(literal.find(text, 0).map(|place| match place {
+                Place::Match(at) => LineMatchKind::Confirmed(at),
+                Place::Candidate(at) => LineMatchKind::Candidate(at),
+            }));
+        }
         let is_ascii = self.is_ascii.get();
         let wide = self.wide_prefilter.as_ref().filter(|_| !is_ascii);
         if let Some(prefilter) = self.prefilter.as_ref().or(wide) {
@@ -115,15 +134,32 @@ impl Pattern {
         if !may_have_line_end(&hir) {
             unmatched.add(LINE_END);
         }
-        let find = |engine_is_fast| Prefilter::new(&hir, engine_is_fast);
-        let own = (!query.multiline).then(|| find(true)).flatten();
-        let has_own = own.is_some();
         let whole = OnceCell::new();
         let words = if query.word {
             between_words(&hir)
         } else {
             hir.clone()
         };
+        let literal = by_line.then(|| Literal::of(&hir, query.word)).flatten();
+        if literal.is_some() {
+            return Ok(Self {
+                whole,
+                hir: words,
+                ascii: None,
+                is_ascii: Cell::new(false),
+                literal,
+                wide_prefilter: None,
+                has_own: true,
+                line_end: Some(LineTerminator::byte(LINE_END)),
+                unmatched,
+                need,
+                prefilter: None,
+                finder: None,
+            });
+        }
+        let find = |engine_is_fast| Prefilter::new(&hir, engine_is_fast);
+        let own = (!query.multiline).then(|| find(true)).flatten();
+        let has_own = own.is_some();
         let ascii = match in_ascii(&words) {
             ascii if by_line && query.mode != Mode::Count && ascii != words => {
                 Some(build(&ascii, has_own)?)
@@ -149,6 +185,7 @@ impl Pattern {
             hir: words,
             ascii,
             is_ascii: Cell::new(false),
+            literal: None,
             wide_prefilter,
             has_own,
             line_end: by_line.then(|| LineTerminator::byte(LINE_END)),
@@ -199,16 +236,27 @@ impl Pattern {
         whole.as_ref().ok()
     }
 
-    /// The matching lines of a text in UTF-8 without a NUL, as `grep-searcher` counts them when nothing else is wanted of
-    /// them; none where it does not go line by line. A line costs half as much so.
+    /// How many lines of a text match; as [`Pattern::each_line`].
     #[must_use]
     pub fn count_lines(&self, text: &[u8]) -> Option<u64> {
-        if !self.goes_by_line() || text.starts_with(BYTE_ORDER_MARK) {
-            return None;
-        }
         let mut count = 0;
-        let mut rest = text;
-        while !rest.is_empty() {
+        let is_done = self.each_line(text, |_| {
+            count += 1;
+            true
+        });
+        is_done.then_some(count)
+    }
+
+    /// Calls with the place of each matching line of a text in UTF-8 without a NUL, its end included, as `grep-searcher`
+    /// finds them when no context is wanted, as long as the call says to go on. False where it does not go line by line. A
+    /// line costs half as much so.
+    pub fn each_line(&self, text: &[u8], mut call: impl FnMut(Range<usize>) -> bool) -> bool {
+        if !self.goes_by_line() || text.starts_with(BYTE_ORDER_MARK) {
+            return false;
+        }
+        let mut from = 0;
+        while from < text.len() {
+            let rest = &text[from..];
             let Ok(Some(found)) = self.find_candidate_line(rest) else {
                 break;
             };
@@ -219,21 +267,22 @@ impl Pattern {
             } else {
                 memchr::memchr(LINE_END, &rest[at..]).map_or(rest.len(), |end| at + end + 1)
             };
-            let line = &rest[start..end];
-            count += match found {
+            let matches = match found {
                 // behind the last line's end there is no line
-                LineMatchKind::Confirmed(_) => u64::from(start < rest.len()),
+                LineMatchKind::Confirmed(_) => start < rest.len(),
                 LineMatchKind::Candidate(_) => {
+                    let line = &rest[start..end];
                     let line = line.strip_suffix(&[LINE_END]).unwrap_or(line);
-                    u64::from(
-                        self.engine(line)
-                            .is_some_and(|engine| engine.is_match(line)),
-                    )
+                    self.engine(line)
+                        .is_some_and(|engine| engine.is_match(line))
                 }
             };
-            rest = &rest[end..];
+            if matches && !call(from + start..from + end) {
+                break;
+            }
+            from += end;
         }
-        Some(count)
+        true
     }
 }
 

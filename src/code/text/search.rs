@@ -1,7 +1,7 @@
 //! The search itself, in steps.
 
 use super::super::cache::columns::{Candidates, Slot};
-use super::super::cache::grams::Need;
+use super::super::cache::sections::Span;
 use super::super::cache::{Text, has_wide_bom, is_binary};
 use super::super::files::{FileError, Files, Kind, read_whole};
 use super::super::limits::{COUNTED_ANYWAY, LINES_OF_A_FILE, PIECE_BYTES, STEP_BYTES, STEP_FILES};
@@ -9,7 +9,7 @@ use super::super::order::sort_by;
 use super::super::service::{Job, Step, World};
 use super::super::walk::globs::Globs;
 use super::super::walk::path::resolve;
-use super::super::walk::tree::Node;
+use super::super::walk::tree::{Node, Tree};
 use super::super::walk::{Found, Share, Unreadable, Walk};
 use super::file::{Collector, Matches, Stream, Wanted};
 use super::pattern::Pattern;
@@ -57,9 +57,9 @@ impl Search {
             .build();
         let walk = Walk::new(&mut world.tree, &world.files, &place, globs, share);
         let index = Index {
-            candidates: world.tree.columns.candidates(&pattern.need),
-            need: pattern.need.clone(),
-            counts: query.mode == Mode::Count && pattern.goes_by_line(),
+            candidates: world.tree.columns.candidates(pattern.need.clone()),
+            goes_by_line: pattern.goes_by_line() && context(&query) == 0,
+            counts: query.mode == Mode::Count,
         };
         Ok(Self {
             query,
@@ -77,21 +77,22 @@ impl Search {
     /// Searches one file. How many bytes that were.
     fn file<F: Files>(&mut self, world: &mut World<F>, at: Found) -> usize {
         self.part.searched += 1;
-        let node = world.tree.node(at.folder, at.place);
-        node.wanted = true;
+        let World { tree, files, .. } = world;
+        tree.want(at.folder, at.place);
         let index = &self.index;
-        let is_of_use = index.is_of_use(node);
-        if is_of_use && !world.tree.is_checked(at.folder, at.place) {
-            let wanted = |node: &Node| index.is_of_use(node);
-            self.walk.check(&mut world.tree, &world.files, at, wanted);
+        let is_of_use = index.is_of_use(tree, tree.node(at.folder, at.place));
+        if is_of_use && !tree.is_checked(at.folder, at.place) {
+            let wanted = |tree: &Tree, node: &Node| index.is_of_use(tree, node);
+            self.walk.check(tree, files, at, wanted);
         }
-        let node = world.tree.node(at.folder, at.place);
-        let may_match = index.may_match(node);
-        if may_match && is_of_use && node.is_indexed() && !node.has_contents() {
-            let path = world.tree.path_of(at.folder, at.place);
-            let count = self.count_in_pieces(world, &path);
-            return count.unwrap_or_else(|| self.read(world, &path));
+        let node = tree.node(at.folder, at.place);
+        let may_match = index.may_match(tree, node.slot, Some(node));
+        if may_match && is_of_use && index.goes_by_piece(node) && !node.has_contents() {
+            let path = tree.path_of(at.folder, at.place);
+            let bytes = self.in_pieces(world, at);
+            return bytes.unwrap_or_else(|| self.read(world, &path));
         }
+        let node = world.tree.node_mut(at.folder, at.place);
         let Some(facts) = node.facts.take_if(|_| is_of_use) else {
             // what is read now is true whatever was known
             let path = world.tree.path_of(at.folder, at.place);
@@ -105,7 +106,7 @@ impl Search {
             self.search(&path, contents, &facts.text);
             bytes = contents.len();
         }
-        world.tree.node(at.folder, at.place).facts = Some(facts);
+        world.tree.node_mut(at.folder, at.place).facts = Some(facts);
         bytes
     }
 
@@ -141,38 +142,63 @@ impl Search {
         bytes
     }
 
-    /// Counts the lines of a file that is known to have no NUL, in pieces that stay in the processor's caches. How many bytes
-    /// those were; none when it has to be read as others are.
-    fn count_in_pieces<F: Files>(&mut self, world: &mut World<F>, path: &[u8]) -> Option<usize> {
-        let World { files, buffer, .. } = world;
+    /// Takes the lines of a file that is known to have no NUL, in pieces that stay in the processor's caches; of a long one
+    /// only the sections that may have any. How many bytes those were; none when it has to be read as others are, for its
+    /// lines are too long or it is not what it was.
+    fn in_pieces<F: Files>(&mut self, world: &mut World<F>, at: Found) -> Option<usize> {
+        let World {
+            files,
+            tree,
+            buffer,
+            ..
+        } = world;
+        let path = tree.path_of(at.folder, at.place);
+        let facts = tree.node(at.folder, at.place).facts.as_deref()?;
+        let sections = facts.text.sections();
+        let spans = match sections {
+            Some(sections) => sections.spans(&self.index.candidates.need),
+            None => vec![Span::to(facts.stat.size)],
+        };
+        if spans.is_empty() {
+            return Some(0);
+        }
         if buffer.len() < PIECE_BYTES {
             buffer.resize(PIECE_BYTES, 0);
         }
-        let buffer = &mut buffer[..PIECE_BYTES];
-        let (mut count, mut offset, mut have) = (0, 0, 0);
-        loop {
-            let read = files.read(path, offset as u64, &mut buffer[have..]).ok()?;
-            offset += read;
-            have += read;
-            let is_last = have < PIECE_BYTES;
-            let end = if is_last {
-                have
-            } else {
-                memchr::memrchr(b'\n', buffer)? + 1
-            };
-            count += self.pattern.count_lines(&buffer[..end])?;
-            if is_last {
-                break;
+        let mut bytes = 0;
+        let mut collector = Collector::new(&self.pattern, self.wanted());
+        for span in spans {
+            collector.go_to(span.lines + 1);
+            let (mut from, mut have) = (span.from, 0);
+            while from < span.to && !collector.matches.stopped {
+                let wanted = (PIECE_BYTES - have).min((span.to - from) as usize);
+                let into = &mut buffer[have..have + wanted];
+                if files.read(&path, from, into).ok()? < wanted {
+                    return None;
+                }
+                from += wanted as u64;
+                bytes += wanted;
+                have += wanted;
+                let end = if from == span.to {
+                    have
+                } else {
+                    memchr::memrchr(b'\n', &buffer[..have])? + 1
+                };
+                self.pattern.turn_to(Some(&buffer[..end]));
+                if !collector.take_text(&buffer[..end]) {
+                    return None;
+                }
+                buffer.copy_within(end..have, 0);
+                have -= end;
             }
-            buffer.copy_within(end.., 0);
-            have = PIECE_BYTES - end;
         }
-        let matches = Matches {
-            count,
-            ..Matches::default()
-        };
-        self.take(path, matches);
-        Some(offset)
+        // of another text the sections say nothing
+        if sections.is_some() && files.stat(&path) != Ok(facts.stat) {
+            return None;
+        }
+        let matches = collector.matches;
+        self.take(&path, matches);
+        Some(bytes)
     }
 
     fn search(&mut self, path: &[u8], bytes: &[u8], text: &Text) {
@@ -185,22 +211,15 @@ impl Search {
         } else {
             BinaryDetection::quit(0)
         };
-        if self.query.mode == Mode::Count
-            && text.is_indexed()
-            && let Some(count) = self.pattern.count_lines(bytes)
-        {
-            let matches = Matches {
-                count,
-                ..Matches::default()
-            };
-            return self.take(path, matches);
-        }
-        self.searcher.set_binary_detection(detection);
         self.pattern.turn_to(Some(bytes));
         let mut collector = Collector::new(&self.pattern, self.wanted());
-        let _ = self
-            .searcher
-            .search_slice(&self.pattern, bytes, &mut collector);
+        let is_plain = text.is_indexed() && context(&self.query) == 0;
+        if !is_plain || !collector.take_text(bytes) {
+            self.searcher.set_binary_detection(detection);
+            let _ = self
+                .searcher
+                .search_slice(&self.pattern, bytes, &mut collector);
+        }
         let matches = collector.matches;
         self.take(path, matches);
     }
@@ -234,15 +253,19 @@ impl Search {
         match self.query.mode {
             // one more than is shown: that there are more is known then
             Mode::Lines => Wanted {
-                lines: left,
+                // if a file has more, not all are shown, and of each file so many at most; one more says that there are more
+                lines: (self.query.limit.saturating_sub(self.shown)).max(LINES_OF_A_FILE + 1),
+                judged: left,
                 stop_after: left as u64 + 1,
             },
             Mode::Files => Wanted {
                 lines: 0,
+                judged: 0,
                 stop_after: 1,
             },
             Mode::Count => Wanted {
                 lines: 0,
+                judged: 0,
                 stop_after: u64::MAX,
             },
         }
@@ -291,33 +314,44 @@ impl Search {
 
 /// Says of files that a pattern can't match in them.
 struct Index {
-    need: Need,
     candidates: Candidates,
-    /// Lines are counted: it is of use that a file is known to have no NUL.
+    /// Lines are looked for without what is around them.
+    goes_by_line: bool,
+    /// All that is wanted is how many there are.
     counts: bool,
 }
 
 impl Index {
     /// Whether what is known of a file is of use, if it holds.
-    fn is_of_use(&self, node: &Node) -> bool {
-        self.spares_reading(node) || (self.counts && node.is_indexed())
+    fn is_of_use(&self, tree: &Tree, node: &Node) -> bool {
+        self.spares_reading(tree, node) || self.goes_by_piece(node)
+    }
+
+    /// Whether a file without contents is read in pieces, if what is known of it holds: it has no NUL.
+    fn goes_by_piece(&self, node: &Node) -> bool {
+        let has_sections = || {
+            let facts = node.facts.as_deref();
+            facts.is_some_and(|facts| facts.text.sections().is_some())
+        };
+        self.goes_by_line && node.is_indexed() && (self.counts || has_sections())
     }
 
     /// Whether what is known of a file spares its reading, if it holds.
-    fn spares_reading(&self, node: &Node) -> bool {
-        !self.may_match(node) || node.has_contents()
+    fn spares_reading(&self, tree: &Tree, node: &Node) -> bool {
+        !self.may_match(tree, node.slot, Some(node)) || node.has_contents()
     }
 
     /// Whether it may, if what is known of it holds.
-    fn may_match(&self, node: &Node) -> bool {
-        if node.slot == Slot::BINARY {
+    fn may_match(&self, tree: &Tree, slot: Slot, node: Option<&Node>) -> bool {
+        if slot == Slot::BINARY {
             return false;
         }
-        if node.slot.is_column() {
-            return self.candidates.has(node.slot);
+        if slot.is_column() {
+            return self.candidates.has(&tree.columns, slot);
         }
-        match node.facts.as_deref().map(|facts| &facts.text) {
-            Some(Text::Indexed(grams)) => self.need.is_met(grams),
+        let facts = node.and_then(|node| node.facts.as_deref());
+        match facts.map(|facts| &facts.text) {
+            Some(Text::Indexed(grams, _)) => self.candidates.need.is_met(grams),
             Some(Text::Binary) => false,
             Some(Text::InColumns | Text::Unknown) | None => true,
         }
@@ -338,13 +372,13 @@ impl<F: Files> Job<F> for Search {
         let mut ended = false;
         for _ in 0..STEP_FILES {
             let (index, part) = (&self.index, &mut self.part);
-            self.walk.pass(&world.tree, |node| {
-                let is_passed = !index.may_match(node);
+            self.walk.pass(&world.tree, |slot, node| {
+                let is_passed = !index.may_match(&world.tree, slot, node);
                 part.searched += u64::from(is_passed);
-                part.skipped.binary += u64::from(is_passed && node.slot == Slot::BINARY);
+                part.skipped.binary += u64::from(is_passed && slot == Slot::BINARY);
                 is_passed
             });
-            let wanted = |node: &Node| index.is_of_use(node);
+            let wanted = |tree: &Tree, node: &Node| index.is_of_use(tree, node);
             let Some(found) = self.walk.next(&mut world.tree, &world.files, wanted) else {
                 ended = true;
                 break;

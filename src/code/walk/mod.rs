@@ -12,6 +12,7 @@ pub mod path;
 pub mod rules;
 pub mod tree;
 
+use super::cache::columns::Slot;
 use super::files::{Files, Kind, join};
 use super::limits::{CHECKED_AT_ONCE, CHECKED_FIRST, SHARED_DEPTH};
 use globs::Globs;
@@ -104,12 +105,19 @@ struct Frame {
     rules: Rc<Rules>,
 }
 
+/// The files of an earlier walk, and how many of them this one has come to.
+struct Again {
+    kept: Rc<Kept>,
+    slots: Rc<[Slot]>,
+    next: usize,
+}
+
 /// A walk under way. Nothing else uses the tree until it is over: the service does one job at a time.
 pub struct Walk {
     stack: Vec<Frame>,
     single: Option<Found>,
-    /// The files of an earlier walk, which are those of this one, and how many of them it has come to.
-    kept: Option<(Rc<Kept>, usize)>,
+    /// An earlier walk of which the files are those of this one.
+    again: Option<Again>,
     /// Its own, as long as a change of them would be told.
     keeping: Option<Kept>,
     globs: Rc<Globs>,
@@ -133,7 +141,7 @@ impl Walk {
         let mut walk = Self {
             stack: Vec::new(),
             single: None,
-            kept: None,
+            again: None,
             keeping: None,
             globs: Rc::clone(&globs),
             share,
@@ -147,8 +155,12 @@ impl Walk {
             globs,
             share,
         };
-        if let Some(kept) = tree.kept(files, &over) {
-            walk.kept = Some((kept, 0));
+        if let Some((kept, slots)) = tree.kept(files, &over) {
+            walk.again = Some(Again {
+                kept,
+                slots,
+                next: 0,
+            });
             return walk;
         }
         if tree.is_watched() {
@@ -235,14 +247,14 @@ impl Walk {
         &mut self,
         tree: &mut Tree,
         files: &impl Files,
-        wanted: impl Fn(&Node) -> bool,
+        wanted: impl Fn(&Tree, &Node) -> bool,
     ) -> Option<Found> {
         if let Some(single) = self.single.take() {
             return Some(single);
         }
-        if let Some((kept, at)) = &mut self.kept {
-            let found = kept.files.get(*at).copied();
-            *at += 1;
+        if let Some(again) = &mut self.again {
+            let found = again.kept.files.get(again.next).copied();
+            again.next += 1;
             return found;
         }
         loop {
@@ -291,10 +303,19 @@ impl Walk {
 
     /// Goes on over files that a remembered walk came to and of which what is known is true and `is_passed`, so far as they
     /// follow each other. This is most of the time of a search that finds little: there is nothing else to do for a file.
-    pub fn pass(&mut self, tree: &Tree, is_passed: impl FnMut(&Node) -> bool) {
-        if let Some((kept, at)) = &mut self.kept {
-            *at += tree.count_told(kept.files.get(*at..).unwrap_or_default(), is_passed);
-        }
+    /// Most are told by their [`Slot`]; only of one that has none the node is looked at.
+    pub fn pass(&mut self, tree: &Tree, mut is_passed: impl FnMut(Slot, Option<&Node>) -> bool) {
+        let Some(again) = &mut self.again else { return };
+        let files = again.kept.files.get(again.next..).unwrap_or_default();
+        let slots = again.slots.get(again.next..).unwrap_or_default();
+        let stop = slots.iter().zip(files).position(|(&slot, found)| {
+            if slot != Slot::NONE {
+                return !is_passed(slot, None);
+            }
+            let node = &tree.folder(found.folder).nodes[found.place];
+            !(tree.is_told_in_walk(node) && is_passed(node.slot, Some(node)))
+        });
+        again.next += stop.unwrap_or(files.len());
     }
 
     /// Whether this walk looks at a node of a folder.
@@ -323,19 +344,19 @@ impl Walk {
         tree: &mut Tree,
         files: &impl Files,
         at: Found,
-        wanted: impl Fn(&Node) -> bool,
+        wanted: impl Fn(&Tree, &Node) -> bool,
     ) {
         let mut asked = Asked {
             groups: vec![(at.folder, vec![at.place])],
             left: self.ahead - 1,
         };
         self.ahead = (self.ahead * 2).min(CHECKED_AT_ONCE);
-        if let Some((kept, next)) = &self.kept {
+        if let Some(again) = &self.again {
             let is_to_check = |found: &&Found| {
-                wanted(&tree.folder(found.folder).nodes[found.place])
-                    && !tree.is_checked(found.folder, found.place)
+                !tree.is_checked(found.folder, found.place)
+                    && wanted(tree, tree.node(found.folder, found.place))
             };
-            let ahead = kept.files[*next..].iter().filter(is_to_check);
+            let ahead = again.kept.files[again.next..].iter().filter(is_to_check);
             for found in ahead.take(asked.left) {
                 asked.add(found.folder, found.place);
             }
@@ -351,7 +372,7 @@ impl Walk {
         tree: &Tree,
         at: Found,
         top: &[u8],
-        wanted: impl Fn(&Node) -> bool,
+        wanted: impl Fn(&Tree, &Node) -> bool,
         asked: &mut Asked,
     ) {
         let mut from = at.place + 1;
@@ -367,7 +388,7 @@ impl Walk {
             for (place, node) in folder.nodes.iter().enumerate().skip(first) {
                 let is_wanted = match node.kind {
                     Kind::Folder => tree.is_to_compare(node),
-                    _ => wanted(node),
+                    _ => wanted(tree, node),
                 };
                 if is_wanted && !tree.is_checked(id, place) && self.counts(folder, node) {
                     asked.add(id, place);

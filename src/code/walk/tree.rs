@@ -106,6 +106,10 @@ pub struct Folder {
 /// A folder, and places of nodes in it.
 pub type PlacesIn = (FolderId, Vec<usize>);
 
+/// See [`Tree::state`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TreeState(u64, u64);
+
 /// The tree as far as it is known.
 pub struct Tree {
     folders: Vec<Folder>,
@@ -118,6 +122,8 @@ pub struct Tree {
     watches: Watches,
     /// Another one whenever another walk may come to other files.
     version: u64,
+    /// Another one whenever something else is known of a file, is not trusted any more, or is wanted.
+    knowledge: u64,
     kept: Vec<Rc<Kept>>,
 }
 
@@ -135,6 +141,7 @@ impl Tree {
             buffer: Vec::new(),
             watches: Watches::new(watches),
             version: 0,
+            knowledge: 0,
             kept: Vec::new(),
         }
     }
@@ -181,8 +188,26 @@ impl Tree {
         &self.folders[id as usize]
     }
 
-    pub fn node(&mut self, folder: FolderId, place: usize) -> &mut Node {
+    /// What is known of the tree, in short: as long as it is the same, so is that.
+    #[must_use]
+    pub fn state(&self) -> TreeState {
+        TreeState(self.version, self.knowledge)
+    }
+
+    #[must_use]
+    pub fn node(&self, folder: FolderId, place: usize) -> &Node {
+        &self.folders[folder as usize].nodes[place]
+    }
+
+    pub fn node_mut(&mut self, folder: FolderId, place: usize) -> &mut Node {
         &mut self.folders[folder as usize].nodes[place]
+    }
+
+    /// A search came to this file.
+    pub fn want(&mut self, folder: FolderId, place: usize) {
+        let node = self.node_mut(folder, place);
+        let is_new = !std::mem::replace(&mut node.wanted, true);
+        self.knowledge += u64::from(is_new);
     }
 
     #[must_use]
@@ -250,7 +275,7 @@ impl Tree {
                 self.check_file(id, place, stat)
             };
             if holds {
-                self.node(id, place).checked = self.walks;
+                self.node_mut(id, place).checked = self.walks;
             }
         }
     }
@@ -276,19 +301,20 @@ impl Tree {
 
     fn check_file(&mut self, id: FolderId, place: usize, stat: Result<Stat, FileError>) -> bool {
         let is_told = self.is_node_told(id, &self.folder(id).nodes[place]);
-        let Some(mut facts) = self.node(id, place).facts.take() else {
+        let Some(mut facts) = self.node_mut(id, place).facts.take() else {
             return false;
         };
         let stat = stat.ok().filter(|stat| *stat == facts.stat);
         let Some(stat) = stat.filter(|_| facts.is_proof || is_told) else {
             self.cache.drop_facts(&facts);
-            let slot = std::mem::replace(&mut self.node(id, place).slot, Slot::NONE);
+            let slot = std::mem::replace(&mut self.node_mut(id, place).slot, Slot::NONE);
             self.columns.remove(slot);
+            self.knowledge += 1;
             return false;
         };
         // if it had been written again before, that would have been told; later, its stat would not be that old
         facts.is_proof |= is_settled(&stat, self.heard());
-        self.node(id, place).facts = Some(facts);
+        self.node_mut(id, place).facts = Some(facts);
         self.trust(id, place, &stat);
         true
     }
@@ -364,7 +390,7 @@ impl Tree {
     /// Keeps facts about a file, as far as there is room for them.
     pub fn learn(&mut self, folder: FolderId, place: usize, mut facts: Facts) {
         let growth = match &facts.text {
-            Text::Indexed(grams) => self.columns.growth(grams),
+            Text::Indexed(grams, _) => self.columns.growth(grams),
             Text::Binary | Text::InColumns | Text::Unknown => 0,
         };
         self.make_room(|cache| !cache.has_room_for(&facts, growth));
@@ -373,16 +399,17 @@ impl Tree {
         }
         let slot = match &facts.text {
             Text::Binary => Slot::BINARY,
-            Text::Indexed(grams) => self.columns.insert(grams).unwrap_or(Slot::NONE),
+            Text::Indexed(grams, _) => self.columns.insert(grams).unwrap_or(Slot::NONE),
             Text::InColumns | Text::Unknown => Slot::NONE,
         };
         if slot.is_column() {
             facts.text = Text::InColumns;
             self.cache.add(growth);
         }
+        self.knowledge += 1;
         let stat = facts.stat;
         let facts = self.cache.admit(facts);
-        let node = self.node(folder, place);
+        let node = self.node_mut(folder, place);
         (node.slot, node.facts) = (slot, facts);
         self.trust(folder, place, &stat);
     }
@@ -456,7 +483,7 @@ impl Tree {
         let below = self.folders.len() as FolderId;
         self.cache.add(folder.path.len() + size_of::<Folder>());
         self.folders.push(folder);
-        self.node(id, place).below = below;
+        self.node_mut(id, place).below = below;
         Some(below)
     }
 

@@ -1,12 +1,14 @@
 //! The files that a walk came to, for the next one over the same. They hold as long as no name and no ignore file changes,
 //! which has to be told of every folder of the walk.
 
+use super::super::super::cache::columns::Slot;
 use super::super::super::files::Files;
 use super::super::super::limits::KEPT_WALKS;
 use super::super::globs::Globs;
 use super::super::path::Place;
 use super::super::{Found, Share};
 use super::{FolderId, Node, Tree};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// What a walk is over.
@@ -30,6 +32,16 @@ pub struct Kept {
     pub files: Vec<Found>,
     /// Folders with ignore files of which nobody tells, and whether a repository is around them: these are read each time.
     read: Vec<(FolderId, bool)>,
+    slots: RefCell<Slots>,
+}
+
+/// Where the index of each of a walk's files is, if it is one that would be told to be old; else [`Slot::NONE`]. The nodes
+/// themselves are all over the memory.
+#[derive(Default)]
+struct Slots {
+    /// What was known of files when this was put together.
+    knowledge: u64,
+    slots: Rc<[Slot]>,
 }
 
 impl Kept {
@@ -41,6 +53,7 @@ impl Kept {
             version: tree.version,
             files: Vec::new(),
             read: Vec::new(),
+            slots: RefCell::default(),
         }
     }
 
@@ -53,13 +66,14 @@ impl Kept {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.files.capacity() * size_of::<Found>()
+        let of_file = size_of::<Found>() + size_of::<Slot>();
+        size_of::<Self>() + self.files.capacity() * of_file
     }
 }
 
 impl Tree {
-    /// The files of an earlier walk over the same, if they are those of now.
-    pub fn kept(&mut self, files: &impl Files, over: &Over) -> Option<Rc<Kept>> {
+    /// The files of an earlier walk over the same, if they are those of now, and the [`Slot`] of each.
+    pub fn kept(&mut self, files: &impl Files, over: &Over) -> Option<(Rc<Kept>, Rc<[Slot]>)> {
         self.drop_old();
         let kept = self.kept.iter().find(|kept| kept.over.is(over))?;
         let kept = Rc::clone(kept);
@@ -69,19 +83,34 @@ impl Tree {
                 return None;
             }
         }
-        Some(kept)
+        let slots = self.slots_of(&kept);
+        Some((kept, slots))
     }
 
-    /// So many of these files, which a walk came to that still holds, are as they are known, and `is_passed`.
+    fn slots_of(&self, kept: &Kept) -> Rc<[Slot]> {
+        let mut known = kept.slots.borrow_mut();
+        if known.knowledge != self.knowledge || known.slots.len() != kept.files.len() {
+            let slot_of = |found: &Found| {
+                let node = &self.folder(found.folder).nodes[found.place];
+                if self.is_told_in_walk(node) {
+                    node.slot
+                } else {
+                    Slot::NONE
+                }
+            };
+            *known = Slots {
+                knowledge: self.knowledge,
+                slots: kept.files.iter().map(slot_of).collect(),
+            };
+        }
+        Rc::clone(&known.slots)
+    }
+
+    /// Whether what is known of a node is true, to which a walk came that still holds: that its folder is watched the walk
+    /// made sure.
     #[must_use]
-    pub fn count_told(&self, files: &[Found], mut is_passed: impl FnMut(&Node) -> bool) -> usize {
-        let stop = files.iter().position(|found| {
-            let node = &self.folder(found.folder).nodes[found.place];
-            // that its folder is watched the walk made sure
-            let is_told = node.told == self.epoch();
-            !is_told || !is_passed(node)
-        });
-        stop.unwrap_or(files.len())
+    pub fn is_told_in_walk(&self, node: &Node) -> bool {
+        node.told == self.epoch()
     }
 
     /// Remembers the files of a walk, if they still are those.

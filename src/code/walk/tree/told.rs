@@ -132,9 +132,10 @@ impl Tree {
                 self.distrust_below(files, id);
                 continue;
             }
+            self.knowledge += 1;
             let place = self.place_of(id, &change.name);
             if let Some(place) = place {
-                let node = self.node(id, place);
+                let node = self.node_mut(id, place);
                 node.told = 0;
                 let Node { kind, below, .. } = *node;
                 if kind == Kind::Folder && below != NONE {
@@ -187,6 +188,7 @@ impl Tree {
     }
 
     fn distrust_linked(&mut self, inodes: &HashSet<u64>) {
+        self.knowledge += 1;
         for node in self.folders.iter_mut().flat_map(|folder| &mut folder.nodes) {
             let facts = node.facts.as_ref();
             if facts.is_some_and(|facts| inodes.contains(&facts.stat.inode)) {
@@ -282,12 +284,15 @@ impl Tree {
         folder.is_told = false;
         folder.ruled = 0;
         folder.nodes.iter_mut().for_each(|node| node.told = 0);
+        self.knowledge += 1;
         true
     }
 
     /// The folder comes up in a walk: where all others are watched, it is, too.
     pub(super) fn watch_new(&mut self, files: &impl Files, id: FolderId) {
-        self.folders[id as usize].is_entered = true;
+        let is_entered = &mut self.folders[id as usize].is_entered;
+        let is_new = !std::mem::replace(is_entered, true);
+        self.knowledge += u64::from(is_new);
         if self.watches.is_complete {
             self.watch(files, id);
         }
@@ -392,7 +397,9 @@ impl Tree {
     pub(super) fn trust(&mut self, folder: FolderId, place: usize, stat: &Stat) {
         self.note_links(stat);
         let can_be_told = self.can_be_told(folder, stat);
-        self.node(folder, place).told = if can_be_told { self.watches.epoch } else { 0 };
+        let told = if can_be_told { self.watches.epoch } else { 0 };
+        let before = std::mem::replace(&mut self.node_mut(folder, place).told, told);
+        self.knowledge += u64::from(before != told);
     }
 
     /// The names of a folder are those of now. They still are as long as nothing is told.
