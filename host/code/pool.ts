@@ -16,12 +16,11 @@ import type { Order, ScoutsSettings, Told, WorkerSettings } from "./worker";
 export type PoolSettings = Omit<InstanceSettings, "cores" | "handle">;
 
 /**
- * Processors for workers. Bun stops every thread while it puts compiled WebAssembly in place: with all processors busy that
- * took OpenCode's own thread up to half a second, and a first search by two workers took twice as long as by one; so half
- * of them are left to it.
+ * Processors for workers. Bun stops every thread while it puts compiled WebAssembly in place: on two processors a first search
+ * by two workers takes four times as long as by one, and OpenCode's own thread stands still for up to half a second. So there
+ * one does the work, where the options say nothing else, and a scout (scout.ts) takes a part of what needs no instance.
  */
-const cores = () =>
-  process.versions["bun"] === undefined ? availableParallelism() : Math.ceil(availableParallelism() / 2);
+const cores = () => (process.versions["bun"] === undefined ? availableParallelism() : 1);
 
 /** Somebody who serves requests. */
 interface Server {
