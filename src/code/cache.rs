@@ -431,13 +431,12 @@ fn text_of(bytes: &[u8]) -> Text {
     } else if must_be_read(bytes) {
         Text::Unknown
     } else {
-        let (grams, sections) = match Grams::of(bytes) {
-            Some(grams) => (grams, Sections::default()),
-            None => {
-                let mut cutter = Cutter::default();
-                cutter.add(bytes);
-                cutter.end()
-            }
+        let (grams, sections) = if let Some(grams) = Grams::of(bytes) {
+            (grams, Sections::default())
+        } else {
+            let mut cutter = Cutter::default();
+            cutter.add(bytes);
+            cutter.end()
         };
         Text::Indexed(grams, sections)
     }

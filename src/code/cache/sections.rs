@@ -162,8 +162,8 @@ mod tests {
         let sections = sections_of(&text);
         for pattern in ["needle", "needle 10006", "hay", "nowhere_at_all", "x{3}"] {
             let spans = sections.spans(&need(pattern));
-            let mut line_ends = 0;
-            for line in text.split_inclusive(|&byte| byte == b'\n') {
+            let lines = text.split_inclusive(|&byte| byte == b'\n');
+            for (line_ends, line) in lines.enumerate() {
                 let from = line.as_ptr() as usize - text.as_ptr() as usize;
                 let is_in = |span: &&Span| {
                     (span.from..span.to).contains(&(from as u64))
@@ -173,9 +173,8 @@ mod tests {
                 let span = spans.iter().find(is_in);
                 assert!(span.is_some() || !is_needed, "{pattern}");
                 if let Some(span) = spans.iter().find(|span| span.from == from as u64) {
-                    assert_eq!(span.lines, line_ends);
+                    assert_eq!(span.lines, line_ends as u64);
                 }
-                line_ends += 1;
             }
         }
         let read = |pattern| -> u64 {

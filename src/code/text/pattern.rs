@@ -55,7 +55,7 @@ impl Matcher for Pattern {
             match literal.find(text, at) {
                 None => return Ok(None),
                 Some(Place::Match(at)) => {
-                    return Ok(Some(Match::new(at, at + literal.length())));
+                    return Ok(Some(Match::new(at, at + literal.length)));
                 }
                 Some(Place::Candidate(_)) => {}
             }

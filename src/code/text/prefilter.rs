@@ -96,19 +96,26 @@ impl Prefilter {
             .into_iter()
             .map(|text| Needle::new(text.bytes.to_ascii_lowercase()))
             .collect::<Option<Vec<_>>>()?;
-        Some(match <[Needle; 1]>::try_from(needles) {
-            Ok([Needle { text, .. }]) => {
-                let pair = Pair::new(&text)?;
-                let by = [pair.index1(), pair.index2()].map(|index| Rare::new(&text, index));
-                Self {
-                    needles: vec![Needle { text, offset: 0 }],
-                    by: By::Pair(by),
-                }
-            }
-            Err(needles) => Self {
+        Some(match &*needles {
+            [Needle { text, .. }] => Self::in_both_cases(text)?,
+            _ => Self {
                 by: By::Prints(prints(&needles)),
                 needles,
             },
+        })
+    }
+
+    /// For one text, given in lower case, in both cases of ASCII letters: exact, where it begins. None for a short one.
+    #[must_use]
+    pub fn in_both_cases(lower: &[u8]) -> Option<Self> {
+        if lower.len() < PRINT {
+            return None;
+        }
+        let pair = Pair::new(lower)?;
+        let text = lower.to_vec();
+        Some(Self {
+            by: By::Pair([pair.index1(), pair.index2()].map(|index| Rare::new(lower, index))),
+            needles: vec![Needle { text, offset: 0 }],
         })
     }
 
