@@ -137,8 +137,13 @@ static bool ts_stack_take(Stack *self, uint32_t count, SubtreeArray *taken) {
     if (!ts_subtree_extra(subtree)) left--;
     subtrees++;
   }
-  if (subtrees > 0) array_reserve(taken, (uint32_t)(ts_subtree_alloc_size(subtrees) / sizeof(Subtree)) + 1);
-  taken->size = subtrees;
+  if (subtrees > 0) {
+    /* to the byte what a node of them takes, which is what becomes of it: memory that was never used is slow */
+    size_t bytes = ts_subtree_alloc_size(subtrees);
+    taken->contents = ts_malloc(bytes);
+    taken->capacity = (uint32_t)((bytes + sizeof(Subtree) - 1) / sizeof(Subtree));
+    taken->size = subtrees;
+  }
   for (StackNode *node = head->node; node != bottom;) {
     StackLink link = node->links[0];
     taken->contents[--subtrees] = link.subtree;
@@ -199,7 +204,7 @@ StackSliceArray ts_stack_pop_count(Stack *self, StackVersion version, uint32_t c
     if (!subtree.ptr || !ts_subtree_extra(subtree)) left--;
   }
   SubtreeArray popped = array_new();
-  if (subtrees > 0) array_reserve(&popped, (uint32_t)(ts_subtree_alloc_size(subtrees) / sizeof(Subtree)) + 1);
+  if (subtrees > 0) array_reserve(&popped, (uint32_t)(ts_subtree_alloc_size(subtrees) / sizeof(Subtree)));
   popped.size = subtrees;
   for (StackNode *node = top; node != bottom; node = node->links[0].node) {
     Subtree subtree = node->links[0].subtree;
