@@ -128,15 +128,15 @@ pub struct Writing {
 }
 
 /// What a byte may be.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Class {
     Other,
-    /// Of a word.
-    Word,
-    /// The same, and some of the words begin with it.
-    First,
     Brace,
     Equals,
+    /// Of a word, as what follows.
+    Word,
+    /// Some of the words begin with it.
+    First,
 }
 
 impl Writing {
@@ -188,28 +188,32 @@ impl Writing {
     /// Those of words and `{`, and those of `=>`.
     fn starts(&self, text: &[u8]) -> (Starts, Starts) {
         let (mut starts, mut arrows) = (Starts::default(), Starts::default());
-        let mut at = 0;
-        while let Some(&byte) = text.get(at) {
-            let class = self.class(byte);
-            match class {
-                Class::Other => {}
-                Class::Brace => starts.push(at),
-                Class::Equals if text.get(at + 1) == Some(&b'>') => arrows.push(at),
-                Class::Equals => {}
-                Class::Word | Class::First => {
-                    let is_over =
-                        |byte: &u8| !matches!(self.class(*byte), Class::Word | Class::First);
-                    let rest = &text[at..];
-                    let length = rest.iter().position(is_over).unwrap_or(rest.len());
-                    let is_word = |word: &&str| word.as_bytes() == &rest[..length];
-                    if class == Class::First && self.written.words.iter().any(is_word) {
-                        starts.push(at);
-                    }
-                    at += length;
-                    continue;
+        let mut rest = text;
+        while let [byte, behind @ ..] = rest {
+            let class = self.class(*byte);
+            if class < Class::Word {
+                let at = text.len() - rest.len();
+                match class {
+                    Class::Brace => starts.push(at),
+                    Class::Equals if behind.first() == Some(&b'>') => arrows.push(at),
+                    _ => {}
+                }
+                rest = behind;
+                continue;
+            }
+            let mut end = behind;
+            while let [byte, further @ ..] = end
+                && self.class(*byte) >= Class::Word
+            {
+                end = further;
+            }
+            if class == Class::First {
+                let word = &rest[..rest.len() - end.len()];
+                if self.written.words.iter().any(|it| it.as_bytes() == word) {
+                    starts.push(text.len() - rest.len());
                 }
             }
-            at += 1;
+            rest = end;
         }
         (starts, arrows)
     }
