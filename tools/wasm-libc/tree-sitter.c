@@ -13,7 +13,7 @@
 #define PART __attribute__((noinline))
 static Subtree ts_parser__lex(TSParser *self, StackVersion version, TSStateId parse_state) PART;
 static bool ts_parser__advance(TSParser *self, StackVersion version, bool allow_node_reuse) PART;
-static unsigned ts_parser__condense_stack(TSParser *self) PART;
+static unsigned ts_parser__condense_stack_any(TSParser *self) PART;
 #undef PART
 
 #define OFFSET __builtin_offsetof
@@ -69,7 +69,23 @@ static uint16_t lookup_kept(const TSLanguage *language, TSStateId state, TSSymbo
 #include <language.c>
 #include <lexer.c>
 #include <node.c>
+
+/* Where the parser calls these, with `self`, ours are called; they stand where it defines them, with `TSParser *self`. */
+#define ts_parser__reduce(first, ...) REDUCE_##first, __VA_ARGS__)
+#define REDUCE_TSParser ts_parser__reduce_any(TSParser
+#define REDUCE_self ts_parser__reduce_in_place(self
+#define ts_parser__condense_stack(first) CONDENSE_##first)
+#define CONDENSE_TSParser ts_parser__condense_stack_any(TSParser
+#define CONDENSE_self ts_parser__condense_stack_of_one(self
+static StackVersion ts_parser__reduce_in_place(
+  TSParser *self, StackVersion version, TSSymbol symbol, uint32_t count, int dynamic_precedence, uint16_t production_id,
+  bool is_fragile, bool end_of_non_terminal_extra
+);
+static unsigned ts_parser__condense_stack_of_one(TSParser *self);
 #include <parser.c>
+#undef ts_parser__reduce
+#undef ts_parser__condense_stack
+
 #include <point.c>
 #include <query.c>
 
@@ -105,6 +121,76 @@ void ts_stack_push(Stack *self, StackVersion version, Subtree subtree, bool pend
   node->node_count = previous->node_count + stack__subtree_node_count(subtree);
   node->dynamic_precedence = previous->dynamic_precedence + ts_subtree_dynamic_precedence(subtree);
   head->node = node;
+}
+
+/* Takes the topmost subtrees off a stack of one version, `count` of them and the extras between and behind; gives false where
+ * there may be more than one way back, or where another than the stack holds a part of it. */
+static bool ts_stack_take(Stack *self, uint32_t count, SubtreeArray *taken) {
+  if (self->heads.size != 1) return false;
+  StackHead *head = array_get(&self->heads, 0);
+  StackNode *bottom = head->node;
+  uint32_t subtrees = 0;
+  for (uint32_t left = count; left > 0; bottom = bottom->links[0].node) {
+    if (bottom->link_count != 1 || bottom->ref_count != 1) return false;
+    Subtree subtree = bottom->links[0].subtree;
+    if (!subtree.ptr) return false;
+    if (!ts_subtree_extra(subtree)) left--;
+    subtrees++;
+  }
+  if (subtrees > 0) {
+    /* to the byte what a node of them takes, which is what becomes of it: memory that was never used is slow */
+    size_t bytes = ts_subtree_alloc_size(subtrees);
+    taken->contents = ts_malloc(bytes);
+    taken->capacity = (uint32_t)((bytes + sizeof(Subtree) - 1) / sizeof(Subtree));
+    taken->size = subtrees;
+  }
+  for (StackNode *node = head->node; node != bottom;) {
+    StackLink link = node->links[0];
+    taken->contents[--subtrees] = link.subtree;
+    if (self->node_pool.size < MAX_NODE_POOL_SIZE) {
+      array_push(&self->node_pool, node);
+    } else {
+      ts_free(node);
+    }
+    node = link.node;
+  }
+  head->node = bottom;
+  return true;
+}
+
+/* As the original; here where a stack of one version goes on by this reduction alone. The original makes another version, which
+ * then takes the place of the first. */
+static StackVersion ts_parser__reduce_in_place(
+  TSParser *self, StackVersion version, TSSymbol symbol, uint32_t count, int dynamic_precedence, uint16_t production_id,
+  bool is_fragile, bool end_of_non_terminal_extra
+) {
+  SubtreeArray children = array_new();
+  if (is_fragile || !ts_stack_take(self->stack, count, &children)) {
+    return ts_parser__reduce_any(
+      self, version, symbol, count, dynamic_precedence, production_id, is_fragile, end_of_non_terminal_extra
+    );
+  }
+  ts_subtree_array_remove_trailing_extras(&children, &self->trailing_extras);
+  MutableSubtree parent = ts_subtree_new_node(symbol, &children, production_id, self->language);
+  TSStateId state = ts_stack_state(self->stack, version);
+  TSStateId next_state = ts_language_next_state(self->language, state, symbol);
+  if (end_of_non_terminal_extra && next_state == state) parent.ptr->extra = true;
+  parent.ptr->parse_state = state;
+  parent.ptr->dynamic_precedence += dynamic_precedence;
+  ts_stack_push(self->stack, version, ts_subtree_from_mut(parent), false, next_state);
+  for (uint32_t i = 0; i < self->trailing_extras.size; i++) {
+    ts_stack_push(self->stack, version, *array_get(&self->trailing_extras, i), false, next_state);
+  }
+  return version;
+}
+
+/* As the original; here where there is nothing to condense. */
+static unsigned ts_parser__condense_stack_of_one(TSParser *self) {
+  if (ts_stack_version_count(self->stack) != 1 || !ts_stack_is_active(self->stack, 0)) {
+    return ts_parser__condense_stack_any(self);
+  }
+  ErrorStatus status = ts_parser__version_status(self, 0);
+  return status.is_in_error ? UINT_MAX : status.cost;
 }
 
 /* As the original; here where there is one way back, which is nearly always so. */

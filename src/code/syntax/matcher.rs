@@ -43,6 +43,8 @@ pub struct Query {
     prefilter: Prefilter,
     /// A text that every match contains; empty when there is none.
     within: String,
+    /// The kinds of node that can match; all when there are none.
+    kinds: Option<Kinds>,
 }
 
 /// A text with this first key is a rule.
@@ -68,6 +70,7 @@ impl Query {
             return Ok(Self {
                 prefilter: Prefilter::of_text(rule.literal()),
                 within: String::new(),
+                kinds: rule.kinds(),
                 kind: Kind::Rule(Box::new(rule)),
             });
         }
@@ -79,6 +82,7 @@ impl Query {
         Ok(Self {
             prefilter: Prefilter::new(&pattern, lang),
             within: literal_within(&pattern, lang),
+            kinds: (pattern.potential_kinds()).map(|kinds| kinds.iter().collect()),
             kind: Kind::Pattern(pattern),
         })
     }
@@ -100,15 +104,10 @@ impl Query {
         (!self.within.is_empty()).then(|| Places::of(&self.within, text))
     }
 
-    /// The kinds of node that can match; all when there are none.
+    /// Whether a node of this kind can match.
     #[must_use]
-    pub fn kinds(&self) -> Option<Kinds> {
-        match &self.kind {
-            Kind::Pattern(pattern) => pattern
-                .potential_kinds()
-                .map(|kinds| kinds.iter().collect()),
-            Kind::Rule(rule) => rule.kinds(),
-        }
+    pub fn may_match(&self, kind: u16) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.contains(kind))
     }
 
     /// Whether the query may be tried on this tree: a rule's work grows with the depth of every node.

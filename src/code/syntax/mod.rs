@@ -9,9 +9,10 @@
 //! | [`module`] | who answers what |
 //! | [`language`] | languages, how files are recognised, their grammars |
 //! | [`parse`], [`cache`], [`text`] | trees in bounded time and memory |
+//! | [`walk`] | past what is not wanted of them |
 //! | [`matcher`], [`rule`], [`prefilter`] | patterns, rules, and which files can hold matches |
 //! | [`search`], [`rewrite`], [`template`] | matches, edits |
-//! | [`tags`], [`marks`], [`symbols`], [`outline`] | definitions and references |
+//! | [`tags`], [`plain`], [`marks`], [`symbols`], [`outline`] | definitions and references |
 //! | [`nodes`] | a file's tree, to be looked at |
 //! | [`diagnose`], [`check`] | what is broken |
 //! | [`job`], [`task`], [`sources`] | requests: arguments, slices, files |
@@ -30,6 +31,7 @@ pub mod module;
 pub mod nodes;
 pub mod outline;
 pub mod parse;
+pub mod plain;
 pub mod prefilter;
 pub mod rewrite;
 pub mod rule;
@@ -40,6 +42,7 @@ pub mod tags;
 pub mod task;
 pub mod template;
 pub mod text;
+pub mod walk;
 
 use cache::Trees;
 use language::Lang;

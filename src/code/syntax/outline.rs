@@ -11,7 +11,7 @@ use super::parse::ParseFault;
 use super::sources::count;
 use super::symbols::{Both, CONTAINER, Found, Symbol, Symbols, each_identifier, identifiers};
 use super::task::{Looked, Task};
-use super::text::{line_at, one_line, position};
+use super::text::{line_at, line_count, one_line, position};
 use super::{Answer, Fault, Syntax};
 use crate::code::args::Args;
 use serde::{Deserialize, Serialize};
@@ -113,7 +113,7 @@ impl Task for OneFile {
 
 fn outline(path: &str, parsed: &Parsed, definitions: &[Found], depth: usize) -> String {
     let lang = parsed.lang();
-    let lines = parsed.text().lines().count();
+    let lines = line_count(parsed.text());
     let mut text = format!("{path}: {}, {}\n", lang.name(), count(lines, "line"));
     if parsed.tree().root_node().has_error() {
         text.push_str("It has syntax errors; symbols in broken parts may be missing.\n");

@@ -5,13 +5,14 @@
 //! (`#  include`) or have a wrong range (tree-sitter-typescript#306). Behind `$$$` it leaves them out where it likes.
 
 use super::language::Lang;
+use super::walk::Starts;
 use ast_grep_core::Pattern;
 use ast_grep_core::matcher::PatternNode;
 use ast_grep_core::meta_var::MetaVariable;
 use ast_grep_core::tree_sitter::LanguageExt;
 use memchr::memmem::{self, Finder};
+use std::cell::OnceCell;
 use std::collections::HashSet;
-use std::ops::Range;
 
 /// Tells files that can hold a match from those that can't.
 pub struct Prefilter {
@@ -54,8 +55,9 @@ struct Anchor {
     is_word: bool,
     before: Option<String>,
     behind: Option<String>,
-    /// The words among the language's tokens.
-    words: HashSet<String>,
+    lang: Lang,
+    /// The words among the language's tokens, when they were asked for.
+    words: OnceCell<HashSet<String>>,
 }
 
 /// Tokens between neighbours that a match leaves out. Others may end a comment or be part of a text.
@@ -97,7 +99,8 @@ impl Anchor {
             is_word: lang.has_whole_words() && is_word(token),
             before: best.before.map(str::to_owned),
             behind: best.behind.map(str::to_owned),
-            words: words(lang),
+            lang,
+            words: OnceCell::new(),
         })
     }
 
@@ -146,7 +149,7 @@ impl Anchor {
                 [.., last] if is_of_word(*last) => {
                     let length = rest.iter().rev().take_while(|byte| is_of_word(**byte));
                     let (before, word) = rest.split_at(rest.len() - length.count());
-                    let is_token = str::from_utf8(word).is_ok_and(|word| self.words.contains(word));
+                    let is_token = str::from_utf8(word).is_ok_and(|word| self.is_token(word));
                     if !is_token {
                         return !are_tokens;
                     }
@@ -157,6 +160,10 @@ impl Anchor {
             };
             are_tokens = true;
         }
+    }
+
+    fn is_token(&self, word: &str) -> bool {
+        self.words.get_or_init(|| words(self.lang)).contains(word)
     }
 
     /// Whether a text can begin with the token behind and what a match leaves out; as [`Self::may_end`].
@@ -177,7 +184,7 @@ impl Anchor {
                 [first, ..] if is_of_word(*first) => {
                     let length = rest.iter().take_while(|byte| is_of_word(**byte)).count();
                     let (word, behind) = rest.split_at(length);
-                    let is_token = str::from_utf8(word).is_ok_and(|word| self.words.contains(word));
+                    let is_token = str::from_utf8(word).is_ok_and(|word| self.is_token(word));
                     if !is_token {
                         return !are_tokens;
                     }
@@ -345,7 +352,7 @@ fn is_of_word(byte: u8) -> bool {
 /// Where a literal is in a text. Bytes.
 pub struct Places {
     length: usize,
-    starts: Vec<usize>,
+    starts: Starts,
 }
 
 impl Places {
@@ -353,26 +360,23 @@ impl Places {
     #[must_use]
     pub fn of(literal: &str, text: &str) -> Self {
         let finder = Finder::new(literal.as_bytes());
-        let mut starts: Vec<usize> = Vec::new();
-        loop {
-            let from = starts.last().map_or(0, |last| last + 1);
-            match finder.find(&text.as_bytes()[from..]) {
-                Some(at) => starts.push(from + at),
-                None => break,
-            }
-        }
+        let mut from = 0;
+        let starts = std::iter::from_fn(|| {
+            let start = from + finder.find(&text.as_bytes()[from..])?;
+            from = start + 1;
+            Some(start)
+        });
         Self {
             length: literal.len(),
-            starts,
+            starts: starts.collect(),
         }
     }
 
-    /// Whether one of them is in this range as a whole.
-    #[must_use]
-    pub fn any_in(&self, range: Range<usize>) -> bool {
-        let next = self.starts.partition_point(|&start| start < range.start);
-        let next = self.starts.get(next);
-        next.is_some_and(|start| start + self.length <= range.end)
+    /// The first that is in a range as a whole. Asked in the order of the starts of ranges.
+    pub fn first_in(&mut self, start: usize, end: usize) -> Option<usize> {
+        self.starts.pass(start);
+        let first = self.starts.next();
+        first.filter(|start| start + self.length <= end)
     }
 }
 
@@ -498,10 +502,9 @@ mod tests {
 
     #[test]
     fn places_are_found_that_overlap_and_only_whole_ones_count() {
-        let places = Places::of("&&", "a&&&b && c");
-        assert_eq!(places.starts, [1, 2, 6]);
-        let any_in = |start, end| places.any_in(start..end);
-        assert!(any_in(0, 3) && any_in(2, 4) && any_in(6, 8));
-        assert!(!any_in(3, 7) && !any_in(7, 10) && !any_in(0, 2));
+        let mut places = Places::of("&&", "a&&&b && c");
+        let ranges = [(0, 2), (0, 3), (2, 4), (3, 7), (6, 8), (7, 10)];
+        let found = ranges.map(|(start, end)| places.first_in(start, end));
+        assert_eq!(found, [None, Some(1), Some(2), None, Some(6), None]);
     }
 }

@@ -7,14 +7,16 @@ use super::limits::{MATCH_CHARS, MATCH_LINES, MATCHES, MAX_MATCHES};
 use super::matcher::{Match, Query, Target, is_rule};
 use super::module::Elsewhere;
 use super::parse::ParseFault;
+use super::prefilter::Places;
 use super::sources::count;
 use super::task::{Looked, Task};
 use super::text::{head, one_line, position};
+use super::walk::{Guide, Next, walk};
 use super::{Answer, Fault, Syntax};
 use crate::code::args::Args;
-use ast_grep_core::Node;
 use std::fmt::Write;
 use std::rc::Rc;
+use tree_sitter::Node;
 
 /// `ast_search {pattern, language, path, globs, limit}`.
 ///
@@ -127,27 +129,45 @@ impl Syntax {
 }
 
 /// Calls `with` for each match, in the order of the text, until it gives false.
-pub(super) fn find(query: &Query, parsed: &Parsed, mut with: impl FnMut(&Match) -> bool) {
-    let kinds = query.kinds();
-    let places = query.places_in(parsed.text());
-    // the next node on top; below a node without the literal there is no match
-    let mut ahead = vec![parsed.root.root()];
-    while let Some(node) = ahead.pop() {
+pub(super) fn find(query: &Query, parsed: &Parsed, with: impl FnMut(&Match) -> bool) {
+    let mut guide = ToMatches {
+        query,
+        parsed,
+        places: query.places_in(parsed.text()),
+        with,
+    };
+    walk(parsed.tree(), &mut guide);
+}
+
+/// To the nodes that can match; below one without the text that each match contains there is none.
+struct ToMatches<'tree, F> {
+    query: &'tree Query,
+    parsed: &'tree Parsed,
+    places: Option<Places>,
+    with: F,
+}
+
+impl<'tree, F: FnMut(&Match) -> bool> Guide<'tree> for ToMatches<'tree, F> {
+    fn visit(&mut self, node: Node<'tree>, _: &[Node<'tree>]) -> Option<Next> {
+        let first = self.next(node, node.start_byte());
         let may_match =
-            |node: &Node<'_, _>| places.as_ref().is_none_or(|all| all.any_in(node.range()));
-        let below = ahead.len();
-        ahead.extend(node.children().filter(may_match));
-        ahead[below..].reverse();
-        if kinds
-            .as_ref()
-            .is_some_and(|kinds| !kinds.contains(node.kind_id()))
+            matches!(first, Next::Any | Next::Behind(_)) && self.query.may_match(node.kind_id());
+        if may_match
+            && let Some(found) = self.query.match_node(self.parsed.root.adopt(node))
+            && !(self.with)(&found)
         {
-            continue;
+            return None;
         }
-        if let Some(found) = query.match_node(node)
-            && !with(&found)
-        {
-            break;
+        Some(first)
+    }
+
+    fn next(&mut self, node: Node<'tree>, from: usize) -> Next {
+        match &mut self.places {
+            Some(places) => {
+                let first = places.first_in(from, node.end_byte());
+                first.map_or(Next::None, Next::Behind)
+            }
+            None => Next::Any,
         }
     }
 }

@@ -1,17 +1,20 @@
 //! The symbols of a file: what it defines and what it refers to, by the tags queries ([`super::tags`]). Syntactic: names, not
 //! bindings.
 
+use super::kinds::Kinds;
 use super::language::Lang;
 use super::limits::SIGNATURE_CHARS;
 use super::marks::Marks;
+use super::plain::Named;
 use super::tags::{Queries, Role, Tags};
 use super::text::one_line;
+use super::walk::{Guide, Next, walk};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 use streaming_iterator::StreamingIterator;
-use tree_sitter::{Node, QueryCursor, Tree};
+use tree_sitter::{Node, QueryCursor, Tree, TreeCursor};
 
 /// Something with a name, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -98,42 +101,63 @@ impl Tagger {
         collector.cursor.set_max_start_depth(Some(0));
         // in broken code the parser puts in words that are not written
         let is_whole = range.start == 0 && range.end >= text.len() && !tree.root_node().has_error();
-        let marks = is_whole.then(|| Marks::of(lang, text)).flatten();
-        each_in(tree, &range, marks, |node, around| {
-            if roots.contains(node.kind_id()) {
-                collector.collect(&tags, node, around, text);
-            }
-        });
-        collector.found().definitions
+        let writing = tags.writing.as_ref().filter(|_| is_whole);
+        let marks = writing.map(|writing| Marks::of(writing, text));
+        let mut guide = ToDefinitions {
+            tags: &tags,
+            roots,
+            text,
+            range,
+            marks,
+            names: tree.walk(),
+            collector,
+        };
+        walk(tree, &mut guide);
+        guide.collector.found().definitions
     }
 }
 
-/// Calls `with` for each node that touches the range and, where there are marks, may be or hold a definition; in the order of
-/// the text, and with those that it is in.
-fn each_in<'tree>(
-    tree: &'tree Tree,
-    range: &Range<usize>,
-    mut marks: Option<Marks>,
-    mut with: impl FnMut(Node<'tree>, &[Node<'tree>]),
-) {
-    let mut cursor = tree.walk();
-    let mut around = Vec::new();
-    loop {
-        let node = cursor.node();
-        let (start, end) = (node.start_byte(), node.end_byte());
-        if start < range.end && range.start <= end {
-            with(node, &around);
-            let may_hold = |marks: &mut Marks| marks.may_hold(node.kind_id(), start, end);
-            if marks.as_mut().is_none_or(may_hold) && cursor.goto_first_child() {
-                around.push(node);
-                continue;
-            }
+/// To the nodes that touch the range and, where there are marks, may be or hold a definition.
+struct ToDefinitions<'tree, 'a> {
+    tags: &'a Tags,
+    roots: &'a Kinds,
+    text: &'a str,
+    range: Range<usize>,
+    marks: Option<Marks<'a>>,
+    names: TreeCursor<'tree>,
+    collector: Collector<'tree>,
+}
+
+impl<'tree> Guide<'tree> for ToDefinitions<'tree, '_> {
+    fn visit(&mut self, node: Node<'tree>, around: &[Node<'tree>]) -> Option<Next> {
+        let (kind, start, end) = (node.kind_id(), node.start_byte(), node.end_byte());
+        if start >= self.range.end || self.range.start > end {
+            return Some(Next::None);
         }
-        while !cursor.goto_next_sibling() {
-            if !cursor.goto_parent() {
-                return;
-            }
-            around.pop();
+        let Self { tags, text, .. } = *self;
+        if tags.plain.concern(kind) {
+            let parent = around.last().copied();
+            let collector = &mut self.collector;
+            tags.plain
+                .each(node, parent, &mut self.names, text, |named| {
+                    collector.add_named(tags, node, around, &named);
+                });
+        }
+        if self.roots.contains(kind) {
+            self.collector.collect(tags, node, around, text);
+        }
+        let may_hold = |marks: &mut Marks| marks.may_hold(kind, start, end);
+        Some(if self.marks.as_mut().is_none_or(may_hold) {
+            self.next(node, start)
+        } else {
+            Next::None
+        })
+    }
+
+    fn next(&mut self, node: Node<'tree>, from: usize) -> Next {
+        match &mut self.marks {
+            Some(marks) => marks.next_in(node.kind_id(), from, node.end_byte()),
+            None => Next::Any,
         }
     }
 }
@@ -168,6 +192,11 @@ impl Found<'_> {
     pub fn name(&self, text: &str) -> String {
         let called = text.get(self.name.byte_range()).unwrap_or_default();
         one_line(called.trim(), SIGNATURE_CHARS)
+    }
+
+    /// The name in bytes.
+    fn place(&self) -> (usize, usize) {
+        (self.name.start_byte(), self.name.end_byte())
     }
 
     /// Byte offset of the name.
@@ -211,14 +240,14 @@ impl Found<'_> {
     }
 }
 
-/// Symbols by the name's position. Of the patterns that tag a name the first counts, and its number is kept.
-type ByName<'tree> = BTreeMap<(usize, usize), (usize, Found<'tree>)>;
+/// Symbols, each with the number of the pattern that found it.
+type ByPattern<'tree> = Vec<(usize, Found<'tree>)>;
 
 #[derive(Default)]
 struct Collector<'tree> {
     cursor: QueryCursor,
-    definitions: ByName<'tree>,
-    references: ByName<'tree>,
+    definitions: ByPattern<'tree>,
+    references: ByPattern<'tree>,
 }
 
 impl<'tree> Collector<'tree> {
@@ -239,16 +268,11 @@ impl<'tree> Collector<'tree> {
             let (Some(name), Some((node, kind, is_definition))) = (name, tagged) else {
                 continue;
             };
-            let key = (name.start_byte(), name.end_byte());
             let into = if is_definition {
                 &mut self.definitions
             } else {
                 &mut self.references
             };
-            let known = into.get(&key);
-            if known.is_some_and(|(pattern, _)| *pattern <= found.pattern_index) {
-                continue;
-            }
             let symbol = Found {
                 kind: Rc::clone(kind),
                 name,
@@ -259,20 +283,46 @@ impl<'tree> Collector<'tree> {
                 },
                 is_definition,
             };
-            into.insert(key, (found.pattern_index, symbol));
+            into.push((tags.order[found.pattern_index], symbol));
         }
     }
 
-    fn found(mut self) -> Both<'tree> {
-        let definitions = &self.definitions;
-        self.references
-            .retain(|key, _| !definitions.contains_key(key));
-        let in_order = |found: ByName<'tree>| found.into_values().map(|(_, found)| found).collect();
+    /// Adds what a plain pattern found at `node`, which is in `around`.
+    fn add_named(
+        &mut self,
+        tags: &Tags,
+        node: Node<'tree>,
+        around: &[Node<'tree>],
+        named: &Named<'tree, '_>,
+    ) {
+        let symbol = Found {
+            kind: Rc::clone(named.tag),
+            name: named.name,
+            whole: declaration_of(tags, node, node, around),
+            is_definition: true,
+        };
+        self.definitions.push((named.order, symbol));
+    }
+
+    fn found(self) -> Both<'tree> {
+        let definitions = in_order(self.definitions);
+        let mut references = in_order(self.references);
+        references.retain(|found| {
+            let is_defined = definitions.binary_search_by_key(&found.place(), Found::place);
+            is_defined.is_err()
+        });
         Both {
-            definitions: in_order(self.definitions),
-            references: in_order(self.references),
+            definitions,
+            references,
         }
     }
+}
+
+/// In the order of the names; of the patterns that tag a name the first counts.
+fn in_order(mut all: ByPattern) -> Vec<Found> {
+    all.sort_by_key(|(pattern, found)| (found.place(), *pattern));
+    all.dedup_by_key(|(_, found)| found.place());
+    all.into_iter().map(|(_, found)| found).collect()
 }
 
 /// A node that ends with a line's end ends on that line.

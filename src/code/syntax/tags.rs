@@ -3,6 +3,8 @@
 
 use super::kinds::Kinds;
 use super::language::Lang;
+use super::marks::Writing;
+use super::plain::Plains;
 use ast_grep_core::tree_sitter::TSLanguage;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -18,11 +20,17 @@ pub enum Role {
 
 /// A compiled query.
 pub struct Tags {
+    /// Of the patterns that are not among the plain ones.
     pub query: Query,
+    /// By that query's patterns: the number among all.
+    pub order: Vec<usize>,
     /// By capture index.
     pub roles: Vec<Role>,
-    /// The kinds of the nodes at which its patterns begin; all when there are none.
+    /// The kinds of the nodes at which its patterns begin. When it is not known there are no plain ones.
     pub roots: Option<Kinds>,
+    pub plain: Plains,
+    /// How what it finds is written.
+    pub writing: Option<Writing>,
     /// See [`AROUND`].
     pub around: Kinds,
 }
@@ -64,14 +72,38 @@ impl Queries {
     fn get(&mut self, lang: Lang, with_references: bool) -> Option<Rc<Tags>> {
         let make = || {
             let grammar = lang.grammar()?;
-            compile(&grammar, &query_text(lang, with_references)).map(Rc::new)
+            let text = query_text(lang, with_references);
+            let mut tags = if with_references {
+                compile(&grammar, &text, Plains::default())?
+            } else {
+                compile_apart(&grammar, &text)?
+            };
+            tags.writing = Writing::of(lang, &grammar);
+            Some(Rc::new(tags))
         };
         let known = self.by_lang.entry((lang, with_references));
         known.or_insert_with(make).clone()
     }
 }
 
-fn compile(grammar: &TSLanguage, text: &str) -> Option<Tags> {
+/// As [`compile`], with what is plain apart: most patterns, but none when it is not known where the others begin.
+fn compile_apart(grammar: &TSLanguage, text: &str) -> Option<Tags> {
+    let mut plain = Plains::default();
+    let (mut others, mut order) = (Vec::new(), Vec::new());
+    for (number, pattern) in Elements(text).enumerate() {
+        if !plain.add(grammar, pattern, number) {
+            others.push(pattern);
+            order.push(number);
+        }
+    }
+    let tags = compile(grammar, &others.join("\n"), plain)?;
+    match tags.roots {
+        Some(_) => Some(Tags { order, ..tags }),
+        None => compile(grammar, text, Plains::default()),
+    }
+}
+
+fn compile(grammar: &TSLanguage, text: &str, plain: Plains) -> Option<Tags> {
     let query = Query::new(grammar, text).ok()?; // a test compiles each
     let roles = query
         .capture_names()
@@ -96,8 +128,11 @@ fn compile(grammar: &TSLanguage, text: &str) -> Option<Tags> {
     let roots = kinds_of(&names);
     let are_all = roots.len() == names.len();
     Some(Tags {
+        order: (0..query.pattern_count()).collect(),
         query,
         roles,
+        plain,
+        writing: None,
         roots: (is_rooted && are_known && are_all).then(|| roots.into_iter().collect()),
         around: kinds_of(AROUND).into_iter().collect(),
     })
@@ -199,7 +234,7 @@ fn without_comments(query: &str) -> String {
 }
 
 /// The elements of a query or of a part of one, each with what is said of it behind it (captures, quantifiers).
-struct Elements<'a>(&'a str);
+pub(super) struct Elements<'a>(pub(super) &'a str);
 
 impl<'a> Iterator for Elements<'a> {
     type Item = &'a str;
@@ -226,7 +261,7 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 /// The length of what the parenthesis or bracket at the start of `text` encloses, with both.
-fn closed(text: &str) -> usize {
+pub(super) fn closed(text: &str) -> usize {
     let mut depth = 0;
     let mut rest = text;
     while let Some(next) = token(rest) {
@@ -253,7 +288,7 @@ fn skip_space(text: &str) -> &str {
 }
 
 /// A bracket, a string, or anything up to the next of these or a space.
-fn token(text: &str) -> Option<&str> {
+pub(super) fn token(text: &str) -> Option<&str> {
     let first = text.chars().next()?;
     let length = match first {
         '(' | ')' | '[' | ']' => 1,
@@ -291,7 +326,7 @@ fn add_roots<'a>(pattern: &'a str, into: &mut Vec<&'a str>) -> bool {
     }
 }
 
-fn is_of_name(byte: u8) -> bool {
+pub(super) fn is_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 

@@ -101,6 +101,13 @@ pub fn has_crlf(text: &str) -> bool {
     all > 0 && text.matches("\r\n").count() * 2 > all
 }
 
+/// How many lines `text` has; what is behind the last line's end is one, if there is something.
+#[must_use]
+pub fn line_count(text: &str) -> usize {
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes()).count();
+    ends + usize::from(!text.is_empty() && !text.ends_with('\n'))
+}
+
 /// The line at a byte offset, without its end.
 #[must_use]
 pub fn line_at(text: &str, at: usize) -> &str {
@@ -177,6 +184,9 @@ mod tests {
         let text = "ab\nαβγ\n";
         assert_eq!(position(text, 1, 7), (2, 3));
         assert_eq!(line_at(text, 5), "αβγ");
+        for text in ["", "a", "a\n", "a\nb", "\n\n"] {
+            assert_eq!(line_count(text), text.lines().count());
+        }
         assert_eq!(one_line("a  b\n c", 10), "a b c");
     }
 }
