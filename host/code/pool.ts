@@ -256,7 +256,10 @@ class Threaded implements Server {
   }
 
   private onTold(told: Told): void {
-    if ("calls" in told) return this.callScout();
+    if ("calls" in told) {
+      if (!this.isClosed) this.callScout();
+      return;
+    }
     if ("ready" in told) {
       this.isReady = true;
       compiled.set(this.settings.artefact, told.module);
