@@ -10,7 +10,7 @@ pub mod sections;
 
 use super::files::{Files, Stat, read_whole};
 use super::limits::{
-    BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SHORTER_PERCENT, SPARE_PART,
+    BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SHORTER_PERCENT, SPARE_PART, USUAL_PART,
 };
 use super::walk::tree::{FolderId, Tree, is_settled};
 use grams::{Distinct, Grams};
@@ -78,6 +78,8 @@ pub struct Cache {
     pub memory: Memory,
     /// What the allocator was made to have at hand.
     at_hand: usize,
+    /// See [`Cache::is_saturated`].
+    is_saturated: bool,
 }
 
 impl Cache {
@@ -89,6 +91,7 @@ impl Cache {
             longest: memory.whole_file,
             memory,
             at_hand: 0,
+            is_saturated: false,
         };
         cache.grow();
         cache
@@ -108,6 +111,7 @@ impl Cache {
             index: 0,
             contents: 0,
             longest: self.memory.whole_file,
+            is_saturated: false,
             ..*self
         }
     }
@@ -118,6 +122,7 @@ impl Cache {
     }
 
     pub fn remove(&mut self, bytes: usize) {
+        self.is_saturated = false;
         self.index = self.index.saturating_sub(bytes);
     }
 
@@ -142,6 +147,24 @@ impl Cache {
         Some(Box::new(facts))
     }
 
+    /// There is no room for these facts.
+    pub fn refuse(&mut self, facts: &Facts) {
+        let is_usual = facts.index_bytes() < self.memory.known / USUAL_PART;
+        self.is_saturated |= is_usual && self.contents == 0;
+    }
+
+    /// Not even a file of usual length has room, and nothing has gone since: to read others for the index is of no use.
+    #[must_use]
+    pub fn is_saturated(&self) -> bool {
+        self.is_saturated
+    }
+
+    /// There are contents that could make room.
+    #[must_use]
+    pub fn has_contents(&self) -> bool {
+        self.contents > 0
+    }
+
     /// From now on contents are kept of shorter files only. Whether there are any.
     pub fn shorten(&mut self) -> bool {
         self.longest = self.longest / 100 * SHORTER_PERCENT;
@@ -157,6 +180,7 @@ impl Cache {
     }
 
     pub fn drop_facts(&mut self, facts: &Facts) {
+        self.is_saturated = false;
         self.contents = self.contents.saturating_sub(facts.content_bytes());
         self.index = self.index.saturating_sub(facts.index_bytes());
     }
@@ -289,7 +313,8 @@ impl Indexer {
         let nodes = &tree.folder(id).nodes;
         let next = nodes[self.place.min(nodes.len())..]
             .iter()
-            .position(|node| node.wanted && node.facts.is_none());
+            .position(|node| node.wanted && node.facts.is_none())
+            .filter(|_| !tree.cache.is_saturated());
         let Some(next) = next else {
             self.folder += 1;
             self.place = 0;

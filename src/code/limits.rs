@@ -63,6 +63,8 @@ impl Memory {
 /// When room is made for more of what is known, this part of the whole becomes free: each time all that is known is gone
 /// through.
 pub const SPARE_PART: usize = 16;
+/// What is known of a file of usual length takes less than this part of the whole.
+pub const USUAL_PART: usize = 1024;
 /// For that, contents are kept of files up to this share of what was the longest, in percent; and again.
 pub const SHORTER_PERCENT: usize = 75;
 /// The module itself, its stack, a pattern's automata and the results of a search. Bytes.

@@ -148,6 +148,40 @@ fn memory_stays_below_its_limit() {
     assert_eq!(files.reads(), before, "all of them are in memory");
 }
 
+/// Files that have no room in the index are read for it once, not after each search.
+#[test]
+fn what_has_no_room_is_not_read_for_the_index_again() {
+    let files = Rc::new(MemoryFiles::new());
+    let text = "a line of text that is long enough\n".repeat(1_200);
+    for i in 0..1_700 {
+        files.write(format!("{i}.txt"), format!("{text}{i}"));
+    }
+    (0..3).for_each(|_| files.wait());
+    let settings = Settings {
+        memory_bytes: 32 << 20,
+        ..settings()
+    };
+    let mut tree = Service::new(Rc::clone(&files), settings);
+    let args = r#"{"pattern": "nothing"}"#;
+    let cold = search(&mut tree, args);
+    while tree.idle() {}
+    let before = files.reads();
+    assert_eq!(search(&mut tree, args), cold);
+    let after = files.reads();
+    assert!(after > before, "not all have room");
+    assert!(after < before + 1_700, "some have");
+    while tree.idle() {}
+    assert_eq!(files.reads(), after);
+    // where something goes there is room again
+    for i in 0..400 {
+        files.remove(format!("{i}.txt").as_bytes());
+    }
+    search(&mut tree, args);
+    let read = files.reads();
+    while tree.idle() {}
+    assert!(files.reads() > read);
+}
+
 #[test]
 fn the_best_of_many_is_shown_and_the_rest_is_told() {
     let files = Rc::new(MemoryFiles::new());

@@ -395,7 +395,7 @@ impl Tree {
         };
         self.make_room(|cache| !cache.has_room_for(&facts, growth));
         if !self.cache.has_room_for(&facts, growth) {
-            return;
+            return self.cache.refuse(&facts);
         }
         let slot = match &facts.text {
             Text::Binary => Slot::BINARY,
@@ -418,6 +418,12 @@ impl Tree {
     fn make_room(&mut self, is_full: impl Fn(&Cache) -> bool) {
         if !is_full(&self.cache) {
             return;
+        }
+        // without contents there is nothing to go through
+        while !self.cache.has_contents() {
+            if !is_full(&self.cache) || !self.cache.shorten() {
+                return;
+            }
         }
         loop {
             let nodes = self.folders.iter_mut().flat_map(|folder| &mut folder.nodes);
