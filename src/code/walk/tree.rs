@@ -4,10 +4,11 @@
 //! look at either, while a watcher that would tell of a change tells of none ([`told`]).
 
 pub mod kept;
+mod room;
 mod told;
 
 use super::super::cache::columns::{Columns, Slot};
-use super::super::cache::{Cache, Facts, Text};
+use super::super::cache::{Cache, Facts};
 use super::super::files::{
     Entry, FileError, Files, Kind, NamesIn, Stat, Surroundings, Watch, join, read_whole,
 };
@@ -385,58 +386,6 @@ impl Tree {
             self.forget(node);
         }
         self.make_room(Cache::is_full);
-    }
-
-    /// Keeps facts about a file, as far as there is room for them.
-    pub fn learn(&mut self, folder: FolderId, place: usize, mut facts: Facts) {
-        let growth = match &facts.text {
-            Text::Indexed(grams, _) => self.columns.growth(grams),
-            Text::Binary | Text::InColumns | Text::Unknown => 0,
-        };
-        self.make_room(|cache| !cache.has_room_for(&facts, growth));
-        if !self.cache.has_room_for(&facts, growth) {
-            return self.cache.refuse(&facts);
-        }
-        let slot = match &facts.text {
-            Text::Binary => Slot::BINARY,
-            Text::Indexed(grams, _) => self.columns.insert(grams).unwrap_or(Slot::NONE),
-            Text::InColumns | Text::Unknown => Slot::NONE,
-        };
-        if slot.is_column() {
-            facts.text = Text::InColumns;
-            self.cache.add(growth);
-        }
-        self.knowledge += 1;
-        let stat = facts.stat;
-        let facts = self.cache.admit(facts);
-        let node = self.node_mut(folder, place);
-        (node.slot, node.facts) = (slot, facts);
-        self.trust(folder, place, &stat);
-    }
-
-    /// Drops contents of files, the longest first, when it is too full: more than have to go, so that it is seldom.
-    fn make_room(&mut self, is_full: impl Fn(&Cache) -> bool) {
-        if !is_full(&self.cache) {
-            return;
-        }
-        // without contents there is nothing to go through
-        while !self.cache.has_contents() {
-            if !is_full(&self.cache) || !self.cache.shorten() {
-                return;
-            }
-        }
-        loop {
-            let nodes = self.folders.iter_mut().flat_map(|folder| &mut folder.nodes);
-            for facts in nodes.filter_map(|node| node.facts.as_mut()) {
-                self.cache.trim(facts);
-                if self.cache.has_spare_room() {
-                    return;
-                }
-            }
-            if !self.cache.shorten() {
-                return;
-            }
-        }
     }
 
     fn forget(&mut self, node: Node) {
