@@ -1,8 +1,9 @@
 //! The indexes of many files side by side: whether they have a piece is one row for 64 of them, so that a query looks at
 //! some rows and not at each file's index in turn, which is elsewhere in memory. Files whose indexes are of one size
-//! are together (B. Goodwin et al., "`BitFunnel`: Revisiting Signatures for Search", 2017).
+//! are together (B. Goodwin et al., "`BitFunnel`: Revisiting Signatures for Search", 2017). Where memory is short, those of
+//! a size are folded: two rows become one, which half of the memory does for and lets some more files pass.
 
-use super::super::limits::MAX_COLUMN_BITS;
+use super::super::limits::{MAX_COLUMN_BITS, MAX_FOLDS};
 use super::grams::{Grams, Need};
 use std::cell::Cell;
 
@@ -39,12 +40,32 @@ impl Slot {
 /// Indexes of one size.
 #[derive(Default)]
 struct Shard {
-    /// Each with a word for each bit of an index.
+    /// Each with a word for each bit of an index, or for two, or four: the number of folds is the binary logarithm.
     blocks: Vec<Box<[u64]>>,
+    folds: u32,
     /// Places that were used.
     used: u32,
     /// Of these, those that are free again.
     free: Vec<u32>,
+}
+
+impl Shard {
+    /// Bytes of its blocks.
+    fn bytes(&self) -> usize {
+        self.blocks.iter().map(|block| size_of_val(&**block)).sum()
+    }
+
+    fn fold(&mut self) {
+        self.folds += 1;
+        for block in &mut self.blocks {
+            let mut rows = std::mem::take(block).into_vec();
+            for i in 0..rows.len() / 2 {
+                rows[i] = rows[2 * i] | rows[2 * i + 1];
+            }
+            rows.truncate(rows.len() / 2);
+            *block = rows.into_boxed_slice();
+        }
+    }
 }
 
 /// The indexes, by the binary logarithm of their bits.
@@ -66,10 +87,27 @@ impl Columns {
         let Some(size) = Self::size_of(grams) else {
             return 0;
         };
-        let is_full = self.shards.get(size).is_none_or(|shard| {
-            shard.free.is_empty() && shard.used == shard.blocks.len() as u32 * BLOCK
-        });
-        if is_full { size_of::<u64>() << size } else { 0 }
+        let Some(shard) = self.shards.get(size) else {
+            return size_of::<u64>() << size;
+        };
+        let is_full = shard.free.is_empty() && shard.used == shard.blocks.len() as u32 * BLOCK;
+        if is_full {
+            size_of::<u64>() << size >> shard.folds
+        } else {
+            0
+        }
+    }
+
+    /// Folds the indexes of the size that takes the most memory. Bytes that became free: none when all that could be was.
+    pub fn fold(&mut self) -> usize {
+        let shards = self.shards.iter_mut();
+        let foldable = shards.filter(|shard| shard.folds < MAX_FOLDS);
+        let Some(shard) = foldable.max_by_key(|shard| shard.bytes()) else {
+            return 0;
+        };
+        let before = shard.bytes();
+        shard.fold();
+        before - shard.bytes()
     }
 
     /// Takes an index in; none when it has another size.
@@ -87,14 +125,16 @@ impl Columns {
             return None;
         }
         if place == shard.blocks.len() as u32 * BLOCK {
-            shard.blocks.push(vec![0; 1 << size].into_boxed_slice());
+            let rows = 1 << size >> shard.folds;
+            shard.blocks.push(vec![0; rows].into_boxed_slice());
         }
         let block = &mut shard.blocks[(place / BLOCK) as usize];
         let bit = 1 << (place % BLOCK);
         for (i, word) in grams.words().iter().enumerate() {
             let mut left = *word;
             while left != 0 {
-                block[i * 64 + left.trailing_zeros() as usize] |= bit;
+                let row = i * 64 + left.trailing_zeros() as usize;
+                block[row >> shard.folds] |= bit;
                 left &= left - 1;
             }
         }
@@ -127,14 +167,14 @@ impl Columns {
 }
 
 /// Those of a block's files that have what is needed.
-fn files_with(need: &Need, block: &[u64], size: usize) -> u64 {
+fn files_with(need: &Need, block: &[u64]) -> u64 {
     match need {
         Need::Nothing => u64::MAX,
-        Need::Gram(gram) => block[(*gram >> (u32::BITS - size as u32)) as usize],
+        Need::Gram(gram) => block[(*gram >> (u32::BITS - block.len().ilog2())) as usize],
         Need::All(needs) => {
             let mut files = u64::MAX;
             for need in needs {
-                files &= files_with(need, block, size);
+                files &= files_with(need, block);
                 if files == 0 {
                     break;
                 }
@@ -142,7 +182,7 @@ fn files_with(need: &Need, block: &[u64], size: usize) -> u64 {
             files
         }
         Need::Any(needs) => {
-            let files = needs.iter().map(|need| files_with(need, block, size));
+            let files = needs.iter().map(|need| files_with(need, block));
             files.fold(0, |any, files| any | files)
         }
     }
@@ -167,7 +207,7 @@ impl Candidates {
         let block = (place / BLOCK) as usize;
         let known = &self.known[size][block];
         let files = known.get().unwrap_or_else(|| {
-            let files = files_with(&self.need, &columns.shards[size].blocks[block], size);
+            let files = files_with(&self.need, &columns.shards[size].blocks[block]);
             known.set(Some(files));
             files
         });
@@ -187,6 +227,10 @@ mod tests {
                 .parse(pattern)
                 .expect("a pattern"),
         )
+    }
+
+    fn used(columns: &Columns) -> usize {
+        columns.shards.iter().map(Shard::bytes).sum()
     }
 
     /// Each file is told as its own index tells it, also after others went and came.
@@ -217,13 +261,7 @@ mod tests {
             files[i] = (grams, slot);
         }
         assert!(bytes < before * 2, "places are used again");
-        let used: usize = columns
-            .shards
-            .iter()
-            .flat_map(|shard| &shard.blocks)
-            .map(|block| block.len() * 8)
-            .sum();
-        assert_eq!(used, bytes);
+        assert_eq!(used(&columns), bytes);
         for pattern in [
             "needle",
             "haystack",
@@ -240,5 +278,34 @@ mod tests {
             }
         }
         assert!(Grams::of(&vec![b'a'; 2 * MAX_COLUMN_BITS]).is_none());
+        // folded, they let more pass, and take less; also what comes later, and instead of what goes
+        let passing = |columns: &Columns, files: &[(Grams, Slot)], pattern| {
+            let candidates = columns.candidates(need(pattern));
+            let passes = files.iter().map(|(_, slot)| candidates.has(columns, *slot));
+            passes.collect::<Vec<_>>()
+        };
+        let mut passed = passing(&columns, &files, "word_(7_49|12_0)");
+        loop {
+            let freed = columns.fold();
+            bytes -= freed;
+            if freed == 0 {
+                break;
+            }
+            let (_, slot) = files.swap_remove(7);
+            columns.remove(slot);
+            passed.swap_remove(7);
+            let grams = Grams::of(text(7).as_bytes()).expect("a short text");
+            bytes += columns.growth(&grams);
+            let slot = columns.insert(&grams).expect("a slot");
+            passed.push(need("word_(7_49|12_0)").is_met(&grams));
+            files.push((grams, slot));
+            let now = passing(&columns, &files, "word_(7_49|12_0)");
+            let kept = passed.iter().zip(&now).all(|(before, now)| now >= before);
+            assert!(kept, "what passed still does");
+            passed = now;
+        }
+        assert!(bytes < before / 2, "{bytes} of {before}");
+        assert_eq!(used(&columns), bytes);
+        assert!(passed.contains(&false));
     }
 }

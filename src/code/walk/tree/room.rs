@@ -1,20 +1,25 @@
 //! What is kept of the files that were read, as far as there is room.
 
-use super::super::super::cache::columns::Slot;
+use super::super::super::cache::columns::{Columns, Slot};
 use super::super::super::cache::{Cache, Facts, Text};
 use super::{FolderId, Tree};
 
 impl Tree {
     /// Keeps facts about a file, as far as there is room for them.
     pub fn learn(&mut self, folder: FolderId, place: usize, mut facts: Facts) {
-        let growth = match &facts.text {
-            Text::Indexed(grams, _) => self.columns.growth(grams),
+        let growth = |columns: &Columns| match &facts.text {
+            Text::Indexed(grams, _) => columns.growth(grams),
             Text::Binary | Text::InColumns | Text::Unknown => 0,
         };
-        self.make_room(|cache| !cache.has_room_for(&facts, growth));
-        if !self.cache.has_room_for(&facts, growth) {
-            return self.cache.refuse(&facts);
+        let wanted = growth(&self.columns);
+        self.make_room(|cache| !cache.has_room_for(&facts, wanted));
+        while !self.cache.has_room_for(&facts, growth(&self.columns)) {
+            match self.columns.fold() {
+                0 => return self.cache.refuse(&facts),
+                freed => self.cache.remove(freed),
+            }
         }
+        let growth = growth(&self.columns);
         let slot = match &facts.text {
             Text::Binary => Slot::BINARY,
             Text::Indexed(grams, _) => self.columns.insert(grams).unwrap_or(Slot::NONE),
