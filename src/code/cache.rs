@@ -10,7 +10,8 @@ pub mod sections;
 
 use super::files::{Files, Stat, read_whole};
 use super::limits::{
-    BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SHORTER_PERCENT, SPARE_PART, USUAL_PART,
+    BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SHORTER_PERCENT, SPARE_PART,
+    USUAL_BYTES,
 };
 use super::walk::tree::{FolderId, Tree, is_settled};
 use grams::{Distinct, Grams};
@@ -44,6 +45,14 @@ impl Facts {
             Text::Binary | Text::InColumns | Text::Unknown => 0,
         };
         size_of::<Self>() + grams
+    }
+
+    /// Bytes that became free.
+    pub fn fold_sections(&mut self) -> usize {
+        match &mut self.text {
+            Text::Indexed(_, sections) => sections.fold(),
+            Text::Binary | Text::InColumns | Text::Unknown => 0,
+        }
     }
 
     fn content_bytes(&self) -> usize {
@@ -131,7 +140,13 @@ impl Cache {
     pub fn has_room_for(&self, facts: &Facts, more: usize) -> bool {
         let contents = facts.content_bytes();
         let contents = if contents > self.longest { 0 } else { contents };
-        self.used() + facts.index_bytes() + contents + more <= self.memory.known
+        let more = facts.index_bytes() + more;
+        self.index + more <= self.spared() && self.used() + more + contents <= self.memory.known
+    }
+
+    /// What may be taken so that something is left for what comes next: names, and the files of walks. Bytes.
+    fn spared(&self) -> usize {
+        self.memory.known - self.memory.known / SPARE_PART
     }
 
     /// Takes a file's facts in, without its contents or at all where there is no room.
@@ -149,7 +164,7 @@ impl Cache {
 
     /// There is no room for these facts.
     pub fn refuse(&mut self, facts: &Facts) {
-        let is_usual = facts.index_bytes() < self.memory.known / USUAL_PART;
+        let is_usual = facts.index_bytes() < USUAL_BYTES;
         self.is_saturated |= is_usual && self.contents == 0;
     }
 
@@ -187,7 +202,7 @@ impl Cache {
 
     #[must_use]
     pub fn has_spare_room(&self) -> bool {
-        self.used() <= self.memory.known - self.memory.known / SPARE_PART
+        self.used() <= self.spared()
     }
 
     /// What is known takes more than it may.

@@ -61,10 +61,10 @@ impl Memory {
 }
 
 /// When room is made for more of what is known, this part of the whole becomes free: each time all that is known is gone
-/// through.
+/// through. So much no index takes.
 pub const SPARE_PART: usize = 16;
-/// What is known of a file of usual length takes less than this part of the whole.
-pub const USUAL_PART: usize = 1024;
+/// What is known of a file takes less than this, if it is not a long one. Bytes.
+pub const USUAL_BYTES: usize = MAX_COLUMN_BITS / 8 + 1024;
 /// For that, contents are kept of files up to this share of what was the longest, in percent; and again.
 pub const SHORTER_PERCENT: usize = 75;
 /// The module itself, its stack, a pattern's automata and the results of a search. Bytes.

@@ -101,7 +101,7 @@ impl Columns {
     /// Folds the indexes of the size that takes the most memory. Bytes that became free: none when all that could be was.
     pub fn fold(&mut self) -> usize {
         let shards = self.shards.iter_mut();
-        let foldable = shards.filter(|shard| shard.folds < MAX_FOLDS);
+        let foldable = shards.filter(|shard| shard.folds < MAX_FOLDS && !shard.blocks.is_empty());
         let Some(shard) = foldable.max_by_key(|shard| shard.bytes()) else {
             return 0;
         };

@@ -161,6 +161,13 @@ impl Grams {
         self.0.len() * 8
     }
 
+    /// Makes it half as long, if it is one that can be.
+    pub fn fold(&mut self) {
+        if self.0.len() > 1 && self.0.len().is_power_of_two() {
+            self.0 = halved(&self.0);
+        }
+    }
+
     /// The filter itself.
     #[must_use]
     pub fn words(&self) -> &[u64] {

@@ -116,6 +116,8 @@ pub struct Tree {
     folders: Vec<Folder>,
     pub cache: Cache,
     pub columns: Columns,
+    /// How often the indexes of all sections were folded.
+    section_folds: u32,
     /// Walks so far.
     walks: u32,
     outer: Option<(Surroundings, Rc<Rules>)>,
@@ -137,6 +139,7 @@ impl Tree {
             folders: vec![Folder::default()],
             cache,
             columns: Columns::default(),
+            section_folds: 0,
             walks: 0,
             outer: None,
             buffer: Vec::new(),

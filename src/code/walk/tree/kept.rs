@@ -1,6 +1,7 @@
 //! The files that a walk came to, for the next one over the same. They hold as long as no name and no ignore file changes,
 //! which has to be told of every folder of the walk.
 
+use super::super::super::cache::Cache;
 use super::super::super::cache::columns::Slot;
 use super::super::super::files::Files;
 use super::super::super::limits::KEPT_WALKS;
@@ -125,6 +126,10 @@ impl Tree {
         }
         kept.files.shrink_to_fit();
         self.cache.add(kept.bytes());
+        self.make_room(Cache::is_full);
+        if self.cache.is_full() {
+            return self.cache.remove(kept.bytes());
+        }
         self.kept.push(Rc::new(kept));
     }
 
