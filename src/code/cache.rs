@@ -10,8 +10,8 @@ pub mod sections;
 
 use super::files::{Files, Stat, read_whole};
 use super::limits::{
-    BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, SHORTER_PERCENT, SPARE_PART,
-    USUAL_BYTES,
+    BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, ROOMY_PART, SHORTER_PERCENT,
+    SPARE_PART, TYPICAL_FILES, USUAL_BYTES,
 };
 use super::walk::tree::{FolderId, Tree, is_settled};
 use grams::{Distinct, Grams};
@@ -77,6 +77,16 @@ impl Text {
     }
 }
 
+/// Whether there is room for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    Enough,
+    /// There is where contents of files go.
+    LessContents,
+    /// There is where the index gets smaller.
+    SmallerIndex,
+}
+
 /// The memory that the tree and the facts take, and may take. Bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Cache {
@@ -87,6 +97,11 @@ pub struct Cache {
     pub memory: Memory,
     /// What the allocator was made to have at hand.
     at_hand: usize,
+    /// Files whose facts were taken in, and what these took but for contents.
+    admitted: usize,
+    admitted_bytes: usize,
+    /// Files still to be read for the index.
+    unread: usize,
     /// See [`Cache::is_saturated`].
     is_saturated: bool,
 }
@@ -100,6 +115,9 @@ impl Cache {
             longest: memory.whole_file,
             memory,
             at_hand: 0,
+            admitted: 0,
+            admitted_bytes: 0,
+            unread: 0,
             is_saturated: false,
         };
         cache.grow();
@@ -120,6 +138,9 @@ impl Cache {
             index: 0,
             contents: 0,
             longest: self.memory.whole_file,
+            admitted: 0,
+            admitted_bytes: 0,
+            unread: 0,
             is_saturated: false,
             ..*self
         }
@@ -135,13 +156,46 @@ impl Cache {
         self.index = self.index.saturating_sub(bytes);
     }
 
-    /// Whether these facts fit in, as far as they are to be kept, with as many bytes more.
+    /// So many files are going to be read for the index.
+    pub fn expect(&mut self, unread: usize) {
+        self.unread = unread;
+    }
+
+    /// What the index of files that are still to be read is going to take, as those so far did: contents that would have to
+    /// go for it are not kept before, for what they leave is in pieces.
+    fn expected(&self) -> usize {
+        if self.admitted < TYPICAL_FILES {
+            return 0;
+        }
+        (self.admitted_bytes as u64 * self.unread as u64 / self.admitted as u64) as usize
+    }
+
+    /// Whether there is room for these facts, as far as they are to be kept, with as many bytes of index more.
     #[must_use]
-    pub fn has_room_for(&self, facts: &Facts, more: usize) -> bool {
+    pub fn room_for(&self, facts: &Facts, more: usize) -> Room {
         let contents = facts.content_bytes();
         let contents = if contents > self.longest { 0 } else { contents };
         let more = facts.index_bytes() + more;
-        self.index + more <= self.spared() && self.used() + more + contents <= self.memory.known
+        match self.room_beside(self.index + more, self.contents + contents) {
+            Room::Enough if self.index + more > self.spared() => Room::SmallerIndex,
+            room => room,
+        }
+    }
+
+    /// Whether there is room for all that is known.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.room_beside(self.index, self.contents)
+    }
+
+    fn room_beside(&self, index: usize, contents: usize) -> Room {
+        if contents > 0 && index + contents + self.expected() > self.memory.known {
+            Room::LessContents
+        } else if index > self.memory.known {
+            Room::SmallerIndex
+        } else {
+            Room::Enough
+        }
     }
 
     /// What may be taken so that something is left for what comes next: names, and the files of walks. Bytes.
@@ -149,17 +203,23 @@ impl Cache {
         self.memory.known - self.memory.known / SPARE_PART
     }
 
-    /// Takes a file's facts in, without its contents or at all where there is no room.
-    pub fn admit(&mut self, mut facts: Facts) -> Option<Box<Facts>> {
-        if !self.has_room_for(&facts, 0) {
-            return None;
-        }
+    /// Takes a file's facts in for which there is room, without its contents where they are too long, and what their index
+    /// takes elsewhere.
+    pub fn admit(&mut self, mut facts: Facts, more: usize) -> Box<Facts> {
         let contents = &mut facts.contents;
         contents.take_if(|bytes| bytes.len() > self.longest);
+        let index = facts.index_bytes() + more;
         self.contents += facts.content_bytes();
-        self.index += facts.index_bytes();
+        self.index += index;
+        self.admitted += 1;
+        self.admitted_bytes += index;
+        self.unread = self.unread.saturating_sub(1);
+        if self.used() + self.expected() < self.memory.known / ROOMY_PART * (ROOMY_PART - 1) {
+            let longer = self.longest / SHORTER_PERCENT * 100 + 100;
+            self.longest = longer.min(self.memory.whole_file);
+        }
         self.grow();
-        Some(Box::new(facts))
+        Box::new(facts)
     }
 
     /// There is no room for these facts.
@@ -202,13 +262,7 @@ impl Cache {
 
     #[must_use]
     pub fn has_spare_room(&self) -> bool {
-        self.used() <= self.spared()
-    }
-
-    /// What is known takes more than it may.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.used() > self.memory.known
+        self.used() + self.expected() <= self.spared()
     }
 
     /// Even the names are too many to be kept.
@@ -302,6 +356,7 @@ impl Indexer {
         match self.round {
             Round::Watch => {
                 tree.set_watched(files);
+                tree.expect_reading();
                 Some(Round::Read)
             }
             Round::Read if tree.is_sweep_due(files) => Some(Round::Compare(files.now())),

@@ -55,7 +55,7 @@ impl Memory {
         Self {
             whole_file,
             piece,
-            known: bytes.saturating_sub(reserved) / 4 * 3,
+            known: bytes.saturating_sub(reserved) / 8 * 7,
         }
     }
 }
@@ -63,6 +63,11 @@ impl Memory {
 /// When room is made for more of what is known, this part of the whole becomes free: each time all that is known is gone
 /// through. So much no index takes.
 pub const SPARE_PART: usize = 16;
+/// Where more than this part is going to be left, contents of longer files are kept again: the index of all was guessed
+/// by the first files.
+pub const ROOMY_PART: usize = 4;
+/// After so many files of a tree the index of the others is guessed by theirs.
+pub const TYPICAL_FILES: usize = 512;
 /// What is known of a file takes less than this, if it is not a long one. Bytes.
 pub const USUAL_BYTES: usize = MAX_COLUMN_BITS / 8 + 1024;
 /// For that, contents are kept of files up to this share of what was the longest, in percent; and again.

@@ -388,7 +388,7 @@ impl Tree {
         for node in gone {
             self.forget(node);
         }
-        self.make_room(Cache::is_full);
+        self.make_room(Cache::room);
     }
 
     fn forget(&mut self, node: Node) {

@@ -126,8 +126,7 @@ impl Tree {
         }
         kept.files.shrink_to_fit();
         self.cache.add(kept.bytes());
-        self.make_room(Cache::is_full);
-        if self.cache.is_full() {
+        if !self.make_room(Cache::room) {
             return self.cache.remove(kept.bytes());
         }
         self.kept.push(Rc::new(kept));

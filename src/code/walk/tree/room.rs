@@ -1,7 +1,7 @@
 //! What is kept of the files that were read, as far as there is room.
 
 use super::super::super::cache::columns::{Columns, Slot};
-use super::super::super::cache::{Cache, Facts, Text};
+use super::super::super::cache::{Cache, Facts, Room, Text};
 use super::super::super::limits::MAX_FOLDS;
 use super::{FolderId, Tree};
 
@@ -16,11 +16,11 @@ impl Tree {
             Text::Binary | Text::InColumns | Text::Unknown => 0,
         };
         let most = growth(&self.columns);
-        self.make_room(|cache| !cache.has_room_for(&facts, most));
-        let growth = growth(&self.columns);
-        if !self.cache.has_room_for(&facts, growth) {
+        if !self.make_room(|cache| cache.room_for(&facts, most)) {
             return self.cache.refuse(&facts);
         }
+        // less, where it became smaller
+        let growth = growth(&self.columns);
         let slot = match &facts.text {
             Text::Binary => Slot::BINARY,
             Text::Indexed(grams, _) => self.columns.insert(grams).unwrap_or(Slot::NONE),
@@ -28,28 +28,39 @@ impl Tree {
         };
         if slot.is_column() {
             facts.text = Text::InColumns;
-            self.cache.add(growth);
         }
         self.knowledge += 1;
         let stat = facts.stat;
-        let facts = self.cache.admit(facts);
+        let facts = self.cache.admit(facts, growth);
         let node = self.node_mut(folder, place);
-        (node.slot, node.facts) = (slot, facts);
+        (node.slot, node.facts) = (slot, Some(facts));
         self.trust(folder, place, &stat);
     }
 
-    /// Drops contents of files, the longest first, when it is too full: more than have to go, so that it is seldom. When there
-    /// are none left, the indexes are folded.
-    pub(super) fn make_room(&mut self, is_full: impl Fn(&Cache) -> bool) {
-        while is_full(&self.cache) {
-            if !self.trim(&is_full) && !self.cache.shorten() && !self.fold() {
-                return;
+    /// Files that searches came to are going to be read for the index.
+    pub fn expect_reading(&mut self) {
+        let nodes = self.folders.iter().flat_map(|folder| &folder.nodes);
+        let unread = nodes.filter(|node| node.wanted && node.facts.is_none());
+        self.cache.expect(unread.count());
+    }
+
+    /// Makes room where there is none: contents of files go, the longest first, or the index is folded. Whether there is.
+    pub(super) fn make_room(&mut self, room: impl Fn(&Cache) -> Room) -> bool {
+        loop {
+            let found = match room(&self.cache) {
+                Room::Enough => return true,
+                Room::LessContents => self.trim(&room) || self.cache.shorten(),
+                Room::SmallerIndex => self.fold(),
+            };
+            if !found {
+                return false;
             }
         }
     }
 
-    /// Drops contents that are longer than those that are kept now, until there is room to spare. Whether there were any.
-    fn trim(&mut self, is_full: impl Fn(&Cache) -> bool) -> bool {
+    /// Drops contents that are longer than those that are kept now: more than have to go, so that it is seldom. Whether
+    /// there were any.
+    fn trim(&mut self, room: impl Fn(&Cache) -> Room) -> bool {
         if !self.cache.has_contents() {
             return false;
         }
@@ -57,7 +68,7 @@ impl Tree {
         let nodes = self.folders.iter_mut().flat_map(|folder| &mut folder.nodes);
         for facts in nodes.filter_map(|node| node.facts.as_mut()) {
             self.cache.trim(facts);
-            if self.cache.has_spare_room() && !is_full(&self.cache) {
+            if self.cache.has_spare_room() && room(&self.cache) != Room::LessContents {
                 break;
             }
         }
