@@ -30,6 +30,8 @@ pub mod matcher;
 pub mod module;
 pub mod nodes;
 pub mod outline;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+mod pages;
 pub mod parse;
 pub mod plain;
 pub mod prefilter;
