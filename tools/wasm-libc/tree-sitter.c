@@ -115,6 +115,7 @@ static unsigned ts_parser__condense_stack_of_one(TSParser *self);
 #undef ts_subtree_new_node
 
 #include <tree_cursor.c>
+#include "steps.h"
 #include <tree.c>
 #include <wasm_store.c>
 

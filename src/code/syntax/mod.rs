@@ -39,6 +39,7 @@ pub mod rewrite;
 pub mod rule;
 pub mod search;
 pub mod sources;
+pub mod steps;
 pub mod symbols;
 pub mod tags;
 pub mod task;
