@@ -118,6 +118,7 @@ static unsigned ts_parser__condense_stack_of_one(TSParser *self);
 #include "steps.h"
 #include <tree.c>
 #include <wasm_store.c>
+#include "rows.c"
 
 /* As the original, which first clears all links that a node can have. */
 void ts_stack_push(Stack *self, StackVersion version, Subtree subtree, bool pending, TSStateId state) {
