@@ -265,7 +265,7 @@ pub fn read_whole(
     let mut have = 0;
     loop {
         if buffer.len() < FIRST_READ {
-            buffer.resize(FIRST_READ, 0);
+            *buffer = vec![0; FIRST_READ];
         }
         let room = buffer.len().min(limit + 1);
         have += files.read(path, have as u64, &mut buffer[have..room])?;
@@ -275,7 +275,9 @@ pub fn read_whole(
         if have > limit {
             return Ok(None);
         }
-        buffer.resize(room * 2, 0);
+        let mut larger = vec![0; room * 2];
+        larger[..have].copy_from_slice(&buffer[..have]);
+        *buffer = larger;
     }
 }
 

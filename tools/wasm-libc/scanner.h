@@ -7,6 +7,19 @@
 #define ADVANCE_OF(first, second, count, ...) ADVANCE_##count
 #define advance(...) ADVANCE_OF(__VA_ARGS__, 2, 1, 0)(__VA_ARGS__)
 
+/* Most of what scanners ask for is of ASCII, and found without a table. */
+#if __has_include(<wctype.h>)
+#include <wctype.h>
+static inline int iswspace_ascii_first(wint_t c) {
+  return c < 0x80 ? c == ' ' || (c >= '\t' && c <= '\r') : iswspace(c);
+}
+static inline int iswalpha_ascii_first(wint_t c) {
+  return c < 0x80 ? (c | 0x20) >= 'a' && (c | 0x20) <= 'z' : iswalpha(c);
+}
+#define iswspace iswspace_ascii_first
+#define iswalpha iswalpha_ascii_first
+#endif
+
 /* Before each token a scanner is told its state: Python's and YAML's free their arrays for that and make them anew, up to a
  * twentieth of a parse. Here they keep the memory, which is freed where they end. */
 #if __has_include(<tree_sitter/array.h>)

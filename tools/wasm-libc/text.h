@@ -33,7 +33,7 @@ typedef struct {
 #define TEXT_UTF8 0
 
 /* As `lexer->advance`; here from one ASCII character to the next on the same line. */
-static inline void text_advance(TSLexer *lexer, bool skip) {
+static inline __attribute__((always_inline)) void text_advance(TSLexer *lexer, bool skip) {
   Text *text = (Text *)lexer;
   uint32_t next = text->at.bytes + 1, place = next - text->chunk_start;
   if (

@@ -1,6 +1,22 @@
 /* In the place of tree-sitter's lib.c: the same files, and what this makes faster in them. What they give stays the same, as
  * the grammars' own tests hold. A file more, in a version to come, would be a symbol less, with which the build stops. */
 #include "tree_sitter/api.h"
+#include "blocks.h"
+/* also what is called by another name, and what the Rust side frees */
+#define ts_malloc ts_malloc_default
+#define ts_calloc ts_calloc_default
+#define ts_realloc ts_realloc_default
+#define ts_free block_free
+#define malloc block_malloc
+#define calloc block_calloc
+#define realloc block_realloc
+#define free block_free
+#include <alloc.c>
+#undef malloc
+#undef calloc
+#undef realloc
+#undef free
+
 #include <language.h>
 #include <stack.h>
 #include <subtree.h>
@@ -64,7 +80,6 @@ static uint16_t lookup_kept(const TSLanguage *language, TSStateId state, TSSymbo
 }
 #define ts_language_lookup lookup_kept
 
-#include <alloc.c>
 #include <get_changed_ranges.c>
 #include <language.c>
 #include <lexer.c>
@@ -100,8 +115,10 @@ static unsigned ts_parser__condense_stack_of_one(TSParser *self);
 #undef ts_subtree_new_node
 
 #include <tree_cursor.c>
+#include "steps.h"
 #include <tree.c>
 #include <wasm_store.c>
+#include "rows.c"
 
 /* As the original, which first clears all links that a node can have. */
 void ts_stack_push(Stack *self, StackVersion version, Subtree subtree, bool pending, TSStateId state) {

@@ -9,6 +9,19 @@ impl Kinds {
     pub fn contains(&self, kind: u16) -> bool {
         self.0.get(usize::from(kind)).copied().unwrap_or(false)
     }
+
+    /// Their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = usize> {
+        let all = self.0.iter().enumerate();
+        all.filter_map(|(kind, is_in)| is_in.then_some(kind))
+    }
+}
+
+/// By number, whether it is among them.
+impl AsRef<[bool]> for Kinds {
+    fn as_ref(&self) -> &[bool] {
+        &self.0
+    }
 }
 
 impl FromIterator<usize> for Kinds {

@@ -3,7 +3,8 @@
 
 use super::kinds::Kinds;
 use super::language::Lang;
-use super::walk::{Next, Starts};
+use super::steps::Next;
+use super::walk::Starts;
 use ast_grep_core::tree_sitter::TSLanguage;
 
 /// How definitions are written in a language.
@@ -181,6 +182,12 @@ impl Writing {
         })
     }
 
+    /// The kinds of nodes that may hold definitions without a mark.
+    #[must_use]
+    pub fn holders(&self) -> &Kinds {
+        &self.holders
+    }
+
     fn class(&self, byte: u8) -> Class {
         self.classes[usize::from(byte)]
     }
@@ -263,19 +270,18 @@ impl<'a> Marks<'a> {
         found + self.arrows.until(end, wanted - found) == wanted
     }
 
-    /// The first mark from `start` on, of those before `end`, for a node of this kind if its parts without one can be passed
-    /// over.
+    /// The first part of a node of this kind, from `start` on, that has a mark or may be a definition without.
     pub fn next_in(&mut self, kind: u16, start: usize, end: usize) -> Next {
-        if !self.writing.lists.contains(kind) {
-            return Next::Any;
-        }
         self.starts.pass(start);
         self.arrows.pass(start);
         let marks = [self.starts.next(), self.arrows.next()];
         let first = marks.into_iter().flatten().min();
-        first
-            .filter(|mark| *mark < end)
-            .map_or(Next::None, Next::Behind)
+        let first = first.filter(|mark| *mark < end);
+        if self.writing.lists.contains(kind) {
+            first.map_or(Next::None, Next::Behind)
+        } else {
+            Next::BehindOrOfKind(first.unwrap_or(usize::MAX))
+        }
     }
 }
 

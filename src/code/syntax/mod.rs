@@ -30,6 +30,8 @@ pub mod matcher;
 pub mod module;
 pub mod nodes;
 pub mod outline;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+mod pages;
 pub mod parse;
 pub mod plain;
 pub mod prefilter;
@@ -37,6 +39,7 @@ pub mod rewrite;
 pub mod rule;
 pub mod search;
 pub mod sources;
+pub mod steps;
 pub mod symbols;
 pub mod tags;
 pub mod task;

@@ -113,7 +113,7 @@ impl Task for OneFile {
 
 fn outline(path: &str, parsed: &Parsed, definitions: &[Found], depth: usize) -> String {
     let lang = parsed.lang();
-    let lines = line_count(parsed.text());
+    let lines = lines_in(parsed);
     let mut text = format!("{path}: {}, {}\n", lang.name(), count(lines, "line"));
     if parsed.tree().root_node().has_error() {
         text.push_str("It has syntax errors; symbols in broken parts may be missing.\n");
@@ -151,6 +151,15 @@ fn outline(path: &str, parsed: &Parsed, definitions: &[Found], depth: usize) -> 
         let _ = writeln!(text, "{} more not shown", count(cut, "symbol"));
     }
     text
+}
+
+/// How many lines a file has: the parser has counted them.
+fn lines_in(parsed: &Parsed) -> usize {
+    let (text, root) = (parsed.text(), parsed.tree().root_node());
+    if root.end_byte() != text.len() {
+        return line_count(text);
+    }
+    root.end_position().row + usize::from(!text.is_empty() && !text.ends_with('\n'))
 }
 
 /// `12-48`, lines from 1.

@@ -2,6 +2,7 @@
 //! node around it: most of them. They are looked for here, where the query's own machine takes several times as long.
 
 use super::kinds::Kinds;
+use super::steps::each_of_field;
 use super::tags::{Elements, closed, is_of_name, token};
 use ast_grep_core::tree_sitter::TSLanguage;
 use std::collections::BTreeMap;
@@ -146,10 +147,10 @@ impl Plains {
         true
     }
 
-    /// Whether there are patterns for nodes of this kind.
+    /// The kinds of nodes that there are patterns for.
     #[must_use]
-    pub fn concern(&self, kind: u16) -> bool {
-        self.kinds.contains(kind)
+    pub fn kinds(&self) -> &Kinds {
+        &self.kinds
     }
 
     /// Calls `with` for each name that a pattern finds at a node, which is in `parent`.
@@ -169,22 +170,16 @@ impl Plains {
             if plain.parent.is_some() && plain.parent != parent {
                 continue;
             }
-            cursor.reset(node);
-            let mut is_there = cursor.goto_first_child();
-            while is_there {
-                let name = cursor.node();
-                if plain.may_be(name) && cursor.field_id() == Some(plain.field) {
-                    let is_other = |unlike: &str| text.get(name.byte_range()) != Some(unlike);
-                    if plain.unlike.as_deref().is_none_or(is_other) {
-                        with(Named {
-                            name,
-                            tag: &plain.tag,
-                            order: plain.order,
-                        });
-                    }
+            each_of_field(node, plain.field, cursor, |name| {
+                let is_other = |unlike: &str| text.get(name.byte_range()) != Some(unlike);
+                if plain.may_be(name) && plain.unlike.as_deref().is_none_or(is_other) {
+                    with(Named {
+                        name,
+                        tag: &plain.tag,
+                        order: plain.order,
+                    });
                 }
-                is_there = cursor.goto_next_sibling();
-            }
+            });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::cache::Parsed;
 use super::job::{Begun, Wanted, language, required};
+use super::kinds::Kinds;
 use super::language::Lang;
 use super::limits::{MATCH_CHARS, MATCH_LINES, MATCHES, MAX_MATCHES};
 use super::matcher::{Match, Query, Target, is_rule};
@@ -9,9 +10,10 @@ use super::module::Elsewhere;
 use super::parse::ParseFault;
 use super::prefilter::Places;
 use super::sources::count;
+use super::steps::Next;
 use super::task::{Looked, Task};
 use super::text::{head, one_line, position};
-use super::walk::{Guide, Next, walk};
+use super::walk::{Guide, walk};
 use super::{Answer, Fault, Syntax};
 use crate::code::args::Args;
 use std::fmt::Write;
@@ -136,7 +138,7 @@ pub(super) fn find(query: &Query, parsed: &Parsed, with: impl FnMut(&Match) -> b
         places: query.places_in(parsed.text()),
         with,
     };
-    walk(parsed.tree(), &mut guide);
+    walk(parsed.tree(), Kinds::default(), &mut guide);
 }
 
 /// To the nodes that can match; below one without the text that each match contains there is none.

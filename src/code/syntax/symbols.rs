@@ -6,9 +6,10 @@ use super::language::Lang;
 use super::limits::SIGNATURE_CHARS;
 use super::marks::Marks;
 use super::plain::Named;
+use super::steps::Next;
 use super::tags::{Queries, Role, Tags};
 use super::text::one_line;
-use super::walk::{Guide, Next, walk};
+use super::walk::{Guide, walk};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -112,7 +113,11 @@ impl Tagger {
             names: tree.walk(),
             collector,
         };
-        walk(tree, &mut guide);
+        let holders = writing
+            .into_iter()
+            .flat_map(|writing| writing.holders().iter());
+        let kinds = tags.plain.kinds().iter().chain(roots.iter());
+        walk(tree, kinds.chain(holders).collect(), &mut guide);
         guide.collector.found().definitions
     }
 }
@@ -135,7 +140,7 @@ impl<'tree> Guide<'tree> for ToDefinitions<'tree, '_> {
             return Some(Next::None);
         }
         let Self { tags, text, .. } = *self;
-        if tags.plain.concern(kind) {
+        if tags.plain.kinds().contains(kind) {
             let parent = around.last().copied();
             let collector = &mut self.collector;
             tags.plain

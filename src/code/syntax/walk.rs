@@ -1,16 +1,8 @@
 //! Goes through a tree in the order of its text, past what is not wanted.
 
-use tree_sitter::{Node, Tree, TreeCursor};
-
-/// Which of the parts of a node is the next that is wanted.
-#[derive(Clone, Copy)]
-pub enum Next {
-    /// Each.
-    Any,
-    /// That which goes on behind this byte.
-    Behind(usize),
-    None,
-}
+use super::kinds::Kinds;
+use super::steps::{Next, Steps};
+use tree_sitter::{Node, Tree};
 
 /// What is wanted of a tree. It is asked in the order of the text.
 pub trait Guide<'tree> {
@@ -21,64 +13,34 @@ pub trait Guide<'tree> {
     fn next(&mut self, node: Node<'tree>, from: usize) -> Next;
 }
 
-/// Shows the guide the root, and what it wants below.
-pub fn walk<'tree>(tree: &'tree Tree, guide: &mut impl Guide<'tree>) {
-    let mut cursor = tree.walk();
+/// Shows the guide the root, and what it wants below; `kinds` are those of [`Next::BehindOrOfKind`].
+pub fn walk<'tree>(tree: &'tree Tree, kinds: Kinds, guide: &mut impl Guide<'tree>) {
+    let mut steps = Steps::new(tree, kinds);
+    let mut node = tree.root_node();
     let mut around: Vec<Node<'tree>> = Vec::new();
     loop {
-        let node = cursor.node();
         let Some(first) = guide.visit(node, &around) else {
             return;
         };
-        if descend(&mut cursor, first) {
+        if let Some(part) = steps.descend(first) {
             around.push(node);
+            node = part;
             continue;
         }
         let mut passed = node.end_byte();
-        while let Some(parent) = around.last().copied() {
+        loop {
+            let Some(parent) = around.last().copied() else {
+                return;
+            };
             let next = guide.next(parent, passed);
-            if go_on(&mut cursor, next) {
+            if let Some(part) = steps.go_on(next) {
+                node = part;
                 break;
             }
             around.pop();
             passed = parent.end_byte();
         }
-        if around.is_empty() {
-            return;
-        }
     }
-}
-
-/// Goes to the first part that is wanted of the node at the cursor. Gives whether there is one.
-fn descend(cursor: &mut TreeCursor, first: Next) -> bool {
-    match first {
-        Next::Any => cursor.goto_first_child(),
-        Next::Behind(at) => cursor.goto_first_child_for_byte(at).is_some(),
-        Next::None => false,
-    }
-}
-
-/// Nodes that are passed over one by one; looking for a place from the start of a long list takes longer.
-const STEPS: usize = 4;
-
-/// Goes from a part of a node to the next one that is wanted; where there is none, to the node. Gives whether there is one.
-fn go_on(cursor: &mut TreeCursor, next: Next) -> bool {
-    match next {
-        Next::Any if cursor.goto_next_sibling() => return true,
-        Next::Behind(at) => {
-            for _ in 0..STEPS {
-                if !cursor.goto_next_sibling() {
-                    break;
-                }
-                if cursor.node().end_byte() > at {
-                    return true;
-                }
-            }
-        }
-        _ => {}
-    }
-    cursor.goto_parent();
-    matches!(next, Next::Behind(_)) && descend(cursor, next)
 }
 
 /// Byte offsets in order, asked about in the same order.
@@ -168,7 +130,7 @@ mod tests {
             places: [3, 503, 993].into_iter().collect(),
             seen: Vec::new(),
         };
-        walk(parsed.tree(), &mut guide);
+        walk(parsed.tree(), Kinds::default(), &mut guide);
         let functions = guide.seen.iter().filter(|seen| seen.starts_with("1:"));
         let functions: Vec<_> = functions.map(String::as_str).collect();
         assert_eq!(functions, ["1:0-9", "1:500-509", "1:990-999"]);
