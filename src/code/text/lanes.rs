@@ -22,7 +22,7 @@ pub fn is_ascii(bytes: &[u8]) -> bool {
 mod vector {
     use super::LANES;
     use std::arch::wasm32::{
-        u8x16_bitmask, u8x16_eq, u8x16_shr, u8x16_splat, u8x16_swizzle, v128, v128_and,
+        u8x16_bitmask, u8x16_eq, u8x16_splat, u8x16_swizzle, u16x8_shr, v128, v128_and,
         v128_any_true, v128_load, v128_or, v128_store,
     };
 
@@ -71,7 +71,8 @@ mod vector {
 
         #[inline]
         pub fn high_halves(self) -> Self {
-            Self(u8x16_shr(self.0, 4))
+            // by sixteen bits, which processors have: of bytes JavaScriptCore makes words and bytes again
+            Self(v128_and(u16x8_shr(self.0, 4), u8x16_splat(15)))
         }
 
         /// Whether any byte is not 0.

@@ -54,27 +54,40 @@ impl Rare {
     }
 }
 
-/// A text in lower case, to be found without regard to the case of ASCII letters.
+/// A text to be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Needle {
+    /// In lower case if it is to be found in whatever case of ASCII letters.
     text: Vec<u8>,
+    folds: bool,
     /// Where its fingerprint is; 0 for the only one.
     offset: usize,
 }
 
 impl Needle {
-    fn new(text: Vec<u8>) -> Option<Self> {
+    fn new(Text { bytes, folds }: Text) -> Option<Self> {
+        let text = if folds {
+            bytes.to_ascii_lowercase()
+        } else {
+            bytes
+        };
         // around its rarest byte, by memchr's ranks
         let rarest = usize::from(Pair::new(&text)?.index1());
         let offset = rarest.saturating_sub(1).min(text.len().checked_sub(PRINT)?);
-        Some(Self { text, offset })
+        Some(Self {
+            text,
+            folds,
+            offset,
+        })
     }
 
     /// Whether the text is there whose fingerprint would be at this place.
     fn has_print_at(&self, text: &[u8], at: usize) -> bool {
         at.checked_sub(self.offset)
             .and_then(|start| text.get(start..start + self.text.len()))
-            .is_some_and(|there| there.eq_ignore_ascii_case(&self.text))
+            .is_some_and(|there| {
+                there == self.text || self.folds && there.eq_ignore_ascii_case(&self.text)
+            })
     }
 }
 
@@ -94,7 +107,7 @@ impl Prefilter {
         }
         let needles = texts
             .into_iter()
-            .map(|text| Needle::new(text.bytes.to_ascii_lowercase()))
+            .map(Needle::new)
             .collect::<Option<Vec<_>>>()?;
         Some(match &*needles {
             [Needle { text, .. }] => Self::in_both_cases(text)?,
@@ -115,7 +128,11 @@ impl Prefilter {
         let text = lower.to_vec();
         Some(Self {
             by: By::Pair([pair.index1(), pair.index2()].map(|index| Rare::new(lower, index))),
-            needles: vec![Needle { text, offset: 0 }],
+            needles: vec![Needle {
+                text,
+                folds: true,
+                offset: 0,
+            }],
         })
     }
 
@@ -126,31 +143,39 @@ impl Prefilter {
             By::Finder(finder) => finder.find(text),
             By::Pair([one, two]) => {
                 let [a, b] = [one, two].map(|rare| (Lanes::all(rare.case), Lanes::all(rare.byte)));
-                self.scan(text, one.offset.max(two.offset), |at| {
+                let both = |at: usize| {
                     let one = Lanes::of(text, at + one.offset).or(a.0).equal(a.1);
                     let two = Lanes::of(text, at + two.offset).or(b.0).equal(b.1);
                     one.and(two)
-                })
+                };
+                self.scan(text, one.offset.max(two.offset), both, |_, found| found)
             }
             By::Prints(tables) => {
                 let tables = tables.map(|halves| halves.map(|table| Lanes::of(&table, 0)));
-                self.scan(text, PRINT - 1, |at| {
-                    let looked_up = |i: usize| {
-                        let bytes = Lanes::of(text, at + i);
-                        let [low, high] = tables[i];
-                        low.at(bytes.low_halves()).and(high.at(bytes.high_halves()))
-                    };
-                    looked_up(0).and(looked_up(1)).and(looked_up(2))
+                let looked_up = |at: usize, i: usize| {
+                    let bytes = Lanes::of(text, at + i);
+                    let [low, high] = tables[i];
+                    low.at(bytes.low_halves()).and(high.at(bytes.high_halves()))
+                };
+                let two = |at: usize| looked_up(at, 0).and(looked_up(at, 1));
+                self.scan(text, PRINT - 1, two, |at, found| {
+                    found.and(looked_up(at, 2))
                 })
             }
         }
     }
 
-    /// The first place with one of the texts. `buckets` gives those of the fingerprints at sixteen places, and looks
-    /// `reach` bytes further.
+    /// The first place with one of the texts. `look` gives the buckets of what may be fingerprints at sixteen places, and
+    /// `refine` of what are, where there are any; they look `reach` bytes further.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the vectors stay in registers")]
-    fn scan(&self, text: &[u8], reach: usize, buckets: impl Fn(usize) -> Lanes) -> Option<usize> {
+    fn scan(
+        &self,
+        text: &[u8],
+        reach: usize,
+        look: impl Fn(usize) -> Lanes,
+        refine: impl Fn(usize, Lanes) -> Lanes,
+    ) -> Option<usize> {
         let is_room = |at: usize, vectors: usize| at + vectors * LANES + reach <= text.len();
         let first_of = |at: usize, found: Lanes| {
             let buckets = found.bytes().into_iter().enumerate();
@@ -159,21 +184,24 @@ impl Prefilter {
                 .map(|(lane, _)| at + lane)
                 .next()
         };
+        let any = |[a, b, c, d]: [Lanes; TOGETHER]| a.or(b).or(c.or(d)).any();
         let mut at = 0;
         while is_room(at, TOGETHER) {
-            let found: [Lanes; TOGETHER] = std::array::from_fn(|i| buckets(at + i * LANES));
-            let [a, b, c, d] = found;
-            if a.or(b).or(c.or(d)).any() {
-                let mut places = found.into_iter().enumerate();
-                let place = places.find_map(|(i, found)| first_of(at + i * LANES, found));
-                if place.is_some() {
-                    return place;
+            let found: [Lanes; TOGETHER] = std::array::from_fn(|i| look(at + i * LANES));
+            if any(found) {
+                let found = std::array::from_fn(|i| refine(at + i * LANES, found[i]));
+                if any(found) {
+                    let mut places = found.into_iter().enumerate();
+                    let place = places.find_map(|(i, found)| first_of(at + i * LANES, found));
+                    if place.is_some() {
+                        return place;
+                    }
                 }
             }
             at += TOGETHER * LANES;
         }
         while is_room(at, 1) {
-            let found = buckets(at);
+            let found = refine(at, look(at));
             if found.any()
                 && let Some(place) = first_of(at, found)
             {
@@ -198,7 +226,12 @@ fn prints(needles: &[Needle]) -> [[[u8; LANES]; 2]; PRINT] {
         let bucket = 1 << (number % 8);
         let print = &needle.text[needle.offset..];
         for ([low, high], byte) in tables.iter_mut().zip(print) {
-            for byte in [*byte, byte.to_ascii_uppercase()] {
+            let other = if needle.folds {
+                byte.to_ascii_uppercase()
+            } else {
+                *byte
+            };
+            for byte in [*byte, other] {
                 low[usize::from(byte & 15)] |= bucket;
                 high[usize::from(byte >> 4)] |= bucket;
             }
@@ -325,9 +358,14 @@ mod tests {
         assert_eq!(texts("Unsupported", true), some(&["upported"]));
         assert_eq!(
             texts("TODO|FIXME|XXX", false),
-            some(&["todo", "fixme", "xxx"])
+            some(&["TODO", "FIXME", "XXX"])
         );
         assert_eq!(texts("\\b(?:foo|bar)\\w+", false), some(&["foo", "bar"]));
+        assert_eq!(
+            texts("Foo|(?i:BaR)", false),
+            some(&["Foo", "bar"]),
+            "each in its own case"
+        );
         assert_eq!(texts("[Nn]eedle", false), some(&["needle"]));
         assert_eq!(texts("\\w+Needle\\b", false), some(&["Needle"]));
         assert!(
