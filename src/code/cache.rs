@@ -6,15 +6,15 @@
 
 pub mod columns;
 pub mod grams;
+pub mod indexer;
 pub mod sections;
 
-use super::files::{Files, Stat, read_whole};
+use super::files::Stat;
 use super::limits::{
-    BINARY_BYTES, GROWTH_BYTES, INDEXED_FILE_BYTES, Memory, ROOMY_PART, SHORTER_PERCENT,
-    SPARE_PART, TYPICAL_FILES, USUAL_BYTES,
+    BINARY_BYTES, GROWTH_BYTES, Memory, ROOMY_PART, SHORTER_PERCENT, SPARE_PART, TYPICAL_FILES,
+    USUAL_BYTES,
 };
-use super::walk::tree::{FolderId, Tree, is_settled};
-use grams::{Distinct, Grams};
+use grams::Grams;
 use sections::{Cutter, Sections};
 
 /// What was found in a file when its stat was this.
@@ -240,10 +240,11 @@ impl Cache {
         self.contents > 0
     }
 
-    /// From now on contents are kept of shorter files only. Whether there are any.
+    /// From now on contents are kept of shorter files only. Whether any were before.
     pub fn shorten(&mut self) -> bool {
-        self.longest = self.longest / 100 * SHORTER_PERCENT;
-        self.longest > 0
+        let before = self.longest;
+        self.longest = before / 100 * SHORTER_PERCENT;
+        before > 0
     }
 
     /// Drops the contents of a file that is too long for them to be kept.
@@ -275,248 +276,6 @@ impl Cache {
     #[must_use]
     pub fn used(&self) -> usize {
         self.index + self.contents
-    }
-}
-
-/// What is done between two queries, in this order, folder by folder.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Round {
-    /// Folders are watched, where the host can.
-    #[default]
-    Watch,
-    /// Files are read for the index.
-    Read,
-    /// What is known is compared with the files, told or not, from this moment on.
-    Compare(f64),
-}
-
-/// Puts the tree into the index between two queries.
-#[derive(Default)]
-pub struct Indexer {
-    round: Round,
-    folder: usize,
-    place: usize,
-    long: Option<LongFile>,
-    /// It found something to do.
-    did: bool,
-}
-
-impl Indexer {
-    /// It went through all of the tree and found nothing to do: the same tree needs no other.
-    #[must_use]
-    pub fn did_nothing(&self) -> bool {
-        !self.did
-    }
-
-    /// Indexes at most so many files and bytes. Whether there are more.
-    pub fn step(
-        &mut self,
-        tree: &mut Tree,
-        files: &impl Files,
-        buffer: &mut Vec<u8>,
-        (mut count, mut bytes): (usize, usize),
-    ) -> bool {
-        while count > 0 && bytes > 0 {
-            if let Some(long) = self.long.take() {
-                bytes = bytes.saturating_sub(tree.cache.memory.whole_file);
-                self.long = long.step(tree, files, buffer);
-                continue;
-            }
-            if self.folder >= tree.folder_count() {
-                let Some(round) = self.next_round(tree, files) else {
-                    return false;
-                };
-                (self.round, self.folder) = (round, 0);
-                continue;
-            }
-            let id = self.folder as FolderId;
-            let done = match self.round {
-                Round::Watch => {
-                    self.folder += 1;
-                    watch_folder(tree, files, id)
-                }
-                Round::Compare(_) => {
-                    self.folder += 1;
-                    tree.compare_rules(files, id);
-                    compare_files(tree, files, id, true)
-                }
-                Round::Read => {
-                    let (count, read) = self.read_next(tree, files, buffer, id);
-                    bytes = bytes.saturating_sub(read);
-                    count
-                }
-            };
-            self.did |= done > 0;
-            count = count.saturating_sub(done);
-        }
-        true
-    }
-
-    fn next_round(&self, tree: &mut Tree, files: &impl Files) -> Option<Round> {
-        match self.round {
-            Round::Watch => {
-                tree.set_watched(files);
-                tree.expect_reading();
-                Some(Round::Read)
-            }
-            Round::Read if tree.is_sweep_due(files) => Some(Round::Compare(files.now())),
-            Round::Read => None,
-            Round::Compare(began) => {
-                tree.set_compared(began);
-                None
-            }
-        }
-    }
-
-    /// Reads the next file of a folder, or goes to the next folder. Files looked at, and bytes read.
-    fn read_next(
-        &mut self,
-        tree: &mut Tree,
-        files: &impl Files,
-        buffer: &mut Vec<u8>,
-        id: FolderId,
-    ) -> (usize, usize) {
-        let compared = match self.place {
-            0 => compare_files(tree, files, id, false),
-            _ => 0,
-        };
-        let nodes = &tree.folder(id).nodes;
-        let next = nodes[self.place.min(nodes.len())..]
-            .iter()
-            .position(|node| node.wanted && node.facts.is_none())
-            .filter(|_| !tree.cache.is_saturated());
-        let Some(next) = next else {
-            self.folder += 1;
-            self.place = 0;
-            return (compared, 0);
-        };
-        let place = self.place + next;
-        self.place = place + 1;
-        let (read, long) = index_file(tree, files, buffer, id, place);
-        self.long = long;
-        (compared + 1, read)
-    }
-}
-
-/// Watches a folder, and reads its names so that they are known as long as nothing is told of it, or its stat is the same.
-/// How many files could have been looked at instead.
-fn watch_folder(tree: &mut Tree, files: &impl Files, id: FolderId) -> usize {
-    let watched = usize::from(tree.watch(files, id));
-    let has_names = !tree.folder(id).nodes.is_empty();
-    if tree.is_untold(id) || (has_names && !tree.is_stamped(id)) {
-        tree.stamp(files, id);
-        return watched + 1;
-    }
-    watched
-}
-
-/// Compares files of a folder with what is known of them: all, or those that are not trusted. How many.
-fn compare_files(tree: &mut Tree, files: &impl Files, id: FolderId, all: bool) -> usize {
-    let places = tree.to_compare(id, all);
-    let count = places.len();
-    if count > 0 {
-        tree.check(files, &[(id, places)]);
-    }
-    count
-}
-
-/// Reads one file for the index. How many bytes that were, and what is left to be done when it is too long for one read.
-fn index_file(
-    tree: &mut Tree,
-    files: &impl Files,
-    buffer: &mut Vec<u8>,
-    folder: FolderId,
-    place: usize,
-) -> (usize, Option<LongFile>) {
-    let path = tree.path_of(folder, place);
-    let Ok(stat) = files.stat(&path) else {
-        return (0, None);
-    };
-    let is_proof = is_settled(&stat, files.now());
-    if !is_proof && !tree.can_be_told(folder, &stat) {
-        return (0, None);
-    }
-    let limit = tree.cache.memory.whole_file;
-    if stat.size > limit as u64 {
-        let long = LongFile {
-            folder,
-            place,
-            path,
-            stat,
-            is_proof,
-            offset: 0,
-            cutter: Cutter::default(),
-        };
-        return (0, Some(long));
-    }
-    let Ok(Some(length)) = read_whole(files, &path, buffer, limit) else {
-        return (0, None);
-    };
-    let bytes = &buffer[..length];
-    let text = text_of(bytes);
-    let contents = match text {
-        Text::Binary => None,
-        Text::Indexed(..) | Text::InColumns | Text::Unknown => Some(bytes.into()),
-    };
-    let facts = Facts {
-        stat,
-        is_proof,
-        text,
-        contents,
-    };
-    tree.learn(folder, place, facts);
-    (length, None)
-}
-
-/// A file that is read for the index piece by piece.
-struct LongFile {
-    folder: FolderId,
-    place: usize,
-    path: Vec<u8>,
-    stat: Stat,
-    is_proof: bool,
-    offset: u64,
-    cutter: Cutter,
-}
-
-impl LongFile {
-    /// Reads the next piece. What is left, if anything.
-    fn step(mut self, tree: &mut Tree, files: &impl Files, buffer: &mut Vec<u8>) -> Option<Self> {
-        let length = tree.cache.memory.whole_file;
-        if buffer.len() < length {
-            buffer.resize(length, 0);
-        }
-        let buffer = &mut buffer[..length];
-        let count = files.read(&self.path, self.offset, buffer).ok()?;
-        let piece = &buffer[..count];
-        let text = match self.offset {
-            0 if !has_wide_bom(piece) && is_binary(piece) => Some(Text::Binary),
-            0 if self.stat.size > INDEXED_FILE_BYTES => Some(Text::Unknown),
-            _ if must_be_read(piece) => Some(Text::Unknown),
-            _ => {
-                self.cutter.add(piece);
-                None
-            }
-        };
-        let text = match text {
-            Some(text) => text,
-            None if count == length => {
-                self.offset += (count - Distinct::OVERLAP) as u64;
-                return Some(self);
-            }
-            None => {
-                let (grams, sections) = self.cutter.end();
-                Text::Indexed(grams, sections)
-            }
-        };
-        let facts = Facts {
-            stat: self.stat,
-            is_proof: self.is_proof,
-            text,
-            contents: None,
-        };
-        tree.learn(self.folder, self.place, facts);
-        None
     }
 }
 
@@ -552,4 +311,54 @@ pub fn has_wide_bom(bytes: &[u8]) -> bool {
 #[must_use]
 pub fn is_binary(bytes: &[u8]) -> bool {
     memchr::memchr(0, &bytes[..bytes.len().min(BINARY_BYTES)]).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::files::Kind;
+
+    fn facts(contents: usize) -> Facts {
+        Facts {
+            stat: Stat {
+                kind: Kind::File,
+                size: contents as u64,
+                modified: 0.0,
+                changed: 0.0,
+                inode: 0,
+                is_linked: false,
+            },
+            is_proof: true,
+            text: Text::Unknown,
+            contents: (contents > 0).then(|| vec![0; contents].into()),
+        }
+    }
+
+    /// What the index of the other files is going to take is left free by contents, and not by the index.
+    #[test]
+    fn contents_leave_room_for_the_index_of_what_comes() {
+        const INDEX: usize = 4 << 10;
+        let mut cache = Cache::new(Memory::of(64 << 20));
+        let files = cache.memory.known / INDEX;
+        cache.expect(files);
+        assert_eq!(cache.room_for(&facts(1_000), INDEX), Room::Enough);
+        for _ in 0..TYPICAL_FILES {
+            cache.admit(facts(1_000), INDEX);
+        }
+        assert_eq!(cache.room_for(&facts(1_000), INDEX), Room::LessContents);
+        cache.expect(files / 2);
+        assert_eq!(cache.room_for(&facts(1_000), INDEX), Room::Enough);
+        // without contents it is the index that gets smaller, when it is full and not before
+        let mut cache = cache.emptied();
+        for _ in 0..files * 7 / 8 {
+            cache.admit(facts(0), INDEX);
+        }
+        cache.expect(files);
+        assert_eq!(cache.room_for(&facts(0), INDEX), Room::Enough);
+        for _ in 0..files / 16 {
+            cache.admit(facts(0), INDEX);
+        }
+        assert_eq!(cache.room_for(&facts(0), INDEX), Room::SmallerIndex);
+        assert_eq!(cache.room(), Room::Enough, "something is left for names");
+    }
 }

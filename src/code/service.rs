@@ -5,7 +5,8 @@
 //! A tree can be shared by several instances, each of which does a part of every job: `share` says which, the answer is a
 //! part then, and one of them puts the parts together ([`merge`]).
 
-use super::cache::{Cache, Indexer};
+use super::cache::Cache;
+use super::cache::indexer::Indexer;
 use super::files::Files;
 #[cfg(feature = "search")]
 use super::find;
