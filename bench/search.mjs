@@ -17,7 +17,7 @@ const flag = (name, otherwise) => {
 };
 const ROUNDS = Number(flag("rounds", 7));
 const WORKERS = Number(flag("workers", 0));
-/** A thread that ends right after its first search leaves what Bun compiles slow for all later ones: it works on as it would. */
+/** In Bun, after threads that ended right after their first search, later ones stayed slow: each works on a while, as it would. */
 const CLOSE_MS = 200;
 const MEMORY_MB = Number(flag("memory", 256));
 const TREES = flag("trees", "small,middle,large").split(",");

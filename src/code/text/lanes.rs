@@ -71,7 +71,7 @@ mod vector {
 
         #[inline]
         pub fn high_halves(self) -> Self {
-            // by sixteen bits, which processors have: of bytes JavaScriptCore makes words and bytes again
+            // by sixteen bits, for which processors have an instruction; for bytes they have none
             Self(v128_and(u16x8_shr(self.0, 4), u8x16_splat(15)))
         }
 
