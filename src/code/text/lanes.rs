@@ -71,7 +71,7 @@ mod vector {
 
         #[inline]
         pub fn high_halves(self) -> Self {
-            // by sixteen bits, for which processors have an instruction; for bytes they have none
+            // by sixteen bits: x86 has no such instruction for bytes
             Self(v128_and(u16x8_shr(self.0, 4), u8x16_splat(15)))
         }
 
