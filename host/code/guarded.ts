@@ -8,6 +8,8 @@ const UNREADABLE = -4;
 const UNWATCHED = -4;
 /** Likewise: what happened is not known. */
 const UNKNOWN = "!";
+/** Likewise. */
+const [NO_SCOUT, NONE_BACK] = [-1, -1];
 
 export class GuardedFiles implements Files {
   /** The files that cost an instance, by path, as they were. */
@@ -84,6 +86,30 @@ export class GuardedFiles implements Files {
 
   changes(): string {
     return this.files.watcher?.changes() ?? UNKNOWN;
+  }
+
+  scoutMemory(): number {
+    return this.files.scout?.memory() ?? NO_SCOUT;
+  }
+
+  callScout(): void {
+    this.files.scout?.call();
+  }
+
+  send(number: number, parcel: Uint8Array): void {
+    this.files.scout?.send(number, parcel);
+  }
+
+  hasBegun(sent: number): boolean {
+    return this.files.scout?.hasBegun(sent) ?? false;
+  }
+
+  takeBack(sent: number): number {
+    return this.files.scout?.takeBack(sent) ?? NONE_BACK;
+  }
+
+  receive(waitMs: number): string | undefined {
+    return this.files.scout?.receive(waitMs);
   }
 
   async settle(): Promise<void> {

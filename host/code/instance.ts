@@ -8,7 +8,7 @@ import { messageOf } from "../fault";
 import { GuardedFiles } from "./guarded";
 
 /** The artefacts with code tools. */
-const GLUES = { search, syntax, "syntax-rules": syntaxRules, "syntax-more": syntaxMore };
+export const GLUES = { search, syntax, "syntax-rules": syntaxRules, "syntax-more": syntaxMore };
 export type Artefact = keyof typeof GLUES;
 
 export type Code = InstanceType<ReturnType<typeof search>["Code"]>;
@@ -25,6 +25,7 @@ export interface Files {
   now(): number;
   /** A request is over: nothing stays open for it. */
   rest?(): void;
+  scout?: FilesScout;
   /** Not there where nobody tells of changes. */
   watch?(path: string, latin1: boolean, types: Uint32Array): number;
   watcher?: FilesWatcher;
@@ -39,6 +40,17 @@ export interface FilesWatcher {
   settle(): Promise<void>;
   /** All watches end. */
   close(): void;
+}
+
+/** The module's way to a second thread; see `Imported` in src/wasm/code.rs. */
+export interface FilesScout {
+  /** Bytes; 0 before it is there. */
+  memory(): number;
+  call(): void;
+  send(number: number, parcel: Uint8Array): void;
+  hasBegun(sent: number): boolean;
+  takeBack(sent: number): number;
+  receive(waitMs: number): string | undefined;
 }
 
 /** What an instance is made for. */
@@ -139,9 +151,9 @@ export class Instance {
     this.files.close();
   }
 
-  /** Bytes of the instance's memory. */
+  /** Bytes of the instance's memory, and of its scout's. */
   get memoryBytes(): number {
-    return this.loaded.memory.buffer.byteLength;
+    return this.loaded.memory.buffer.byteLength + Math.max(this.files.scoutMemory(), 0);
   }
 
   /**

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs"
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { checkDataFile, dataFileOf, HEAD_BYTES } from "./data";
 import { NodeFiles } from "./files";
-import { dataFileNameOf, fileOf, Instance, type Artefact, type Files, type Settings } from "./instance";
+import { dataFileNameOf, fileOf, GLUES, Instance, type Artefact, type Files, type Settings } from "./instance";
 import { noteIn, type Handle } from "./watch/handles";
 
 /** What an instance is made for. */
@@ -26,6 +26,17 @@ export class LocalInstance extends Instance {
     const module = settings.module ?? moduleOf(settings.artefact);
     super(settings, files, module, fillerOf(settings.artefact, module));
   }
+}
+
+/** A scout's instance of the search module, for the files of parcels. */
+export function startAide(files: NodeFiles, module = moduleOf("search")) {
+  const glue = GLUES.search(queueMicrotask, fillerOf("search", module));
+  const { memory } = glue.initSync({ module });
+  const aide = new glue.Aide(files);
+  return {
+    search: (parcel: Uint8Array) => aide.search(parcel),
+    memoryBytes: () => memory.buffer.byteLength,
+  };
 }
 
 function moduleOf(artefact: Artefact): WebAssembly.Module {

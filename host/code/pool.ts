@@ -239,7 +239,8 @@ class Threaded implements Server {
     const settings = { root: this.settings.root, memory: newBoard() };
     this.callScout = () => {
       try {
-        this.scout = this.start({ scouts: { ...settings, port: port2 } }, port2);
+        const module = compiled.get("search");
+        this.scout = this.start({ scouts: { ...settings, port: port2, ...(module && { module }) } }, port2);
         this.scout.unref();
         // the worker goes on without
         this.scout.on("error", () => undefined);

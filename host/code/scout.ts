@@ -1,12 +1,14 @@
-// A second thread for one worker's file access: it takes a part of the stats that the worker asks for at once. It has no
-// instance: two of them at their first search take longer in Bun than one (see `cores` in pool.ts), and what one knows of the
-// tree the other does not.
+// A second thread for one worker: it takes a part of the stats that the worker asks for at once, and of the files that a
+// search has still to search when it has done so for a while. It does not walk the tree, and knows of it only what the
+// worker says: two workers at their first search take longer in Bun than one (see `cores` in pool.ts).
 //
 // The two share memory. Who takes up a part says so there, so that the worker never waits for what was not begun; a message
-// only tells the scout what there is to do.
-import type { MessagePort } from "node:worker_threads";
+// only tells the scout what there is to do, and the worker the answer.
+import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
 import { Board, CHUNK, MAX_STATS } from "./board";
 import { NodeFiles } from "./files";
+import type { FilesScout } from "./instance";
+import { startAide } from "./local";
 import { pathsOf, STAT_NUMBERS } from "./stats";
 import type { NoteHandle } from "./watch/watcher";
 
@@ -16,6 +18,8 @@ export interface ScoutSettings {
   root: string;
   port: MessagePort;
   memory: SharedArrayBuffer;
+  /** The search module, as the worker has compiled it. */
+  module?: WebAssembly.Module;
 }
 
 /** Paths whose stats are wanted, as the module gives them. */
@@ -25,66 +29,198 @@ interface Errand {
   latin1: boolean;
 }
 
+/** Files to be searched, as the module writes them; see src/code/text/parcels.rs. */
+interface Parcel {
+  search: number;
+  number: number;
+  bytes: Uint8Array;
+}
+
+/** What was found in them: nothing where it could not be done. */
+interface Answered {
+  search: number;
+  number: number;
+  text: string;
+}
+
 /** With fewer a message costs more than it spares. */
 const MIN_STATS = 256;
 /** A scout that does not finish what it began in this time is done without from then on. Milliseconds. */
 const PATIENCE_MS = 2_000;
+/** Instances that it may lose. */
+const MAX_LOST = 3;
 
-/** A worker's files, with a scout when there is much to do. */
-export class ScoutedFiles extends NodeFiles {
-  private readonly board: Board;
-  private readonly port: MessagePort;
+/** The worker's way to its scout. */
+class Line implements FilesScout {
+  /** It does not answer. */
+  isLost = false;
+  readonly board: Board;
   private isCalled = false;
-  private isLost = false;
+  private search = 0;
+  private waitedMs = 0;
+  private readonly port: MessagePort;
 
-  /** `call`: the scout is wanted. */
   constructor(
-    { root, port, memory }: ScoutSettings,
-    note: NoteHandle,
-    private readonly call: () => void,
+    { port, memory }: ScoutSettings,
+    private readonly callOnce: () => void,
   ) {
-    super(root, note);
     this.board = new Board(memory);
     this.port = port;
   }
 
+  call(): void {
+    if (!this.isCalled) this.callOnce();
+    this.isCalled = true;
+  }
+
+  /** Whether it is there; it is called when it is first wanted. */
+  isThere(): boolean {
+    if (this.isLost) return false;
+    this.call();
+    return this.board.hasScout;
+  }
+
+  post(message: Errand | Parcel): void {
+    this.port.postMessage(message);
+  }
+
+  memory(): number {
+    return this.isLost ? 0 : this.board.memoryBytes;
+  }
+
+  send(number: number, parcel: Uint8Array): void {
+    if (number === 0) this.search = this.board.beginParcels();
+    this.post({ search: this.search, number, bytes: parcel.slice() });
+  }
+
+  hasBegun(sent: number): boolean {
+    return this.board.begunParcels(this.search) >= sent;
+  }
+
+  takeBack(sent: number): number {
+    return this.board.claimParcel(this.search, sent) ?? -1;
+  }
+
+  receive(waitMs: number): string | undefined {
+    for (;;) {
+      const known = this.board.answers;
+      const answered = receiveMessageOnPort(this.port)?.message as Answered | undefined;
+      if (answered?.search === this.search) {
+        this.waitedMs = 0;
+        return `${answered.number}:${answered.text}`;
+      }
+      if (answered) continue;
+      if (waitMs === 0) return undefined;
+      if (this.board.waitForAnswer(known, waitMs)) continue;
+      this.waitedMs += waitMs;
+      this.isLost ||= this.waitedMs > PATIENCE_MS;
+      return this.isLost ? "!" : undefined;
+    }
+  }
+}
+
+/** A worker's files, with a scout when there is much to do. */
+export class ScoutedFiles extends NodeFiles {
+  private readonly line: Line;
+
+  /** `call`: the scout is wanted. */
+  constructor(settings: ScoutSettings, note: NoteHandle, call: () => void) {
+    super(settings.root, note);
+    this.line = new Line(settings, call);
+  }
+
+  get scout(): FilesScout {
+    return this.line;
+  }
+
   override stat(text: string, latin1: boolean, into: Float64Array): void {
     const paths = pathsOf(text);
-    if (paths.length < MIN_STATS || paths.length > MAX_STATS || !this.hasScout())
+    if (paths.length < MIN_STATS || paths.length > MAX_STATS || !this.line.isThere())
       return this.statSome(paths, latin1, into, 0, paths.length);
-    const { board } = this;
+    const { board } = this.line;
     const number = board.begin();
     const errand: Errand = { number, paths: text, latin1 };
-    this.port.postMessage(errand);
+    this.line.post(errand);
     const others = new Set<number>();
     for (let first = 0; first < paths.length; first += CHUNK) others.add(first);
     for (let first; (first = board.claim(number, paths.length)) !== undefined; others.delete(first))
       this.statSome(paths, latin1, into, first, first + CHUNK);
-    this.isLost = !board.waitForDone(others.size, PATIENCE_MS);
+    const isDone = board.waitForDone(others.size, PATIENCE_MS);
+    if (!isDone) this.line.isLost = true;
     for (const first of others) {
       const [from, to] = [first, Math.min(first + CHUNK, paths.length)];
-      if (this.isLost) this.statSome(paths, latin1, into, from, to);
+      if (!isDone) this.statSome(paths, latin1, into, from, to);
       else into.set(board.stats.subarray(from * STAT_NUMBERS, to * STAT_NUMBERS), from * STAT_NUMBERS);
     }
-  }
-
-  /** Whether it is there; it is called when it is first wanted. */
-  private hasScout(): boolean {
-    if (this.isLost) return false;
-    if (!this.isCalled) this.call();
-    this.isCalled = true;
-    return this.board.hasScout;
   }
 }
 
 /** The scout's thread. */
-export function scout({ root, port, memory }: ScoutSettings): void {
+export function scout({ root, port, memory, module }: ScoutSettings): void {
   const board = new Board(memory);
   const files = new NodeFiles(root, () => undefined);
-  port.on("message", ({ number, paths: text, latin1 }: Errand) => {
+  const searching = new Searching(files, module);
+
+  function stats({ number, paths: text, latin1 }: Errand): void {
     const paths = pathsOf(text);
     for (let first; (first = board.claim(number, paths.length)) !== undefined; board.addDone())
       files.statSome(paths, latin1, board.stats, first, Math.min(first + CHUNK, paths.length));
+  }
+
+  // of the search under way; those that the worker took back are left
+  let search = 0;
+  let parcels: (Uint8Array | undefined)[] = [];
+  function take(parcel: Parcel): void {
+    if (parcel.search !== search) [search, parcels] = [parcel.search, []];
+    parcels[parcel.number] = parcel.bytes;
+    for (let number; (number = board.claimParcel(search, parcels.length)) !== undefined; ) {
+      const bytes = parcels[number];
+      parcels[number] = undefined;
+      const answered: Answered = { search, number, text: bytes ? searching.answer(bytes) : "" };
+      board.memoryBytes = searching.memoryBytes;
+      port.postMessage(answered);
+      board.addAnswer();
+    }
+  }
+
+  port.on("message", (message: Errand | Parcel) => {
+    if ("paths" in message) stats(message);
+    else take(message);
   });
+  searching.start();
+  board.memoryBytes = searching.memoryBytes;
   board.setReady();
+}
+
+/** The scout's instance, which is replaced when it traps. */
+class Searching {
+  private aide: ReturnType<typeof startAide> | undefined;
+  private lost = 0;
+
+  constructor(
+    private readonly files: NodeFiles,
+    private readonly module: WebAssembly.Module | undefined,
+  ) {}
+
+  start(): void {
+    this.aide ??= startAide(this.files, this.module);
+  }
+
+  get memoryBytes(): number {
+    return this.aide?.memoryBytes() ?? 0;
+  }
+
+  answer(parcel: Uint8Array): string {
+    if (this.lost > MAX_LOST) return "";
+    try {
+      this.start();
+      return this.aide?.search(parcel) ?? "";
+    } catch {
+      this.aide = undefined;
+      this.lost += 1;
+      return "";
+    } finally {
+      this.files.rest();
+    }
+  }
 }

@@ -161,6 +161,14 @@ impl Cache {
         self.unread = unread;
     }
 
+    /// Of a tree with so many files the scout, which has taken so much, has less of the memory than was thought at first.
+    pub fn leave_to_scout(&mut self, files: usize, taken: usize) {
+        let memory = Memory::of(self.memory.total).beside_scout(files, taken);
+        if memory.scout < self.memory.scout {
+            self.memory = memory;
+        }
+    }
+
     /// What the index of files that are still to be read is going to take, as those so far did: contents that would have to
     /// go for it are not kept before, for what they leave is in pieces.
     fn expected(&self) -> usize {
@@ -250,9 +258,13 @@ impl Cache {
     /// Drops the contents of a file that is too long for them to be kept.
     pub fn trim(&mut self, facts: &mut Facts) {
         if facts.content_bytes() > self.longest {
-            self.contents = self.contents.saturating_sub(facts.content_bytes());
-            facts.contents = None;
+            self.drop_contents(facts);
         }
+    }
+
+    pub fn drop_contents(&mut self, facts: &mut Facts) {
+        self.contents = self.contents.saturating_sub(facts.content_bytes());
+        facts.contents = None;
     }
 
     pub fn drop_facts(&mut self, facts: &Facts) {

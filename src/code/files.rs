@@ -121,6 +121,37 @@ pub struct Above {
 /// A folder's path, and names in it.
 pub type NamesIn<'a> = (&'a [u8], Vec<&'a [u8]>);
 
+/// What comes from the scout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received {
+    Nothing,
+    /// The answer to the parcel of this number: see [`super::text::parcels::Answer`].
+    Answer(usize, String),
+    /// It does not answer, and won't.
+    Lost,
+}
+
+/// A second thread that searches files of the tree for this one: see [`super::text::parcels`].
+pub trait Scout {
+    /// Bytes of its memory; 0 before it is there.
+    fn memory(&self) -> usize;
+
+    /// It is wanted.
+    fn call(&self);
+
+    /// Sends a parcel of a search: they have numbers from 0 on, and with that the parcels of earlier searches are void.
+    fn send(&self, number: usize, parcel: &[u8]);
+
+    /// Whether it has begun all of so many parcels.
+    fn has_begun(&self, sent: usize) -> bool;
+
+    /// Takes back the next one of so many parcels that it has not begun.
+    fn take_back(&self, sent: usize) -> Option<usize>;
+
+    /// The next answer. Waits for it at most so many milliseconds.
+    fn receive(&self, wait_ms: u32) -> Received;
+}
+
 /// A tree of files.
 pub trait Files {
     /// The entries of a folder, in any order.
@@ -193,6 +224,11 @@ pub trait Files {
         Changes::Unknown
     }
 
+    /// Where there may be one.
+    fn scout(&self) -> Option<&dyn Scout> {
+        None
+    }
+
     /// Milliseconds since the Unix epoch, by the clock that stamps the files.
     fn now(&self) -> f64;
 }
@@ -244,6 +280,10 @@ impl<F: Files + ?Sized> Files for std::rc::Rc<F> {
 
     fn changes(&self) -> Changes {
         (**self).changes()
+    }
+
+    fn scout(&self) -> Option<&dyn Scout> {
+        (**self).scout()
     }
 
     fn now(&self) -> f64 {

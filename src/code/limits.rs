@@ -40,6 +40,9 @@ pub struct Memory {
     pub piece: usize,
     /// Names, facts and indexes, and in what they leave free contents of files.
     pub known: usize,
+    /// All of it, with what a scout has, and that.
+    pub total: usize,
+    pub scout: usize,
 }
 
 impl Memory {
@@ -56,9 +59,52 @@ impl Memory {
             whole_file,
             piece,
             known: bytes.saturating_sub(reserved) / 8 * 7,
+            total: bytes,
+            scout: 0,
+        }
+    }
+
+    /// The same with a share for a scout, of which so much is taken: the less, the more files the tree has, for the index of
+    /// them is this instance's alone.
+    #[must_use]
+    pub fn beside_scout(self, files: usize, taken: usize) -> Self {
+        let (total, most) = (self.total, self.total / SCOUT_PART);
+        if most < SCOUT_BYTES {
+            return self;
+        }
+        let free = Self::of(total).known.saturating_sub(files * INDEXED_BYTES);
+        let scout = (free / 2).clamp(SCOUT_BYTES, most).max(taken);
+        Self {
+            total,
+            scout,
+            ..Self::of(total - scout)
         }
     }
 }
+
+/// A scout has at most this part of the memory, and at least so many bytes, of which so many are not for contents.
+pub const SCOUT_PART: usize = 3;
+pub const SCOUT_BYTES: usize = 14 << 20;
+pub const SCOUT_FIXED_BYTES: usize = 12 << 20;
+/// Longer files are not handed to it, if not in sections. Bytes.
+pub const SCOUT_FILE_BYTES: usize = 1 << 20;
+/// It is wanted when a search has searched so many bytes, of which each file that it read counts so many: to hand something
+/// over takes as long as to search a tenth of that.
+pub const SCOUT_WANTED_BYTES: usize = 2 << 20;
+pub const SCOUT_READ_BYTES: usize = 64 << 10;
+/// Files, and bytes of them, that it is given at once.
+pub const PARCEL_FILES: usize = 64;
+pub const PARCEL_BYTES: usize = 1 << 20;
+/// Parcels under way in a search that ends when enough was found.
+pub const PARCELS_AHEAD: usize = 4;
+/// Parcels of a search. The host counts them with 16 bits.
+pub const MAX_PARCELS: usize = 60_000;
+/// After so many searches without a use for it the scout forgets a file's contents, if it needs the room.
+pub const SCOUT_FORGETS: u64 = 16;
+/// A step waits for the scout no longer than this. Milliseconds.
+pub const SCOUT_WAIT_MS: u32 = 20;
+/// What is known of a file takes about so much. Bytes.
+const INDEXED_BYTES: usize = 2 << 10;
 
 /// When room is made for more of what is known, this part of the whole becomes free: each time all that is known is gone
 /// through. So much no index takes.

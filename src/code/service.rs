@@ -101,13 +101,15 @@ struct Waiting {
 
 impl<F: Files + 'static> Service<F> {
     pub fn new(files: F, settings: Settings) -> Self {
+        let memory = Memory::of(settings.memory_bytes);
+        let memory = match files.scout() {
+            Some(_) if cfg!(feature = "search") => memory.beside_scout(0, 0),
+            _ => memory,
+        };
         Self {
             world: World {
                 files,
-                tree: Tree::new(
-                    Cache::new(Memory::of(settings.memory_bytes)),
-                    settings.watches,
-                ),
+                tree: Tree::new(Cache::new(memory), settings.watches),
                 buffer: Vec::new(),
                 #[cfg(feature = "syntax-base")]
                 syntax: super::syntax::Syntax::new(settings.memory_bytes, settings.clock),
@@ -210,15 +212,12 @@ fn start<F: Files + 'static>(
         #[cfg(feature = "syntax-base")]
         method if syntax::SERVES.contains(&method) => syntax::start(world, method, args),
         #[cfg(feature = "search")]
-        "code_search" => {
-            let query = Query::parse(args)?;
-            Ok(Box::new(super::text::search::Search::new(
-                world,
-                query,
-                request.share,
-                request.share.of <= 1,
-            )?))
-        }
+        "code_search" => Ok(Box::new(super::text::search::Search::new(
+            world,
+            args,
+            request.share,
+            request.share.of <= 1,
+        )?)),
         #[cfg(feature = "search")]
         "find_files" => {
             let query = find::Query::parse(args)?;

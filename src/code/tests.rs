@@ -8,7 +8,38 @@ use super::walk::Share;
 use proptest::prelude::*;
 use std::rc::Rc;
 
+/// These methods of a test's files are those of the tree in memory that it has.
+macro_rules! in_memory {
+    ($($method:ident),*) => { $( in_memory! { @ $method } )* };
+    (@ list) => {
+        fn list(&self, folder: &[u8]) -> Result<Vec<Entry>, FileError> {
+            self.files.list(folder)
+        }
+    };
+    (@ stat) => {
+        fn stat(&self, path: &[u8]) -> Result<Stat, FileError> {
+            self.files.stat(path)
+        }
+    };
+    (@ read) => {
+        fn read(&self, path: &[u8], offset: u64, into: &mut [u8]) -> Result<usize, FileError> {
+            self.files.read(path, offset, into)
+        }
+    };
+    (@ real) => {
+        fn real(&self, path: &[u8]) -> Result<Option<Vec<u8>>, FileError> {
+            self.files.real(path)
+        }
+    };
+    (@ now) => {
+        fn now(&self) -> f64 {
+            self.files.now()
+        }
+    };
+}
+
 mod ahead;
+mod scouted;
 mod told;
 
 type Tree = Service<Rc<MemoryFiles>>;

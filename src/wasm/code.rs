@@ -4,7 +4,8 @@
 //! strings; with `latin1` each character is one byte of a name that is no UTF-8.
 
 use crate::code::files::{
-    Change, Changes, Entry, FileError, Files, Kind, NamesIn, Stat, Surroundings, Watch, What,
+    Change, Changes, Entry, FileError, Files, Kind, NamesIn, Received, Scout, Stat, Surroundings,
+    Watch, What,
 };
 use crate::code::service::{self, Service, Settings, Step};
 use crate::code::walk::Share;
@@ -70,6 +71,30 @@ extern "C" {
     /// is not known and all watches have ended.
     #[wasm_bindgen(method)]
     fn changes(this: &Imported) -> String;
+
+    /// Bytes of the scout's memory; 0 before it is there, -1 where there is none. See [`Scout`].
+    #[wasm_bindgen(method, js_name = scoutMemory)]
+    fn scout_memory(this: &Imported) -> f64;
+
+    #[wasm_bindgen(method, js_name = callScout)]
+    fn call_scout(this: &Imported);
+
+    /// Sends it a parcel, a view of the module's memory. With number 0 another search begins.
+    #[wasm_bindgen(method)]
+    fn send(this: &Imported, number: u32, parcel: &[u8]);
+
+    /// Whether all of so many parcels were begun.
+    #[wasm_bindgen(method, js_name = hasBegun)]
+    fn has_begun(this: &Imported, sent: u32) -> bool;
+
+    /// The number of the next one of so many parcels that was not begun, or -1.
+    #[wasm_bindgen(method, js_name = takeBack)]
+    fn take_back(this: &Imported, sent: u32) -> i32;
+
+    /// The next answer: the parcel's number, `:`, and the text, which is empty where it could not be done; undefined when
+    /// none comes in time; `!` when none will come.
+    #[wasm_bindgen(method)]
+    fn receive(this: &Imported, wait_ms: u32) -> Option<String>;
 }
 
 /// A path as the callbacks take it, and whether it is Latin-1.
@@ -257,6 +282,70 @@ impl Files for Imported {
         let text = Imported::changes(self);
         let changes: Option<Vec<Change>> = text.split_terminator('/').map(change_of).collect();
         changes.map_or(Changes::Unknown, Changes::Told)
+    }
+
+    fn scout(&self) -> Option<&dyn Scout> {
+        (Imported::scout_memory(self) >= 0.0).then_some(self)
+    }
+}
+
+impl Scout for Imported {
+    fn memory(&self) -> usize {
+        Imported::scout_memory(self) as usize
+    }
+
+    fn call(&self) {
+        Imported::call_scout(self);
+    }
+
+    fn send(&self, number: usize, parcel: &[u8]) {
+        Imported::send(self, number as u32, parcel);
+    }
+
+    fn has_begun(&self, sent: usize) -> bool {
+        Imported::has_begun(self, sent as u32)
+    }
+
+    fn take_back(&self, sent: usize) -> Option<usize> {
+        usize::try_from(Imported::take_back(self, sent as u32)).ok()
+    }
+
+    fn receive(&self, wait_ms: u32) -> Received {
+        match Imported::receive(self, wait_ms) {
+            None => Received::Nothing,
+            Some(text) => match text.split_once(':') {
+                Some((number, text)) => {
+                    Received::Answer(number.parse().unwrap_or(usize::MAX), text.to_owned())
+                }
+                None => Received::Lost,
+            },
+        }
+    }
+}
+
+/// The scout's side: see `src/code/text/scout.rs`.
+#[cfg(feature = "search")]
+#[wasm_bindgen]
+pub struct Aide {
+    files: Imported,
+    scout: crate::code::text::scout::Scout,
+}
+
+#[cfg(feature = "search")]
+#[wasm_bindgen]
+impl Aide {
+    #[wasm_bindgen(constructor)]
+    pub fn new(files: Imported) -> Aide {
+        console_error_panic_hook::set_once();
+        Aide {
+            files,
+            scout: crate::code::text::scout::Scout::default(),
+        }
+    }
+
+    /// Searches a parcel's files; the text of the answer is empty where it can't.
+    pub fn search(&mut self, parcel: &[u8]) -> String {
+        self.scout.search(&self.files, parcel).unwrap_or_default()
     }
 }
 

@@ -85,7 +85,7 @@ impl Indexer {
         match self.round {
             Round::Watch => {
                 tree.set_watched(files);
-                tree.expect_reading();
+                tree.expect_reading(files);
                 Some(Round::Read)
             }
             Round::Read if tree.is_sweep_due(files) => Some(Round::Compare(files.now())),

@@ -1,7 +1,7 @@
 //! Where nobody tells of changes: the stats of a tree are asked for in few calls, and only those that the search needs.
 
 use super::super::files::memory::MemoryFiles;
-use super::super::files::{Entry, FileError, Files, NamesIn, Stat, Surroundings, join};
+use super::super::files::{Entry, FileError, Files, NamesIn, Stat, join};
 use super::super::limits::CHECKED_FIRST;
 use super::{search, service};
 use std::cell::RefCell;
@@ -14,13 +14,7 @@ struct Asked {
 }
 
 impl Files for Asked {
-    fn list(&self, folder: &[u8]) -> Result<Vec<Entry>, FileError> {
-        self.files.list(folder)
-    }
-
-    fn stat(&self, path: &[u8]) -> Result<Stat, FileError> {
-        self.files.stat(path)
-    }
+    in_memory! { list, stat, read, real, now }
 
     fn stat_all(&self, asked: &[NamesIn<'_>]) -> Vec<Result<Stat, FileError>> {
         let paths = asked
@@ -29,22 +23,6 @@ impl Files for Asked {
             .collect();
         self.calls.borrow_mut().push(paths);
         self.files.stat_all(asked)
-    }
-
-    fn read(&self, path: &[u8], offset: u64, into: &mut [u8]) -> Result<usize, FileError> {
-        self.files.read(path, offset, into)
-    }
-
-    fn real(&self, path: &[u8]) -> Result<Option<Vec<u8>>, FileError> {
-        self.files.real(path)
-    }
-
-    fn surroundings(&self) -> Surroundings {
-        self.files.surroundings()
-    }
-
-    fn now(&self) -> f64 {
-        self.files.now()
     }
 }
 

@@ -1,9 +1,7 @@
 //! A tree in memory that tells of its changes: what is told is looked at again, and nothing else.
 
 use super::super::files::memory::MemoryFiles;
-use super::super::files::{
-    Change, Changes, Entry, FileError, Files, Kind, Stat, Surroundings, Watch, What,
-};
+use super::super::files::{Change, Changes, Entry, FileError, Files, Kind, Stat, Watch, What};
 use super::super::limits::{SWEEP_MS, UNTOLD_MS};
 use super::{ask, open, search, service};
 use std::cell::{Cell, RefCell};
@@ -60,17 +58,7 @@ impl Files for Watched {
         self.files.read(path, offset, into)
     }
 
-    fn real(&self, path: &[u8]) -> Result<Option<Vec<u8>>, FileError> {
-        self.files.real(path)
-    }
-
-    fn surroundings(&self) -> Surroundings {
-        self.files.surroundings()
-    }
-
-    fn now(&self) -> f64 {
-        self.files.now()
-    }
+    in_memory! { real, now }
 
     fn watch(&self, folder: &[u8], _: &[u32]) -> Option<Watch> {
         let is_folder = self.files.stat(folder).map(|stat| stat.kind) == Ok(Kind::Folder);

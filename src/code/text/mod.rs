@@ -10,18 +10,24 @@
 //! | [`streams`] | the same for a pattern without a text to look for |
 //! | [`lanes`] | vector instructions for both |
 //! | [`file`] | one file's matches |
+//! | [`scan`] | files one after another, by whichever thread |
 //! | [`search`] | the job: walk, read, match |
+//! | [`handing`] | what of it another thread does: the [`scout`], to which files go in [`parcels`] |
 //! | [`rank`] | the order of an answer |
 //! | [`report`] | the answer |
 
 mod ascii;
 pub mod file;
+mod handing;
 mod lanes;
 mod literal;
+pub mod parcels;
 pub mod pattern;
 pub mod prefilter;
 pub mod query;
 pub mod rank;
 pub mod report;
+mod scan;
+pub mod scout;
 pub mod search;
 mod streams;

@@ -236,6 +236,14 @@ impl Pattern {
         whole.as_ref().ok()
     }
 
+    /// Bytes of what is compiled.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let whole = self.whole.get().and_then(|whole| whole.as_ref().ok());
+        let engines = self.ascii.iter().chain(whole);
+        engines.map(Regex::memory_usage).sum()
+    }
+
     /// How many lines of a text match; as [`Pattern::each_line`].
     #[must_use]
     pub fn count_lines(&self, text: &[u8]) -> Option<u64> {

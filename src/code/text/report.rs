@@ -67,17 +67,28 @@ impl Part {
         }
         let mut whole = Self::default();
         for part in parts {
-            whole.files.extend(part.files);
-            whole.lines += part.lines;
-            whole.matching += part.matching;
-            whole.searched += part.searched;
-            whole.skipped.binary += part.skipped.binary;
-            whole.skipped.unreadable.join(part.skipped.unreadable);
-            whole.skipped.long.join(part.skipped.long);
-            whole.stopped |= part.stopped;
+            let files = whole.join(part);
+            whole.files.extend(files);
         }
-        sort_by(&mut whole.files, rank::in_walk_order);
+        whole.sort();
         whole
+    }
+
+    /// Joins another part's numbers to its own. Gives the other's files.
+    pub fn join(&mut self, part: Self) -> Vec<FileResult> {
+        self.lines += part.lines;
+        self.matching += part.matching;
+        self.searched += part.searched;
+        self.skipped.binary += part.skipped.binary;
+        self.skipped.unreadable.join(part.skipped.unreadable);
+        self.skipped.long.join(part.skipped.long);
+        self.stopped |= part.stopped;
+        part.files
+    }
+
+    /// Puts the files in the order of the walk.
+    pub fn sort(&mut self) {
+        sort_by(&mut self.files, rank::in_walk_order);
     }
 }
 

@@ -118,6 +118,9 @@ pub struct Tree {
     pub columns: Columns,
     /// How often the indexes of all sections were folded.
     section_folds: u32,
+    /// The files from this folder on are the scout's, where there is one; and whether their contents are left to it.
+    scouts_first: FolderId,
+    is_split: bool,
     /// Walks so far.
     walks: u32,
     outer: Option<(Surroundings, Rc<Rules>)>,
@@ -140,6 +143,8 @@ impl Tree {
             cache,
             columns: Columns::default(),
             section_folds: 0,
+            scouts_first: NONE,
+            is_split: false,
             walks: 0,
             outer: None,
             buffer: Vec::new(),
@@ -212,6 +217,12 @@ impl Tree {
         let node = self.node_mut(folder, place);
         let is_new = !std::mem::replace(&mut node.wanted, true);
         self.knowledge += u64::from(is_new);
+    }
+
+    /// Another number for each walk.
+    #[must_use]
+    pub fn walks(&self) -> u32 {
+        self.walks
     }
 
     #[must_use]

@@ -2,6 +2,7 @@
 
 use super::super::super::cache::columns::{Columns, Slot};
 use super::super::super::cache::{Cache, Facts, Room, Text};
+use super::super::super::files::Files;
 use super::super::super::limits::MAX_FOLDS;
 use super::{FolderId, Tree};
 
@@ -11,6 +12,9 @@ impl Tree {
         for _ in 0..self.section_folds {
             facts.fold_sections();
         }
+        facts
+            .contents
+            .take_if(|_| self.is_split && self.is_scouts(folder));
         let growth = |columns: &Columns| match &facts.text {
             Text::Indexed(grams, _) => columns.growth(grams),
             Text::Binary | Text::InColumns | Text::Unknown => 0,
@@ -38,10 +42,41 @@ impl Tree {
     }
 
     /// Files that searches came to are going to be read for the index.
-    pub fn expect_reading(&mut self) {
+    pub fn expect_reading(&mut self, files: &impl Files) {
         let nodes = self.folders.iter().flat_map(|folder| &folder.nodes);
-        let unread = nodes.filter(|node| node.wanted && node.facts.is_none());
-        self.cache.expect(unread.count());
+        let wanted = nodes.filter(|node| node.wanted);
+        let (known, unread) = wanted.fold((0, 0), |(known, unread), node| match node.facts {
+            Some(_) => (known + 1, unread),
+            None => (known, unread + 1),
+        });
+        self.cache.expect(unread);
+        if let Some(scout) = files.scout() {
+            self.cache.leave_to_scout(known + unread, scout.memory());
+            self.scouts_first = self.folders.len() as FolderId / 2;
+        }
+    }
+
+    /// Whether a file of this folder is the scout's in a search that it has a part in: the half of the files to which walks
+    /// come last, for a search that ends when enough was found has no use for a scout.
+    #[must_use]
+    pub fn is_scouts(&self, folder: FolderId) -> bool {
+        folder >= self.scouts_first
+    }
+
+    /// Leaves the contents of the scout's files to it. Whether that is new.
+    fn split(&mut self) -> bool {
+        if self.is_split || self.cache.memory.scout == 0 {
+            return false;
+        }
+        self.is_split = true;
+        let from = self.folders.len().min(self.scouts_first as usize);
+        let nodes = self.folders[from..]
+            .iter_mut()
+            .flat_map(|folder| &mut folder.nodes);
+        for facts in nodes.filter_map(|node| node.facts.as_mut()) {
+            self.cache.drop_contents(facts);
+        }
+        true
     }
 
     /// Makes room where there is none: contents of files go, the longest first, or the index is folded. Whether there is.
@@ -49,7 +84,7 @@ impl Tree {
         loop {
             let found = match room(&self.cache) {
                 Room::Enough => return true,
-                Room::LessContents => self.trim(&room) || self.cache.shorten(),
+                Room::LessContents => self.split() || self.trim(&room) || self.cache.shorten(),
                 Room::SmallerIndex => self.fold(),
             };
             if !found {
