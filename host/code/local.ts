@@ -3,7 +3,15 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs"
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { checkDataFile, dataFileOf, HEAD_BYTES } from "./data";
 import { NodeFiles } from "./files";
-import { dataFileNameOf, fileOf, GLUES, Instance, type Artefact, type Files, type Settings } from "./instance";
+import {
+  dataFileNameOf,
+  fileOf,
+  GLUES,
+  Instance,
+  type Artefact,
+  type Files,
+  type Settings,
+} from "./instance";
 import { noteIn, type Handle } from "./watch/handles";
 
 /** What an instance is made for. */

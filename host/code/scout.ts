@@ -173,7 +173,7 @@ export function scout({ root, port, memory, module }: ScoutSettings): void {
   function take(parcel: Parcel): void {
     if (parcel.search !== search) [search, parcels] = [parcel.search, []];
     parcels[parcel.number] = parcel.bytes;
-    for (let number; (number = board.claimParcel(search, parcels.length)) !== undefined; ) {
+    for (let number; (number = board.claimParcel(search, parcels.length)) !== undefined;) {
       const bytes = parcels[number];
       parcels[number] = undefined;
       const answered: Answered = { search, number, text: bytes ? searching.answer(bytes) : "" };

@@ -88,9 +88,9 @@ pub const SCOUT_BYTES: usize = 14 << 20;
 pub const SCOUT_FIXED_BYTES: usize = 12 << 20;
 /// Longer files are not handed to it, if not in sections. Bytes.
 pub const SCOUT_FILE_BYTES: usize = 1 << 20;
-/// It is wanted when a search has searched so many bytes, of which each file that it read counts so many: to hand something
-/// over takes as long as to search a tenth of that.
-pub const SCOUT_WANTED_BYTES: usize = 2 << 20;
+/// It is wanted when a search has searched so many bytes, of which each file that it read counts so many: some milliseconds,
+/// for it takes half a millisecond until the scout is at work. The trees of tests are small.
+pub const SCOUT_WANTED_BYTES: usize = if cfg!(test) { 2 << 20 } else { 8 << 20 };
 pub const SCOUT_READ_BYTES: usize = 64 << 10;
 /// Files, and bytes of them, that it is given at once.
 pub const PARCEL_FILES: usize = 64;

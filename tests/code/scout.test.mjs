@@ -1,4 +1,4 @@
-// The thread that takes a part of a worker's stats: the answers are those without it, whatever becomes of it.
+// The thread that takes a part of a worker's stats and searches: the answers are those without it, whatever becomes of it.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { appendFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
@@ -12,18 +12,29 @@ import { freshFolder, write } from "./trees.mjs";
 
 const FILES = 3000;
 const WORKER = new URL("../../pkg/code-worker.js", import.meta.url);
-const root = freshFolder("scout");
-after(() => rmSync(root, { recursive: true, force: true }));
+const short = freshFolder("scout");
+after(() => rmSync(short, { recursive: true, force: true }));
 const pathOf = (n) => `${n % 50}/${n % 7}/${n}.txt`;
 write(
-  root,
+  short,
   Array.from({ length: FILES }, (_, n) => [pathOf(n), `needle ${n}\n`]),
 );
 // also a name that is no UTF-8: with it all paths of a list go byte by byte
-write(root, [[Buffer.from([0x61, 0xe9, 0x2e, 0x74]), "needle latin\n"]]);
+write(short, [[Buffer.from([0x61, 0xe9, 0x2e, 0x74]), "needle latin\n"]]);
 /** What was written just now is not trusted by its stat. */
 const aged = Date.now() / 1000 - 60;
-for (let n = 0; n < FILES; n++) utimesSync(join(root, pathOf(n)), aged, aged);
+for (let n = 0; n < FILES; n++) utimesSync(join(short, pathOf(n)), aged, aged);
+/** Texts that take some time to be searched. */
+const long = freshFolder("scout-long");
+after(() => rmSync(long, { recursive: true, force: true }));
+const LONG_FILES = 500;
+const longPathOf = (n) => `${n % 20}/${n}.txt`;
+const textOf = (n) => `some words of file ${n}\n`.repeat(1500) + `needle ${n}\n`;
+write(
+  long,
+  Array.from({ length: LONG_FILES }, (_, n) => [longPathOf(n), textOf(n)]),
+);
+for (let n = 0; n < LONG_FILES; n++) utimesSync(join(long, longPathOf(n)), aged, aged);
 const settled = new Promise((resolve) => setTimeout(resolve, 2_500));
 
 function ask(instance, pattern) {
@@ -36,10 +47,10 @@ function ask(instance, pattern) {
 }
 
 /** An instance that may call the thread that `start` makes, and how many stats it took itself in the last search. */
-function scouted(start) {
+function scouted(start, root = short) {
   const { port1, port2 } = new MessageChannel();
   const memory = new SharedArrayBuffer(64 + 2048 * 6 * 8);
-  const made = { stats: 0, calls: 0 };
+  const made = { stats: 0, calls: 0, answers: [] };
   const files = new ScoutedFiles(
     { root, port: port1, memory },
     () => undefined,
@@ -48,6 +59,13 @@ function scouted(start) {
       made.thread = start({ root, port: port2, memory }, port2);
     },
   );
+  const { scout } = files;
+  const { receive } = scout;
+  scout.receive = (waitMs) => {
+    const answer = receive.call(scout, waitMs);
+    if (answer !== undefined) made.answers.push(answer);
+    return answer;
+  };
   const { statSome } = files;
   files.statSome = (paths, latin1, into, from, to) => {
     made.stats += Math.min(to, paths.length) - from;
@@ -67,15 +85,15 @@ function scouted(start) {
   return { made, search, ready, index: () => while_(() => instance.idle()) };
 }
 
+const REAL = (scouts, port) => new Worker(WORKER, { workerData: { scouts }, transferList: [port] });
+
 function while_(more) {
   while (more());
 }
 
 test("a scout takes a part of the stats, and what has changed is seen", async (t) => {
   await settled;
-  const { made, search, ready, index } = scouted(
-    (scouts, port) => new Worker(WORKER, { workerData: { scouts }, transferList: [port] }),
-  );
+  const { made, search, ready, index } = scouted(REAL);
   t.after(() => made.thread?.terminate());
   assert.match(search("needle \\d"), /3,000 matching lines/);
   index();
@@ -88,11 +106,11 @@ test("a scout takes a part of the stats, and what has changed is seen", async (t
     assert.match(search("latin"), /1 matching line /);
     shared += Number(made.stats < FILES);
     const n = 17 + round * 311;
-    appendFileSync(join(root, pathOf(n)), `needle 0${round}\n`);
+    appendFileSync(join(short, pathOf(n)), `needle 0${round}\n`);
     assert.match(search("needle \\d"), /3,001 matching lines/);
-    rmSync(join(root, pathOf(n)));
+    rmSync(join(short, pathOf(n)));
     assert.match(search("needle \\d"), /2,999 matching lines/);
-    writeFileSync(join(root, pathOf(n)), `needle ${n}\n`);
+    writeFileSync(join(short, pathOf(n)), `needle ${n}\n`);
   }
   assert.ok(shared > 0, "the worker took all stats itself");
   assert.equal(made.calls, 1, "one is enough");
@@ -116,10 +134,70 @@ test("a scout that leaves off in the middle is done without", { timeout: 60_000 
   assert.ok(made.stats >= FILES, "it takes them all itself now");
 });
 
+const found = (count) => new RegExp(`${count.toLocaleString("en")} matching lines in `);
+
+test("a scout searches a part of the files, and what has changed is seen", async (t) => {
+  await settled;
+  const { made, search, ready, index } = scouted(REAL, long);
+  t.after(() => made.thread?.terminate());
+  search("needle");
+  index();
+  search("words");
+  await ready();
+  for (let round = 0; round < 6; round++) {
+    assert.match(search("words"), found(LONG_FILES * 1500));
+    const n = 23 + round * 79;
+    const path = join(long, longPathOf(n));
+    const text = textOf(n);
+    writeFileSync(path, text.replace("some words", "some swords").replace("some words", "some works"));
+    assert.match(search("words"), found(LONG_FILES * 1500 - 1));
+    rmSync(path);
+    assert.match(search("words"), found((LONG_FILES - 1) * 1500));
+    writeFileSync(path, text);
+    assert.match(search("words of \\w+ \\d"), found(LONG_FILES * 1500));
+  }
+  const answers = made.answers.filter((answer) => /"lines":[1-9]/.test(answer)).length;
+  assert.ok(answers > 6, `${answers} answers`);
+});
+
+const [READY, PARCEL, ANSWERS, PAGES] = [0, 3, 4, 5];
+/** A scout that begins a parcel, and then: what the program says. */
+const beginning = (then) => `const { workerData: { port, memory } } = require("node:worker_threads");
+  const words = new Int32Array(memory, 0, 16);
+  port.on("message", ({ search, number }) => {
+    if (number === undefined) return;
+    const taken = Atomics.load(words, ${PARCEL});
+    if (taken >>> 16 !== search || (taken & 0xffff) !== number) return;
+    if (Atomics.compareExchange(words, ${PARCEL}, taken, taken + 1) === taken) ${then}
+  });
+  Atomics.store(words, ${PAGES}, 1);
+  Atomics.store(words, ${READY}, 1);`;
+
+const ANSWER = (text) =>
+  `port.postMessage({ search, number, text: ${text} }), Atomics.add(words, ${ANSWERS}, 1), Atomics.notify(words, ${ANSWERS});`;
+for (const [what, then] of [
+  ["never answers", ";"],
+  ["can't search", ANSWER('""')],
+  ["answers nonsense", ANSWER('"{\\"part\\":1}"')],
+  ["ends", "process.exit();"],
+])
+  test(`what a scout that ${what} has begun is searched without it`, { timeout: 60_000 }, async (t) => {
+    const start = (workerData, port) =>
+      new Worker(beginning(then), { eval: true, workerData, transferList: [port] });
+    const { made, search, ready, index } = scouted(start, long);
+    t.after(() => made.thread?.terminate());
+    search("needle");
+    index();
+    search("words");
+    await ready();
+    for (let round = 0; round < 4; round++) assert.match(search("words"), found(LONG_FILES * 1500));
+    assert.ok(made.answers.length > 0, "it has begun none");
+  });
+
 test("in OpenCode's own runtime a tree has a scout that ends with it", () => {
   const program = fileURLToPath(new URL("./scout.program.mjs", import.meta.url));
   const env = { ...process.env, BUN_BE_BUN: "1" };
-  const text = execFileSync(opencodeBin(), ["run", program, root], {
+  const text = execFileSync(opencodeBin(), ["run", program, short, long], {
     encoding: "utf8",
     env,
     timeout: 120_000,
