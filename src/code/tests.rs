@@ -2,7 +2,7 @@
 
 use super::files::memory::MemoryFiles;
 use super::files::{Files, Kind};
-use super::limits::PIECE_BYTES;
+use super::limits::{PIECE_BYTES, RANKED_FILES};
 use super::service::{Service, Settings, Step, merge};
 use super::walk::Share;
 use proptest::prelude::*;
@@ -107,6 +107,32 @@ fn what_did_not_change_is_not_read_again() {
     files.write("src/9.rs", "fn number_7() {}\n");
     assert!(search(&mut tree, args).contains("src/9.rs"));
     assert_eq!(files.reads(), 101, "only what had changed");
+}
+
+/// For better lines than the first ones a search does not go through all of a large tree, whatever is known of it.
+#[test]
+fn enough_is_enough_in_a_large_tree() {
+    let files = Rc::new(MemoryFiles::new());
+    for i in 0..12_000 {
+        let text = if i % 200 == 0 { "rare\n" } else { "usual\n" };
+        files.write(format!("{:03}/{i:05}.txt", i / 100), text);
+    }
+    (0..3).for_each(|_| files.wait());
+    let mut tree = open(&files);
+    let args = r#"{"pattern": "rare", "limit": 20}"#;
+    let cold = search(&mut tree, args);
+    let all = 20 + RANKED_FILES / 200;
+    assert!(
+        cold.contains(&format!("of at least {all} matching lines")),
+        "{cold}"
+    );
+    while tree.idle() {}
+    assert_eq!(search(&mut tree, args), cold);
+    let all = search(&mut tree, r#"{"pattern": "rare", "limit": 59}"#);
+    assert!(
+        all.contains("Shown: 59 lines in 59 files, of 60 matching"),
+        "{all}"
+    );
 }
 
 /// Lines of a file that is too long to be kept are counted piece by piece, wherever a piece ends.

@@ -3,7 +3,9 @@
 use super::super::cache::sections::Span;
 use super::super::cache::{Text, has_wide_bom, is_binary};
 use super::super::files::{FileError, Files, Stat, read_whole};
-use super::super::limits::{COUNTED_ANYWAY, LINES_OF_A_FILE, Memory, PIECE_BYTES, STEP_BYTES};
+use super::super::limits::{
+    COUNTED_ANYWAY, LINES_OF_A_FILE, Memory, PIECE_BYTES, RANKED_FILES, STEP_BYTES,
+};
 use super::file::{Collector, Matches, Stream, Wanted};
 use super::pattern::Pattern;
 use super::query::{Mode, Query};
@@ -21,6 +23,8 @@ pub struct Scan {
     shown: usize,
     /// Those of them that come first whatever else is found.
     first: usize,
+    /// Files that were searched until as much was found as is shown.
+    shown_after: Option<u64>,
     /// Files up to this are read whole, where a match may span lines. Bytes.
     whole_file: usize,
 }
@@ -45,6 +49,7 @@ impl Scan {
             part: Part::default(),
             shown: 0,
             first: 0,
+            shown_after: None,
             whole_file: memory.whole_file,
         })
     }
@@ -263,6 +268,9 @@ impl Scan {
             Mode::Files | Mode::Count => 1,
         };
         self.shown += count;
+        if self.shown >= self.query.limit {
+            self.shown_after.get_or_insert(self.part.searched);
+        }
         if is_first(&file, self.query.mode) {
             self.first += count.min(LINES_OF_A_FILE);
         }
@@ -284,7 +292,7 @@ impl Scan {
 
     /// What was found; the next file is the first again.
     pub fn finish(&mut self) -> Part {
-        (self.shown, self.first) = (0, 0);
+        (self.shown, self.first, self.shown_after) = (0, 0, None);
         std::mem::take(&mut self.part)
     }
 
@@ -293,7 +301,10 @@ impl Scan {
     pub fn is_full(&self) -> bool {
         self.query.mode != Mode::Count
             && (self.shown > reach(&self.query)
-                || self.first > self.query.limit.max(COUNTED_ANYWAY))
+                || self.first > self.query.limit.max(COUNTED_ANYWAY)
+                || self
+                    .shown_after
+                    .is_some_and(|files| self.part.searched > files + RANKED_FILES.max(files / 2)))
     }
 }
 

@@ -254,6 +254,9 @@ impl<F: Files> Job<F> for Search {
                 part.skipped.binary += u64::from(is_passed && slot == Slot::BINARY);
                 is_passed
             });
+            if self.scan.is_full() {
+                break;
+            }
             let wanted = |tree: &Tree, node: &Node| index.is_of_use(tree, node);
             match self.walk.next(&mut world.tree, &world.files, wanted) {
                 Some(found) if world.tree.node(found.folder, found.place).kind == Kind::File => {
