@@ -132,30 +132,28 @@ impl Builder {
 
     /// None where it is not a class of characters.
     fn run(&mut self, pattern: &Hir, min: u32, max: Option<u32>) -> Option<Part> {
-        let (mut ascii, mut wide) = (0, Fit::No);
+        let (mut ascii, mut fits) = (0, [Fit::No; 256]);
+        let mut add = |first: u32, last: u32| {
+            if last > 0x7F {
+                fits[0x80..].fill(Fit::Maybe);
+            }
+            for byte in first..=last.min(0x7F) {
+                ascii |= 1 << byte;
+                fits[byte as usize] = Fit::Yes;
+            }
+        };
         match pattern.kind() {
             HirKind::Class(Class::Unicode(class)) => {
-                for range in class.iter() {
-                    let (first, last) = (range.start() as u32, range.end() as u32);
-                    for byte in first..=last.min(0x7F) {
-                        ascii |= 1 << byte;
-                    }
-                    if last > 0x7F {
-                        wide = Fit::Maybe;
-                    }
-                }
+                let ranges = class.iter();
+                ranges.for_each(|range| add(range.start().into(), range.end().into()));
             }
             HirKind::Literal(Literal(text)) if text.len() == 1 && text.is_ascii() => {
-                ascii = 1 << text[0];
+                add(text[0].into(), text[0].into());
             }
             _ => return None,
         }
         self.left = self.left.checked_sub(max.unwrap_or(min).max(1))?;
-        self.classes.push(std::array::from_fn(|byte| match byte {
-            0..0x80 if ascii >> byte & 1 == 1 => Fit::Yes,
-            0..0x80 => Fit::No,
-            _ => wide,
-        }));
+        self.classes.push(fits);
         Some(Part::Run(Run {
             ascii,
             class: self.classes.len() - 1,

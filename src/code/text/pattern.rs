@@ -290,6 +290,7 @@ impl Pattern {
 }
 
 /// Where the line begins that has this place.
+#[must_use]
 pub fn start_of_line(text: &[u8], at: usize) -> usize {
     memchr::memrchr(LINE_END, &text[..at]).map_or(0, |at| at + 1)
 }

@@ -57,9 +57,9 @@ impl Shape {
         let mut next = 0;
         loop {
             let at = next + self.finder.find(text.get(next..)?)?;
-            let mut is_match = self.leads::<false>(&self.behind, text, at + length);
+            let mut is_match = self.leads(&self.behind, text, at + length, false);
             if is_match != Some(false) {
-                let before = self.leads::<true>(&self.before, text, at);
+                let before = self.leads(&self.before, text, at, true);
                 is_match = if before == Some(true) {
                     is_match
                 } else {
@@ -75,11 +75,10 @@ impl Shape {
     }
 
     /// Whether one of the ways matches from a place on, or up to it. None where the engine has to say.
-    #[inline]
-    fn leads<const BACK: bool>(&self, ways: &[Vec<Part>], text: &[u8], at: usize) -> Option<bool> {
+    fn leads(&self, ways: &[Vec<Part>], text: &[u8], at: usize, back: bool) -> Option<bool> {
         let mut any = Some(ways.is_empty());
         for way in ways {
-            match self.goes::<BACK>(way, text, at) {
+            match self.goes(way, text, at, back) {
                 Some(true) => return Some(true),
                 Some(false) => {}
                 None => any = None,
@@ -88,12 +87,10 @@ impl Shape {
         any
     }
 
-    fn goes<const BACK: bool>(&self, way: &[Part], text: &[u8], mut at: usize) -> Option<bool> {
-        let beside = |at: usize| {
-            text.get(if BACK { at.wrapping_sub(1) } else { at })
-                .copied()
-        };
-        let beyond = |at: usize| if BACK { at - 1 } else { at + 1 };
+    fn goes(&self, way: &[Part], text: &[u8], mut at: usize, back: bool) -> Option<bool> {
+        let (behind, step) = if back { (1, usize::MAX) } else { (0, 1) };
+        let beside = |at: usize| text.get(at.wrapping_sub(behind)).copied();
+        let beyond = |at: usize| at.wrapping_add(step);
         for part in way {
             let is_there = match part {
                 Part::Byte(byte) => {
