@@ -292,7 +292,10 @@ impl Pattern {
 /// Where the line begins that has this place.
 #[must_use]
 pub fn start_of_line(text: &[u8], at: usize) -> usize {
-    memchr::memrchr(LINE_END, &text[..at]).map_or(0, |at| at + 1)
+    let mut before = text[..at].iter();
+    before
+        .rposition(|&byte| byte == LINE_END)
+        .map_or(0, |at| at + 1)
 }
 
 /// How long the first line is, with its end.
