@@ -3,7 +3,7 @@
 
 use super::super::files::{FileError, Files};
 use super::super::limits::{CHARS_BEFORE_MATCH, LINE_CHARS};
-use super::pattern::Pattern;
+use super::pattern::{Pattern, start_of_line};
 use super::rank::is_definition;
 use grep_matcher::Matcher;
 use grep_searcher::{Searcher, Sink, SinkContext, SinkError, SinkMatch};
@@ -82,9 +82,15 @@ impl<'a> Collector<'a> {
         let matcher = self.matcher;
         let mut counted = 0;
         let is_done = matcher.each_line(text, |line| {
-            self.count_to(&text[counted..line.start]);
-            counted = line.start;
-            self.take_line(self.number, &text[line]);
+            if self.wants_next() == (false, false) {
+                self.matches.count += 1;
+            } else {
+                // to a place in the line: its number is the same
+                self.count_to(&text[counted..line.start]);
+                counted = line.start;
+                let start = start_of_line(text, line.start);
+                self.take_line(self.number, &text[start..line.end]);
+            }
             self.goes_on()
         });
         self.count_to(&text[counted..]);
@@ -98,9 +104,14 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn take_line(&mut self, number: u64, line: &[u8]) {
-        let is_kept = self.kept < self.wanted.lines;
+    /// Whether the next matching line is kept, and whether it is looked at for a definition.
+    fn wants_next(&self) -> (bool, bool) {
         let is_judged = !self.matches.defines && self.matches.count < self.wanted.judged as u64;
+        (self.kept < self.wanted.lines, is_judged)
+    }
+
+    fn take_line(&mut self, number: u64, line: &[u8]) {
+        let (is_kept, is_judged) = self.wants_next();
         self.matches.count += 1;
         if !is_kept && !is_judged {
             return;

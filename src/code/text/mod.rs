@@ -5,6 +5,8 @@
 //! | [`query`] | the arguments |
 //! | [`pattern`] | the pattern, compiled; what to write instead of one that is none |
 //! | [`literal`] | a pattern that is one text |
+//! | [`shape`] | a text with plain parts around it |
+//! | [`parts`] | those parts |
 //! | [`ascii`] | the pattern for texts that have ASCII characters only |
 //! | [`prefilter`] | what rules a text out before |
 //! | [`streams`] | the same for a pattern without a text to look for |
@@ -22,6 +24,7 @@ mod handing;
 mod lanes;
 mod literal;
 pub mod parcels;
+mod parts;
 pub mod pattern;
 pub mod prefilter;
 pub mod query;
@@ -30,4 +33,5 @@ pub mod report;
 mod scan;
 pub mod scout;
 pub mod search;
+mod shape;
 mod streams;

@@ -8,6 +8,7 @@ use super::lanes::is_ascii;
 use super::literal::{Literal, Place};
 use super::prefilter::Prefilter;
 use super::query::{Mode, Query};
+use super::shape::Shape;
 use super::streams::Finder;
 use grep_matcher::{ByteSet, LineMatchKind, LineTerminator, Match, Matcher, NoCaptures, NoError};
 use regex_automata::Input;
@@ -32,6 +33,8 @@ pub struct Pattern {
     is_ascii: Cell<bool>,
     /// Where the pattern is one text, and lines are searched one by one.
     literal: Option<Literal>,
+    /// Where it is one with plain parts around it, and lines are searched one by one.
+    shape: Option<Shape>,
     /// None where a match may span lines, or where the pattern says where the text begins or ends.
     line_end: Option<LineTerminator>,
     /// Bytes that no match has; of all of them only the line end is of interest.
@@ -87,8 +90,13 @@ impl Matcher for Pattern {
     }
 
     fn find_candidate_line(&self, text: &[u8]) -> Result<Option<LineMatchKind>, NoError> {
-        if let Some(literal) = &self.literal {
-            return Ok(literal.find(text, 0).map(|place| match place {
+        let place = match (&self.literal, &self.shape) {
+            (Some(literal), _) => Some(literal.find(text, 0)),
+            (None, Some(shape)) => Some(shape.find(text)),
+            (None, None) => None,
+        };
+        if let Some(place) = place {
+            return Ok(place.map(|place| match place {
                 Place::Match(at) => LineMatchKind::Confirmed(at),
                 Place::Candidate(at) => LineMatchKind::Candidate(at),
             }));
@@ -134,66 +142,69 @@ impl Pattern {
         if !may_have_line_end(&hir) {
             unmatched.add(LINE_END);
         }
-        let whole = OnceCell::new();
         let words = if query.word {
             between_words(&hir)
         } else {
             hir.clone()
         };
         let literal = by_line.then(|| Literal::of(&hir, query.word)).flatten();
-        if literal.is_some() {
-            return Ok(Self {
-                whole,
-                hir: words,
-                ascii: None,
-                is_ascii: Cell::new(false),
-                literal,
-                wide_prefilter: None,
-                has_own: true,
-                line_end: Some(LineTerminator::byte(LINE_END)),
-                unmatched,
-                need,
-                prefilter: None,
-                finder: None,
-            });
+        let shape = (by_line && literal.is_none())
+            .then(|| Shape::of(&words))
+            .flatten();
+        let mut made = Self {
+            whole: OnceCell::new(),
+            ascii: None,
+            is_ascii: Cell::new(false),
+            wide_prefilter: None,
+            has_own: true,
+            line_end: by_line.then(|| LineTerminator::byte(LINE_END)),
+            unmatched,
+            need,
+            prefilter: None,
+            finder: None,
+            literal,
+            shape,
+            hir: words,
+        };
+        if made.shape.is_some() && query.mode == Mode::Lines {
+            // it is asked where in a line that is shown the match is
+            made.ascii = Some(build(&in_ascii(&made.hir), true)?);
         }
-        let find = |engine_is_fast| Prefilter::new(&hir, engine_is_fast);
+        if made.shape.is_none() && made.literal.is_none() {
+            made.prepare_engine(&hir, query)?;
+        }
+        Ok(made)
+    }
+
+    /// What is used where lines can't be found without it.
+    fn prepare_engine(&mut self, hir: &Hir, query: &Query) -> Result<(), String> {
+        let by_line = self.goes_by_line();
+        let find = |engine_is_fast| Prefilter::new(hir, engine_is_fast);
         let own = (!query.multiline).then(|| find(true)).flatten();
         let has_own = own.is_some();
-        let ascii = match in_ascii(&words) {
-            ascii if by_line && query.mode != Mode::Count && ascii != words => {
+        self.has_own = has_own;
+        self.ascii = match in_ascii(&self.hir) {
+            ascii if by_line && query.mode != Mode::Count && ascii != self.hir => {
                 Some(build(&ascii, has_own)?)
             }
             _ => None,
         };
-        let engine = match &ascii {
+        let engine = match &self.ascii {
             Some(ascii) if ascii.memory_usage() <= SURELY_SMALL => ascii,
-            _ => whole
-                .get_or_init(|| build(&words, has_own))
+            _ => self
+                .whole
+                .get_or_init(|| build(&self.hir, has_own))
                 .as_ref()
                 .map_err(Clone::clone)?,
         };
         let is_accelerated = engine.is_accelerated();
-        let is_fast = is_accelerated && !has_word_boundary(&hir, query);
-        let prefilter = own.or_else(|| find(is_fast).filter(|_| !query.multiline));
-        let is_slow = by_line && prefilter.is_none() && !is_accelerated;
-        let finder = is_slow.then(|| Finder::new(&hir)).flatten();
-        let has_none = prefilter.is_none() && ascii.is_some();
-        let wide_prefilter = has_none.then(|| find(false)).flatten();
-        Ok(Self {
-            whole,
-            hir: words,
-            ascii,
-            is_ascii: Cell::new(false),
-            literal: None,
-            wide_prefilter,
-            has_own,
-            line_end: by_line.then(|| LineTerminator::byte(LINE_END)),
-            unmatched,
-            need,
-            prefilter,
-            finder,
-        })
+        let is_fast = is_accelerated && !has_word_boundary(hir, query);
+        self.prefilter = own.or_else(|| find(is_fast).filter(|_| !query.multiline));
+        let is_slow = by_line && self.prefilter.is_none() && !is_accelerated;
+        self.finder = is_slow.then(|| Finder::new(hir)).flatten();
+        let has_none = self.prefilter.is_none() && self.ascii.is_some();
+        self.wide_prefilter = has_none.then(|| find(false)).flatten();
+        Ok(())
     }
 }
 
@@ -210,9 +221,14 @@ impl Pattern {
         self.line_end.is_some()
     }
 
+    #[cfg(test)]
+    pub fn has_shape(&self) -> bool {
+        self.shape.is_some()
+    }
+
     /// Another text is searched now; none when it is not known as a whole.
     pub fn turn_to(&self, text: Option<&[u8]>) {
-        if self.ascii.is_some() && self.prefilter.is_none() {
+        if self.ascii.is_some() && self.prefilter.is_none() && self.shape.is_none() {
             self.is_ascii.set(text.is_some_and(is_ascii));
         }
     }
@@ -244,18 +260,7 @@ impl Pattern {
         engines.map(Regex::memory_usage).sum()
     }
 
-    /// How many lines of a text match; as [`Pattern::each_line`].
-    #[must_use]
-    pub fn count_lines(&self, text: &[u8]) -> Option<u64> {
-        let mut count = 0;
-        let is_done = self.each_line(text, |_| {
-            count += 1;
-            true
-        });
-        is_done.then_some(count)
-    }
-
-    /// Calls with the place of each matching line of a text in UTF-8 without a NUL, its end included, as `grep-searcher`
+    /// Calls with each matching line of a text in UTF-8 without a NUL, from some place in it to its end, as `grep-searcher`
     /// finds them when no context is wanted, as long as the call says to go on. False where it does not go line by line. A
     /// line costs half as much so.
     pub fn each_line(&self, text: &[u8], mut call: impl FnMut(Range<usize>) -> bool) -> bool {
@@ -269,29 +274,38 @@ impl Pattern {
                 break;
             };
             let (LineMatchKind::Confirmed(at) | LineMatchKind::Candidate(at)) = found;
-            let start = memchr::memrchr(LINE_END, &rest[..at]).map_or(0, |at| at + 1);
-            let end = if at > start && rest[at - 1] == LINE_END {
-                at
-            } else {
-                memchr::memchr(LINE_END, &rest[at..]).map_or(rest.len(), |end| at + end + 1)
-            };
+            // behind the last line's end there is no line
+            if at == rest.len() && rest.ends_with(&[LINE_END]) {
+                break;
+            }
+            let end = at + end_of_line(&rest[at..]);
             let matches = match found {
-                // behind the last line's end there is no line
-                LineMatchKind::Confirmed(_) => start < rest.len(),
+                LineMatchKind::Confirmed(_) => true,
                 LineMatchKind::Candidate(_) => {
-                    let line = &rest[start..end];
+                    let line = &rest[start_of_line(rest, at)..end];
                     let line = line.strip_suffix(&[LINE_END]).unwrap_or(line);
                     self.engine(line)
                         .is_some_and(|engine| engine.is_match(line))
                 }
             };
-            if matches && !call(from + start..from + end) {
+            if matches && !call(from + at..from + end) {
                 break;
             }
             from += end;
         }
         true
     }
+}
+
+/// Where the line begins that has this place.
+#[must_use]
+pub fn start_of_line(text: &[u8], at: usize) -> usize {
+    memchr::memrchr(LINE_END, &text[..at]).map_or(0, |at| at + 1)
+}
+
+/// How long the first line is, with its end.
+fn end_of_line(text: &[u8]) -> usize {
+    memchr::memchr(LINE_END, text).map_or(text.len(), |end| end + 1)
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";

@@ -248,6 +248,12 @@ struct Text {
     folds: bool,
 }
 
+/// How long the shortest is of the texts that are looked for, if there are any. Bytes.
+#[must_use]
+pub fn shortest_text(pattern: &Hir) -> Option<usize> {
+    texts_of(pattern)?.iter().map(|text| text.bytes.len()).min()
+}
+
 /// The texts of which each match has one.
 fn texts_of(hir: &Hir) -> Option<Vec<Text>> {
     match hir.kind() {

@@ -14,8 +14,14 @@ use std::cmp::Ordering;
 /// As the walk goes: a folder's name before what is in it, whatever byte follows.
 #[must_use]
 pub fn in_walk_order(a: &FileResult, b: &FileResult) -> Ordering {
-    let (a, b) = (a.path.split(|&c| c == b'/'), b.path.split(|&c| c == b'/'));
-    a.cmp(b)
+    let (a, b) = (&*a.path, &*b.path);
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    // no name has a NUL
+    let next = |path: &[u8]| {
+        path.get(same)
+            .map(|&byte| if byte == b'/' { 0 } else { byte })
+    };
+    next(a).cmp(&next(b))
 }
 
 /// Puts the most useful first.
@@ -148,6 +154,7 @@ pub fn is_definition(line: &[u8], at: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn definitions_are_told_from_uses() {
@@ -177,6 +184,20 @@ mod tests {
             is_definition(b"fn parse() {", 0),
             "the word is a part of the match"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn paths_are_compared_name_by_name(a in "[ab!é]{1,3}(/[ab!é]{1,3}){0,3}", b in "[ab!é]{1,3}(/[ab!é]{1,3}){0,3}") {
+            let file = |path: &str| FileResult {
+                path: path.into(),
+                count: 1,
+                defines: false,
+                lines: Vec::new(),
+            };
+            let wanted = a.split('/').cmp(b.split('/'));
+            prop_assert_eq!(in_walk_order(&file(&a), &file(&b)), wanted);
+        }
     }
 
     #[test]
