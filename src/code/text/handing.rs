@@ -121,21 +121,13 @@ impl Handing {
         {
             let from = self.later.len() - PARCEL_FILES;
             for at in self.later.split_off(from) {
-                match item(at) {
+                if let Some(item) = item(at) {
                     // what is kept here is not kept there, too
-                    Some(item) => self.add(
-                        files,
-                        at,
-                        &Item {
-                            is_proof: false,
-                            ..item
-                        },
-                    ),
-                    None => {
-                        self.own.push(at);
-                        false
-                    }
-                };
+                    let is_proof = false;
+                    self.add(files, at, &Item { is_proof, ..item });
+                } else {
+                    self.own.push(at);
+                }
             }
             self.send(files);
         }

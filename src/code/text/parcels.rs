@@ -225,7 +225,9 @@ mod tests {
             item(b"b", Some(vec![span.clone(), span])),
         ];
         let mut writer = Writer::new(&errand);
-        items.iter().for_each(|item| writer.add(item));
+        for item in &items {
+            writer.add(item);
+        }
         let parcel = writer.as_bytes();
         assert_eq!(read(parcel), Some((errand, items)));
         // cut anywhere but between two files it is none
