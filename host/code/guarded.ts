@@ -86,8 +86,8 @@ export class GuardedFiles implements Files {
     return this.files.watcher?.changes() ?? UNKNOWN;
   }
 
-  async settle(): Promise<void> {
-    await this.files.watcher?.settle();
+  settle(): Promise<void> | undefined {
+    return this.files.watcher?.settle();
   }
 
   close(): void {
