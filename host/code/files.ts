@@ -1,23 +1,10 @@
 // The module's Files callbacks on a folder of this machine: synchronous, since a worker has nothing else to do. Nothing
 // throws into the module: an error is a number. Paths are relative to the root; a name that is no UTF-8 comes and goes as
 // Latin-1, a character for each byte.
-import {
-  closeSync,
-  constants,
-  existsSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  realpathSync,
-  statSync,
-  type Stats,
-} from "node:fs";
-import { homedir } from "node:os";
-import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import { closeSync, constants, lstatSync, openSync, readdirSync, readSync, realpathSync } from "node:fs";
 import type { Files } from "./instance";
 import { pathsOf, STAT_NUMBERS } from "./stats";
+import { linkedExclude, Surroundings } from "./surroundings";
 import { Watcher, type NoteHandle } from "./watch/watcher";
 
 const ERRORS: Record<string, number> = {
@@ -39,7 +26,7 @@ export class NodeFiles implements Files {
   readonly watcher: Watcher;
   private readonly folder: string;
   private readonly prefix: string;
-  private readonly above: readonly Above[];
+  private readonly around: Surroundings;
   private prefixBytes: Buffer | undefined;
   /** A file that is read piece by piece: it stays open until its end, until another is read, or the request is over. */
   private long: { path: string; file: number } | undefined;
@@ -48,7 +35,7 @@ export class NodeFiles implements Files {
     this.folder = realpathSync(folder);
     this.watcher = new Watcher(this.folder, note);
     this.prefix = this.folder.endsWith("/") ? this.folder : `${this.folder}/`;
-    this.above = foldersAbove(this.folder);
+    this.around = new Surroundings(this.folder);
   }
 
   list(path: string, latin1: boolean): string {
@@ -139,7 +126,7 @@ export class NodeFiles implements Files {
   }
 
   surroundings(): string {
-    return JSON.stringify({ above: this.above.map(ignoreFiles), global: textOf(globalExcludes()) });
+    return this.around.toText();
   }
 
   root(): string {
@@ -165,82 +152,4 @@ export class NodeFiles implements Files {
 function codeOf(error: unknown): number {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return ERRORS[code] ?? FAILED;
-}
-
-/** A folder above the root: the paths in it that each search looks at. */
-interface Above {
-  folder: string;
-  /** The name of the next folder below. */
-  below: string;
-  git: string;
-  gitignore: string;
-  ignore: string;
-  rgignore: string;
-}
-
-/** Those above a folder, nearest first. */
-function foldersAbove(root: string): Above[] {
-  const above: Above[] = [];
-  let last = root;
-  for (let folder = dirname(root); folder !== last; folder = dirname(folder)) {
-    above.push({
-      folder,
-      below: basename(last),
-      git: join(folder, ".git"),
-      gitignore: join(folder, ".gitignore"),
-      ignore: join(folder, ".ignore"),
-      rgignore: join(folder, ".rgignore"),
-    });
-    last = folder;
-  }
-  return above;
-}
-
-/** The ignore files of a folder above the root. */
-function ignoreFiles({ folder, below, git, ...paths }: Above) {
-  const repository = statSync(git, UNLESS_MISSING);
-  return {
-    below,
-    repository: repository !== undefined,
-    gitignore: textOf(paths.gitignore),
-    ignore: textOf(paths.ignore),
-    rgignore: textOf(paths.rgignore),
-    exclude: repository && excludeOf(folder, git, repository),
-  };
-}
-
-/** `info/exclude` of the repository that a `.git` is or names. */
-const excludeOf = (folder: string, git: string, repository: Stats) =>
-  repository.isFile() ? linkedExclude(folder) : textOf(join(git, "info/exclude"));
-
-function textOf(path: string | undefined): string | undefined {
-  // a missing file is the usual case, and an exception costs more than a look
-  if (path === undefined || !existsSync(path)) return undefined;
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
-}
-
-/** `info/exclude` of the repository that a `.git` file names: a linked work tree. */
-function linkedExclude(folder: string | Buffer): string | undefined {
-  const at = folder.toString();
-  const named = /^gitdir: (.+)/.exec(textOf(join(at, ".git")) ?? "")?.[1];
-  if (named === undefined) return undefined;
-  const gitDir = resolve(at, named);
-  const common = textOf(join(gitDir, "commondir"))?.split("\n")[0];
-  if (common === undefined) return undefined;
-  return textOf(join(isAbsolute(common) ? common : resolve(gitDir, common), "info/exclude"));
-}
-
-/** The person's own ignore file: git's `core.excludesFile`, or its default. */
-function globalExcludes(): string | undefined {
-  const home = homedir();
-  const config = process.env["XDG_CONFIG_HOME"] || join(home, ".config");
-  for (const file of [join(home, ".gitconfig"), join(config, "git/config")]) {
-    const named = /^\s*excludesfile\s*=\s*"?(.+?)"?\s*$/im.exec(textOf(file) ?? "")?.[1];
-    if (named !== undefined) return named.replace(/^~(?=\/|$)/, home);
-  }
-  return join(config, "git/ignore");
 }

@@ -112,8 +112,8 @@ export class GuardedFiles implements Files {
     return this.files.scout?.receive(waitMs);
   }
 
-  async settle(): Promise<void> {
-    await this.files.watcher?.settle();
+  settle(): Promise<void> | undefined {
+    return this.files.watcher?.settle();
   }
 
   close(): void {

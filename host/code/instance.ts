@@ -36,8 +36,8 @@ export interface FilesWatcher {
   unwatch(watch: number): void;
   limit(): number;
   changes(): string;
-  /** What happened so far will be among the changes. */
-  settle(): Promise<void>;
+  /** What happened so far will be among the changes afterwards; none where it is already. */
+  settle(): Promise<void> | undefined;
   /** All watches end. */
   close(): void;
 }
@@ -141,8 +141,8 @@ export class Instance {
     return this.loaded.code.workers();
   }
 
-  /** What happened to the files so far is known afterwards. */
-  settle(): Promise<void> {
+  /** What happened to the files so far is known afterwards; none where it is already. */
+  settle(): Promise<void> | undefined {
     return this.files.settle();
   }
 

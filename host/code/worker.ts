@@ -58,7 +58,7 @@ function work(port: MessagePort, instance: Instance, cancelled: Cancelled): void
   const tell = (told: Told) => port.postMessage(told);
   let waiting = 0;
   let isIdling = false;
-  let last = Promise.resolve();
+  let last: Promise<void> | undefined;
 
   /** Works on the index while nobody waits; between two slices messages come in. */
   function idle(): void {
@@ -66,8 +66,7 @@ function work(port: MessagePort, instance: Instance, cancelled: Cancelled): void
     if (isIdling) setImmediate(idle);
   }
 
-  async function answer(order: Order): Promise<void> {
-    await instance.settle();
+  function answer(order: Order): void {
     const { id } = order;
     const answer = serve(instance, order, () => cancelled.has(id));
     tell({ id, ...answer, memoryBytes: instance.memoryBytes });
@@ -79,7 +78,12 @@ function work(port: MessagePort, instance: Instance, cancelled: Cancelled): void
 
   port.on("message", (order: Order) => {
     waiting += 1;
-    last = last.then(() => answer(order));
+    /** At once where there is nothing to wait for; to put parts together no file is looked at. */
+    const turn = () => {
+      const settling = order.parts ? undefined : instance.settle();
+      return settling ? settling.then(() => answer(order)) : answer(order);
+    };
+    last = waiting > 1 && last ? last.then(turn) : (turn() ?? undefined);
   });
 
   tell({ ready: true, workers: instance.workers, module: instance.module });

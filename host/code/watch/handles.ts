@@ -7,6 +7,7 @@ import type { NoteHandle } from "./watcher";
 export type Handle = SharedArrayBuffer;
 
 /** The watches, and the list of mounts. */
+export const [WATCHES_PLACE, MOUNTS_PLACE] = [0, 1];
 const PLACES = 2;
 
 export const newHandle = (): Handle => new SharedArrayBuffer(PLACES * Int32Array.BYTES_PER_ELEMENT);

@@ -2,6 +2,7 @@
 // what is read here is all that happened before; and it says when its queue was too short.
 import { closeSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
+import { MOUNTS_PLACE, WATCHES_PLACE } from "./handles";
 import { MOUNTS, type Mounts } from "./mounts";
 import type { Backend, NoteHandle } from "./watcher";
 
@@ -38,10 +39,9 @@ const ENDED = DELETE_SELF | MOVE_SELF | UNMOUNT | IGNORED;
 const WANTED = FACTS | NAMES | DELETE_SELF | MOVE_SELF | ONLYDIR | DONT_FOLLOW;
 const FIONREAD = 0x541b;
 // from poll.h
-const [POLLIN, POLLPRI, POLLOUT, POLLERR] = [0x1, 0x2, 0x4, 0x8];
-
-/** The places of the open files; see handles.ts. */
-const [WATCHES_PLACE, MOUNTS_PLACE] = [0, 1];
+const [POLLIN, POLLPRI, POLLOUT] = [0x1, 0x2, 0x4];
+/** Of a file that is polled: its number, and what is wanted and was found of it. */
+const POLL_BYTES = 8;
 
 /** Bytes of an event before its name. */
 const HEAD = 16;
@@ -73,7 +73,7 @@ function attempt<T>(work: () => T): T | undefined {
 }
 
 class Inotify implements Backend {
-  readonly mounts: PolledMounts | undefined;
+  readonly mounts: Polled | undefined;
   private readonly events = Buffer.alloc(ROOM);
   private readonly waiting = new Int32Array(1);
 
@@ -82,7 +82,7 @@ class Inotify implements Backend {
     private readonly file: number,
     private readonly note: NoteHandle,
   ) {
-    this.mounts = openMounts(c, note);
+    this.mounts = openMounts(c, file, note);
   }
 
   add(folder: Buffer): number {
@@ -95,6 +95,7 @@ class Inotify implements Backend {
 
   drain(): string | undefined {
     let text = "";
+    if (this.mounts?.areNoEvents()) return text;
     for (;;) {
       if (this.c.ioctl(this.file, FIONREAD, this.waiting) !== 0) return undefined;
       if (this.waiting[0] === 0) return text;
@@ -109,7 +110,6 @@ class Inotify implements Backend {
   close(): void {
     this.note(WATCHES_PLACE, -1);
     this.c.close(this.file);
-    this.mounts?.close();
   }
 
   private textOf(length: number): string | undefined {
@@ -140,43 +140,53 @@ function cut(name: string): string {
   return end < 0 ? name : name.slice(0, end);
 }
 
-/** The open list of mounts: an error is pending on it, once, when it has changed since it was opened (`man 5 proc`). */
-class PolledMounts implements Mounts {
-  private readonly asked = new ArrayBuffer(8);
-  private readonly file = new Int32Array(this.asked, 0, 1);
-  private readonly events = new Int16Array(this.asked, 4, 2);
+/**
+ * The open list of mounts: an error is pending on it, once, when it has changed since it was opened (`man 5 proc`). Whether
+ * there are events is asked for in the same call.
+ */
+class Polled implements Mounts {
+  private readonly asked = new ArrayBuffer(2 * POLL_BYTES);
+  private readonly bytes = new Uint8Array(this.asked);
+  private readonly files = new Int32Array(this.asked);
+  private readonly events = new Int16Array(this.asked);
+  private hasNoEvents = false;
 
   constructor(
     private readonly c: C,
-    file: number,
+    mounts: number,
+    watches: number,
     private readonly note: NoteHandle,
   ) {
-    this.file[0] = file;
-    this.events[0] = POLLIN | POLLPRI | POLLOUT;
+    this.files.set([mounts, POLLIN | POLLPRI | POLLOUT, watches, POLLIN]);
   }
 
   areSame(): boolean {
-    return this.pending() === POLLIN;
+    const isSure = this.c.poll(this.bytes, 2, 0) >= 0;
+    const [mounts, watches] = [this.events[3], this.events[7]];
+    this.hasNoEvents = isSure && watches === 0;
+    // a file that doesn't tell of its changes can always be written, too
+    return isSure && mounts === POLLIN;
   }
 
-  /** What is pending; a file that doesn't tell of its changes can always be written, too. */
-  pending(): number {
-    const count = this.c.poll(new Uint8Array(this.asked), 1, 0);
-    return count < 0 ? POLLERR : (this.events[1] ?? 0);
+  /** Nothing had happened when it was last asked for the mounts; to be asked once. */
+  areNoEvents(): boolean {
+    const { hasNoEvents } = this;
+    this.hasNoEvents = false;
+    return hasNoEvents;
   }
 
   close(): void {
     this.note(MOUNTS_PLACE, -1);
-    closeSync(this.file[0] ?? -1);
+    closeSync(this.files[0] ?? -1);
   }
 }
 
 /** None where a kernel doesn't tell of changes. */
-function openMounts(c: C, note: NoteHandle): PolledMounts | undefined {
+function openMounts(c: C, watches: number, note: NoteHandle): Polled | undefined {
   const file = attempt(() => openSync(MOUNTS, "r"));
   if (file === undefined) return undefined;
   note(MOUNTS_PLACE, file);
-  const mounts = new PolledMounts(c, file, note);
+  const mounts = new Polled(c, file, watches, note);
   if (mounts.areSame()) return mounts;
   mounts.close();
   return undefined;

@@ -1,11 +1,11 @@
 // What the module is told of changes in folders that it watches. Only Linux's inotify says all that is needed; Node and Bun
 // come by it in different ways.
-import { statfsSync, statSync } from "node:fs";
+import { statfsSync, statSync, type Stats } from "node:fs";
 import type { FilesWatcher } from "../instance";
 import { openInotify } from "./inotify";
 import { numberIn } from "./kernel";
 import { openLoopWatcher } from "./loop";
-import { ReadMounts, type Mounts } from "./mounts";
+import { openReadMounts, type Mounts } from "./mounts";
 
 /** Watches on folders, by number. All of them end with it. */
 export interface Backend {
@@ -16,7 +16,7 @@ export interface Backend {
   drain(): string | undefined;
   /** Waits until what happened before has arrived; false when it did not. Not there where it always has. */
   settle?(): Promise<boolean>;
-  /** Not there where the list of mounts has to be read. */
+  /** Not there where the list of mounts has to be read; not closed with it. */
   readonly mounts?: Mounts | undefined;
   close(): void;
 }
@@ -35,8 +35,8 @@ export class Watcher implements FilesWatcher {
   private isUnavailable = process.platform !== "linux";
   /** How often on end what happened did not arrive. */
   private late = 0;
-  /** What the root was when it began; empty where that can't be told. */
-  private rootBefore = "";
+  /** What the root was when it began; none where that can't be told. */
+  private rootBefore: Stats | undefined;
   private mounts: Mounts | undefined;
 
   constructor(
@@ -61,10 +61,11 @@ export class Watcher implements FilesWatcher {
     return this.isUnavailable ? 0 : numberIn("/proc/sys/fs/inotify/max_user_watches");
   }
 
-  async settle(): Promise<void> {
-    const isIn = (await this.backend?.settle?.()) ?? true;
-    this.late = isIn ? 0 : this.late + 1;
-    if (this.late >= MAX_LATE) this.isUnavailable = true;
+  settle(): Promise<void> | undefined {
+    return this.backend?.settle?.().then((isIn) => {
+      this.late = isIn ? 0 : this.late + 1;
+      if (this.late >= MAX_LATE) this.isUnavailable = true;
+    });
   }
 
   changes(): string {
@@ -76,6 +77,7 @@ export class Watcher implements FilesWatcher {
 
   close(): void {
     this.backend?.close();
+    this.mounts?.close();
     this.backend = undefined;
     this.mounts = undefined;
   }
@@ -83,8 +85,10 @@ export class Watcher implements FilesWatcher {
   private opened(): Backend {
     if (this.backend) return this.backend;
     this.rootBefore = this.rootNow();
-    this.backend = process.versions["bun"] === undefined ? openLoopWatcher() : openInotify(this.note);
-    this.mounts = this.backend?.mounts ?? new ReadMounts();
+    const isNode = process.versions["bun"] === undefined;
+    this.backend = isNode ? openLoopWatcher() : openInotify(this.note);
+    // Node closes a thread's files with it
+    this.mounts = this.backend && (this.backend.mounts ?? openReadMounts(isNode ? undefined : this.note));
     // there are none left, or this runtime has no way to them
     if (!this.backend || !this.isSameWorld()) this.isUnavailable = true;
     if (!this.backend) throw new Error("no watcher");
@@ -93,15 +97,17 @@ export class Watcher implements FilesWatcher {
 
   /** A folder that takes the root's place, and a file system that is mounted over one of its folders, are not told. */
   private isSameWorld(): boolean {
-    return this.rootBefore !== "" && this.rootBefore === this.rootNow() && this.mounts?.areSame() === true;
+    const { rootBefore: before, mounts } = this;
+    const now = before && this.rootNow();
+    if (!now || now.ino !== before.ino || now.dev !== before.dev) return false;
+    return mounts?.areSame() === true;
   }
 
-  private rootNow(): string {
+  private rootNow(): Stats | undefined {
     try {
-      const { dev, ino } = statSync(this.root);
-      return `${dev} ${ino}`;
+      return statSync(this.root, { throwIfNoEntry: false });
     } catch {
-      return "";
+      return undefined;
     }
   }
 }

@@ -8,14 +8,12 @@ use super::limits::{DEFAULT_LIMIT, MAX_LIMIT, MAX_OUTPUT_BYTES, OUTPUT_BYTES, ST
 use super::order::sort_by;
 use super::service::{Job, Step, World};
 use super::show::{count, path};
-use super::walk::globs::Globs;
 use super::walk::path::resolve;
 use super::walk::{Share, Unreadable, Walk};
 use crate::json;
 use fuzzy::Fuzzy;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use std::rc::Rc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sort {
@@ -110,7 +108,7 @@ impl Find {
         share: Share,
         whole: bool,
     ) -> Result<Self, String> {
-        let globs = Rc::new(Globs::new(&query.globs, true)?);
+        let globs = world.tree.globs(&query.globs, true)?;
         let place = resolve(&world.files, query.path.as_deref())?;
         let walk = Walk::new(&mut world.tree, &world.files, &place, globs, share);
         Ok(Self {

@@ -6,7 +6,6 @@ use super::super::files::{Files, Kind};
 use super::super::limits::{SCOUT_FILE_BYTES, SCOUT_WAIT_MS, STEP_BYTES, STEP_FILES};
 use super::super::order::sort_by;
 use super::super::service::{Job, Step, World};
-use super::super::walk::globs::Globs;
 use super::super::walk::path::resolve;
 use super::super::walk::tree::{Node, Tree};
 use super::super::walk::{Found, Share, Unreadable, Walk};
@@ -14,7 +13,6 @@ use super::handing::Handing;
 use super::parcels::Item;
 use super::query::{Mode, Query};
 use super::scan::Scan;
-use std::rc::Rc;
 
 /// A search under way.
 pub struct Search {
@@ -42,7 +40,7 @@ impl Search {
         let query = Query::parse(args)?;
         let scan = Scan::new(query, &world.tree.cache.memory)?;
         let query = &scan.query;
-        let globs = Rc::new(Globs::new(&query.globs, false)?);
+        let globs = world.tree.globs(&query.globs, false)?;
         let place = resolve(&world.files, query.path.as_deref())?;
         let walk = Walk::new(&mut world.tree, &world.files, &place, globs, share);
         let index = Index {

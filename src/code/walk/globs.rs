@@ -91,7 +91,13 @@ impl Globs {
     /// Whether others were made from the same.
     #[must_use]
     pub fn are(&self, other: &Self) -> bool {
-        self.written == other.written && (self.smart_case == other.smart_case || self.is_empty())
+        self.are_of(&other.written, other.smart_case)
+    }
+
+    /// Whether they are what [`Globs::new`] would make of these.
+    #[must_use]
+    pub fn are_of(&self, written: &[String], smart_case: bool) -> bool {
+        self.written == written && (self.smart_case == smart_case || self.is_empty())
     }
 
     #[must_use]

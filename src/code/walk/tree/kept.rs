@@ -73,6 +73,19 @@ impl Kept {
 }
 
 impl Tree {
+    /// The globs of a call: those of a remembered walk if they are the same, for to compile them takes longer than to go over
+    /// its files.
+    ///
+    /// # Errors
+    /// When one of them is none.
+    pub fn globs(&self, written: &[String], smart_case: bool) -> Result<Rc<Globs>, String> {
+        let mut known = self.kept.iter().map(|kept| &kept.over.globs);
+        match known.find(|globs| globs.are_of(written, smart_case)) {
+            Some(globs) => Ok(Rc::clone(globs)),
+            None => Ok(Rc::new(Globs::new(written, smart_case)?)),
+        }
+    }
+
     /// The files of an earlier walk over the same, if they are those of now, and the [`Slot`] of each.
     pub fn kept(&mut self, files: &impl Files, over: &Over) -> Option<(Rc<Kept>, Rc<[Slot]>)> {
         self.drop_old();
