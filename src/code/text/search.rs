@@ -94,6 +94,7 @@ impl Search {
         let node = tree.node(at.folder, at.place);
         let may_match = index.may_match(tree, node.slot, Some(node));
         let path = || tree.path_of(at.folder, at.place);
+        let was_known = node.facts.is_some();
         let known = node.facts.as_deref();
         let known = known.filter(|_| index.is_of_use(tree, node));
         let bytes = match known {
@@ -121,7 +122,10 @@ impl Search {
                 return 0;
             }
         };
-        self.handing.spend_read(bytes);
+        // what is not known is not handed over: no scout is wanted for it
+        if was_known {
+            self.handing.spend_read(bytes);
+        }
         bytes
     }
 
