@@ -176,19 +176,13 @@ impl<F: Files + 'static> Service<F> {
         if !cfg!(feature = "search") || !self.jobs.is_empty() || !self.waiting.is_empty() {
             return false;
         }
-        let World {
-            files,
-            tree,
-            buffer,
-            ..
-        } = &mut self.world;
         // each query is followed by this: to go through a large tree for nothing would keep the next one waiting
+        let World { files, tree, .. } = &self.world;
         if self.at_rest == Some(tree.state()) && !tree.is_sweep_due(files) {
             return false;
         }
-        let has_more = self
-            .indexer
-            .step(tree, files, buffer, (STEP_FILES, STEP_BYTES));
+        let has_more = index(&mut self.indexer, &mut self.world);
+        let tree = &self.world.tree;
         if !has_more {
             self.at_rest = self.indexer.did_nothing().then(|| tree.state());
             self.indexer = Indexer::default();
@@ -201,6 +195,22 @@ impl<F: Files + 'static> Service<F> {
     pub fn used(&self) -> usize {
         self.world.tree.cache.used()
     }
+}
+
+/// A slice of indexing. Whether there is more to do.
+fn index<F: Files>(indexer: &mut Indexer, world: &mut World<F>) -> bool {
+    let World {
+        files,
+        tree,
+        buffer,
+        ..
+    } = world;
+    let has_more = indexer.step(tree, files, buffer, (STEP_FILES, STEP_BYTES));
+    #[cfg(feature = "search")]
+    if !has_more && tree.takes_filling() {
+        super::text::handing::fill(tree, files);
+    }
+    has_more
 }
 
 fn start<F: Files + 'static>(
@@ -241,16 +251,10 @@ struct Index(Indexer);
 #[cfg(feature = "search")]
 impl<F: Files> Job<F> for Index {
     fn step(&mut self, world: &mut World<F>) -> Step {
-        let World {
-            files,
-            tree,
-            buffer,
-            ..
-        } = world;
-        if self.0.step(tree, files, buffer, (STEP_FILES, STEP_BYTES)) {
+        if index(&mut self.0, world) {
             return Step::More;
         }
-        Step::Done(Ok(tree.cache.used().to_string()))
+        Step::Done(Ok(world.tree.cache.used().to_string()))
     }
 }
 

@@ -3,8 +3,9 @@
 use super::super::files::memory::MemoryFiles;
 use super::super::files::{Entry, FileError, Files, Received, Scout, Stat};
 use super::super::limits::{PARCEL_FILES, SCOUT_FORGETS};
+use super::super::service::{Service, Settings};
 use super::super::text::scout;
-use super::{open, search, service};
+use super::{open, search, service, settings};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -329,4 +330,43 @@ fn a_scout_is_called_when_it_is_wanted() {
     search(&mut tree, QUERIES[2]);
     assert_eq!(scouted.calls.get(), 1);
     assert!(scouted.parcels.borrow().is_empty());
+}
+
+/// Where there is no room for all contents, the scout has read its files before a search needs them.
+#[test]
+fn a_scout_is_filled_once_the_index_is_there() {
+    let files = Rc::new(MemoryFiles::new());
+    for i in 0..400 {
+        files.write(path_of(i), format!("some words of {i}\n").repeat(3_000));
+    }
+    (0..3).for_each(|_| files.wait());
+    let scouted = Scouted::new(&files, || Act::Answer);
+    let settings = Settings {
+        memory_bytes: 48 << 20,
+        ..settings()
+    };
+    let mut tree = Service::new(Rc::clone(&scouted), settings);
+    let query = r#"{"pattern": "words", "mode": "count", "limit": 1}"#;
+    let first = search(&mut tree, query);
+    assert_eq!(scouted.calls.get(), 0);
+    while tree.idle() {}
+    assert_eq!(scouted.calls.get(), 1);
+    let sent = scouted.parcels.borrow().len();
+    assert!(sent > 0);
+    let mut fill = || (0..sent).for_each(|number| _ = scouted.answer(number));
+    fill();
+    let kept = scouted.reads.take();
+    assert!(kept > 10, "{kept}");
+    fill();
+    assert_eq!(scouted.reads.take(), 0, "it has them");
+    while tree.idle() {}
+    assert_eq!(scouted.parcels.borrow().len(), sent, "once");
+    scouted.is_eager.set(true);
+    let all = files.reads();
+    assert_eq!(search(&mut tree, query), first);
+    let (all, theirs) = (files.reads() - all, scouted.reads.get());
+    assert!(
+        all + kept <= 400,
+        "{all} read, {theirs} by the scout, which has {kept}"
+    );
 }

@@ -2,12 +2,12 @@
 
 use super::super::files::{Files, Received};
 use super::super::limits::{
-    MAX_PARCELS, PARCEL_BYTES, PARCEL_FILES, PARCELS_AHEAD, SCOUT_FIXED_BYTES, SCOUT_READ_BYTES,
-    SCOUT_WANTED_BYTES,
+    MAX_PARCELS, PARCEL_BYTES, PARCEL_FILES, PARCELS_AHEAD, SCOUT_FILE_BYTES, SCOUT_FIXED_BYTES,
+    SCOUT_READ_BYTES, SCOUT_WANTED_BYTES,
 };
 use super::super::walk::Found;
-use super::super::walk::tree::Tree;
-use super::parcels::{Answer, Errand, Item, Writer};
+use super::super::walk::tree::{FolderId, Tree};
+use super::parcels::{Answer, Errand, FILLING, Item, Writer};
 use super::report::Part;
 use super::scan::Scan;
 
@@ -42,6 +42,15 @@ pub struct Handing {
 
 impl Handing {
     pub fn new(args: &str, scan: &Scan, tree: &Tree) -> Self {
+        let can_help = tree.cache.memory.scout > 0 && !scan.is_large();
+        Self::of(
+            args,
+            tree,
+            if can_help { State::Light } else { State::Alone },
+        )
+    }
+
+    fn of(args: &str, tree: &Tree, state: State) -> Self {
         let memory = tree.cache.memory.scout;
         let errand = Errand {
             number: u64::from(tree.walks()),
@@ -49,9 +58,8 @@ impl Handing {
             memory,
             contents: memory.saturating_sub(SCOUT_FIXED_BYTES),
         };
-        let can_help = memory > 0 && !scan.is_large();
         Self {
-            state: if can_help { State::Light } else { State::Alone },
+            state,
             spent: 0,
             own: Vec::new(),
             later: Vec::new(),
@@ -210,4 +218,40 @@ impl Handing {
     pub fn has_handed(&self) -> bool {
         !self.sent.is_empty()
     }
+}
+
+/// Has the scout read files of its own before a search needs them, as many as it can keep. Nobody waits for that.
+pub fn fill(tree: &Tree, files: &impl Files) {
+    let Some(scout) = files.scout() else { return };
+    scout.call();
+    let mut handing = Handing::of(FILLING, tree, State::Helped);
+    let mut left = handing.errand.contents;
+    for folder in 0..tree.folder_count() as FolderId {
+        if !tree.is_scouts(folder) {
+            continue;
+        }
+        for (place, node) in tree.folder(folder).nodes.iter().enumerate() {
+            let facts = node.facts.as_deref().filter(|_| node.is_indexed());
+            let Some(stat) = facts.filter(|facts| facts.is_proof).map(|facts| facts.stat) else {
+                continue;
+            };
+            let bytes = stat.size as usize;
+            if node.has_contents() || bytes > SCOUT_FILE_BYTES {
+                continue;
+            }
+            let Some(rest) = left.checked_sub(bytes) else {
+                return handing.send(files);
+            };
+            left = rest;
+            let item = Item {
+                path: tree.path_of(folder, place),
+                stat,
+                is_known: true,
+                is_proof: true,
+                spans: None,
+            };
+            handing.add(files, Found { folder, place }, &item);
+        }
+    }
+    handing.send(files);
 }

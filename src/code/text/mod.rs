@@ -20,7 +20,7 @@
 
 mod ascii;
 pub mod file;
-mod handing;
+pub mod handing;
 mod lanes;
 mod literal;
 pub mod parcels;

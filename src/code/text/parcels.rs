@@ -34,6 +34,9 @@ pub struct Errand {
     pub contents: usize,
 }
 
+/// What stands for the arguments where files are to be kept, and not searched.
+pub const FILLING: &str = "";
+
 /// Writes a parcel.
 pub struct Writer(Vec<u8>);
 

@@ -8,7 +8,7 @@ use super::super::cache::Text;
 use super::super::cache::sections::Span;
 use super::super::files::{Files, Stat, read_whole};
 use super::super::limits::{Memory, SCOUT_FILE_BYTES, SCOUT_FORGETS};
-use super::parcels::{Answer, Errand, Item, read};
+use super::parcels::{Answer, Errand, FILLING, Item, read};
 use super::query::{Mode, Query};
 use super::rank::rank;
 use super::scan::Scan;
@@ -26,6 +26,11 @@ impl Scout {
     /// Searches a parcel's files. None where it can't.
     pub fn search(&mut self, files: &impl Files, parcel: &[u8]) -> Option<String> {
         let (errand, items) = read(parcel)?;
+        if errand.args == FILLING {
+            self.kept.begin(&errand);
+            items.iter().for_each(|item| self.fill(files, item));
+            return Some(String::new());
+        }
         let mut scan = match self.scan.take() {
             Some((last, scan)) if last == errand => scan,
             _ => {
@@ -50,6 +55,17 @@ impl Scout {
         let is_fine = scan.pattern.failure().is_none();
         self.scan = Some((errand, scan));
         is_fine.then(|| answer.to_text())
+    }
+
+    fn fill(&mut self, files: &impl Files, item: &Item) {
+        let Item { path, stat, .. } = item;
+        let size = stat.size as usize;
+        if self.kept.get(path, stat).is_none() && self.kept.has_room(size) {
+            let read = read_whole(files, path, &mut self.buffer, SCOUT_FILE_BYTES);
+            if read == Ok(Some(size)) {
+                self.kept.keep(path, stat, &self.buffer[..size]);
+            }
+        }
     }
 
     /// Whether it was done.

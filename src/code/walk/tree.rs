@@ -121,6 +121,8 @@ pub struct Tree {
     /// The files from this folder on are the scout's, where there is one; and whether their contents are left to it.
     scouts_first: FolderId,
     is_split: bool,
+    /// And it was not given them yet.
+    is_to_fill: bool,
     /// Walks so far.
     walks: u32,
     outer: Option<(Surroundings, Rc<Rules>)>,
@@ -145,6 +147,7 @@ impl Tree {
             section_folds: 0,
             scouts_first: NONE,
             is_split: false,
+            is_to_fill: false,
             walks: 0,
             outer: None,
             buffer: Vec::new(),

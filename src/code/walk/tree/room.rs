@@ -63,12 +63,17 @@ impl Tree {
         folder >= self.scouts_first
     }
 
+    /// Whether the scout is to be given its files now; to be asked once, when the index is there.
+    pub fn takes_filling(&mut self) -> bool {
+        std::mem::take(&mut self.is_to_fill)
+    }
+
     /// Leaves the contents of the scout's files to it. Whether that is new.
     fn split(&mut self) -> bool {
         if self.is_split || self.cache.memory.scout == 0 {
             return false;
         }
-        self.is_split = true;
+        (self.is_split, self.is_to_fill) = (true, true);
         let from = self.folders.len().min(self.scouts_first as usize);
         let nodes = self.folders[from..]
             .iter_mut()
