@@ -8,6 +8,7 @@ use super::super::limits::{
 use super::super::walk::Found;
 use super::super::walk::tree::{FolderId, Tree};
 use super::parcels::{Answer, Errand, FILLING, Item, Writer};
+use super::query::Mode;
 use super::report::Part;
 use super::scan::Scan;
 
@@ -25,8 +26,9 @@ enum State {
 pub struct Handing {
     state: State,
     errand: Errand,
-    /// What was searched here. Bytes.
+    /// What was searched here, and how much that has to be before the scout is wanted. Bytes.
     spent: usize,
+    wanted: usize,
     /// Files for this thread, where all are searched in the end, for what is the scout's is handed over first: such as can't
     /// be the scout's, and others.
     own: Vec<Found>,
@@ -61,6 +63,7 @@ impl Handing {
         Self {
             state,
             spent: 0,
+            wanted: SCOUT_WANTED_BYTES,
             own: Vec::new(),
             later: Vec::new(),
             open: Vec::new(),
@@ -84,7 +87,7 @@ impl Handing {
 
     /// Whether files are to be handed over from now on.
     pub fn is_wanted(&mut self, files: &impl Files) -> bool {
-        if self.state == State::Light && self.spent >= SCOUT_WANTED_BYTES {
+        if self.state == State::Light && self.spent >= self.wanted {
             self.state = match files.scout() {
                 Some(scout) if scout.memory() > 0 => State::Helped,
                 Some(scout) => {

@@ -94,9 +94,9 @@ impl Search {
         let node = tree.node(at.folder, at.place);
         let may_match = index.may_match(tree, node.slot, Some(node));
         let path = || tree.path_of(at.folder, at.place);
-        let was_known = node.facts.is_some();
-        let known = node.facts.as_deref();
-        let known = known.filter(|_| index.is_of_use(tree, node));
+        let facts = node.facts.as_deref();
+        let size = facts.map(|facts| facts.stat.size as usize);
+        let known = facts.filter(|_| index.is_of_use(tree, node));
         let bytes = match known {
             // what is read now is true whatever was known
             None => scan.read(files, buffer, &path()),
@@ -123,8 +123,8 @@ impl Search {
             }
         };
         // what is not known is not handed over: no scout is wanted for it
-        if was_known {
-            self.handing.spend_read(bytes);
+        if let Some(size) = size {
+            self.handing.spend_read(bytes.min(size));
         }
         bytes
     }
