@@ -3,7 +3,7 @@
 use super::super::files::{Files, Received};
 use super::super::limits::{
     MAX_PARCELS, PARCEL_BYTES, PARCEL_FILES, PARCELS_AHEAD, SCOUT_FILE_BYTES, SCOUT_FIXED_BYTES,
-    SCOUT_READ_BYTES, SCOUT_WANTED_BYTES,
+    SCOUT_LATER, SCOUT_READ_BYTES, SCOUT_WANTED_BYTES,
 };
 use super::super::walk::Found;
 use super::super::walk::tree::{FolderId, Tree};
@@ -45,11 +45,12 @@ pub struct Handing {
 impl Handing {
     pub fn new(args: &str, scan: &Scan, tree: &Tree) -> Self {
         let can_help = tree.cache.memory.scout > 0 && !scan.is_large();
-        Self::of(
-            args,
-            tree,
-            if can_help { State::Light } else { State::Alone },
-        )
+        let state = if can_help { State::Light } else { State::Alone };
+        let mut handing = Self::of(args, tree, state);
+        if scan.query.mode != Mode::Count {
+            handing.wanted *= SCOUT_LATER;
+        }
+        handing
     }
 
     fn of(args: &str, tree: &Tree, state: State) -> Self {
