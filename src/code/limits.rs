@@ -93,7 +93,7 @@ pub const SCOUT_FIXED_BYTES: usize = 12 << 20;
 pub const SCOUT_FILE_BYTES: usize = 1 << 20;
 /// It is wanted when a search has searched so many bytes, of which each file that it read counts so many: some milliseconds,
 /// for it takes half a millisecond until the scout is at work. The trees of tests are small.
-pub const SCOUT_WANTED_BYTES: usize = if cfg!(test) { 1 << 20 } else { 8 << 20 };
+pub const SCOUT_WANTED_BYTES: usize = if cfg!(test) { 512 << 10 } else { 8 << 20 };
 /// So many times as much where a search ends when enough was found: what is under way then was in vain.
 pub const SCOUT_LATER: usize = 4;
 pub const SCOUT_READ_BYTES: usize = 64 << 10;

@@ -353,7 +353,7 @@ fn a_scout_is_filled_once_the_index_is_there() {
     assert_eq!(scouted.calls.get(), 1);
     let sent = scouted.parcels.borrow().len();
     assert!(sent > 0);
-    let mut fill = || (0..sent).for_each(|number| _ = scouted.answer(number));
+    let fill = || (0..sent).for_each(|number| _ = scouted.answer(number));
     fill();
     let kept = scouted.reads.take();
     assert!(kept > 10, "{kept}");
