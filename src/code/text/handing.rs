@@ -146,6 +146,7 @@ impl Handing {
     }
 
     /// More is under way than is of use where enough may be found soon.
+    #[must_use]
     pub fn is_ahead(&self) -> bool {
         self.sent.len() - self.done > PARCELS_AHEAD
     }
@@ -213,12 +214,14 @@ impl Handing {
     }
 
     /// Nothing is under way.
+    #[must_use]
     pub fn is_done(&self) -> bool {
         let is_empty = [&self.own, &self.later, &self.open].map(Vec::is_empty);
         is_empty == [true; 3] && self.done == self.sent.len()
     }
 
     /// Whether any parcel was sent: what was found is in another order then.
+    #[must_use]
     pub fn has_handed(&self) -> bool {
         !self.sent.is_empty()
     }

@@ -28,7 +28,9 @@ impl Scout {
         let (errand, items) = read(parcel)?;
         if errand.args == FILLING {
             self.kept.begin(&errand);
-            items.iter().for_each(|item| self.fill(files, item));
+            for item in &items {
+                self.fill(files, item);
+            }
             return Some(String::new());
         }
         let mut scan = match self.scan.take() {
