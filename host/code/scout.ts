@@ -4,7 +4,6 @@
 //
 // The two share memory. Who takes up a part says so there, so that the worker never waits for what was not begun; a message
 // only tells the scout what there is to do, and the worker the answer.
-import { setPriority } from "node:os";
 import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
 import { Board, CHUNK, MAX_STATS } from "./board";
 import { NodeFiles } from "./files";
@@ -156,22 +155,8 @@ export class ScoutedFiles extends NodeFiles {
   }
 }
 
-/** What it does can wait for others: for OpenCode's own thread above all. */
-const NICENESS = 10;
-
-/** Elsewhere than on Linux this would be for the whole process. */
-function giveWay(): void {
-  if (process.platform !== "linux") return;
-  try {
-    setPriority(0, NICENESS);
-  } catch {
-    // it goes on as the others do
-  }
-}
-
 /** The scout's thread. */
 export function scout({ root, port, memory, module }: ScoutSettings): void {
-  giveWay();
   const board = new Board(memory);
   const files = new NodeFiles(root, () => undefined);
   const searching = new Searching(files, module);
