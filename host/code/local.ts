@@ -37,12 +37,12 @@ export class LocalInstance extends Instance {
 }
 
 /** A scout's instance of the search module, for the files of parcels. */
-export function startAide(files: NodeFiles, module = moduleOf("search")) {
+export function startScoutCode(files: NodeFiles, module = moduleOf("search")) {
   const glue = GLUES.search(queueMicrotask, fillerOf("search", module));
   const { memory } = glue.initSync({ module });
-  const aide = new glue.Aide(files);
+  const code = new glue.ScoutCode(files);
   return {
-    search: (parcel: Uint8Array) => aide.search(parcel),
+    search: (parcel: Uint8Array) => code.search(parcel),
     memoryBytes: () => memory.buffer.byteLength,
   };
 }

@@ -8,7 +8,7 @@ import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
 import { Board, CHUNK, MAX_STATS } from "./board";
 import { NodeFiles } from "./files";
 import type { FilesScout } from "./instance";
-import { startAide } from "./local";
+import { startScoutCode } from "./local";
 import { pathsOf, STAT_NUMBERS } from "./stats";
 import type { NoteHandle } from "./watch/watcher";
 
@@ -194,7 +194,7 @@ export function scout({ root, port, memory, module }: ScoutSettings): void {
 
 /** The scout's instance, which is replaced when it traps. */
 class Searching {
-  private aide: ReturnType<typeof startAide> | undefined;
+  private code: ReturnType<typeof startScoutCode> | undefined;
   private lost = 0;
 
   constructor(
@@ -203,20 +203,20 @@ class Searching {
   ) {}
 
   start(): void {
-    this.aide ??= startAide(this.files, this.module);
+    this.code ??= startScoutCode(this.files, this.module);
   }
 
   get memoryBytes(): number {
-    return this.aide?.memoryBytes() ?? 0;
+    return this.code?.memoryBytes() ?? 0;
   }
 
   answer(parcel: Uint8Array): string {
     if (this.lost > MAX_LOST) return "";
     try {
       this.start();
-      return this.aide?.search(parcel) ?? "";
+      return this.code?.search(parcel) ?? "";
     } catch {
-      this.aide = undefined;
+      this.code = undefined;
       this.lost += 1;
       return "";
     } finally {

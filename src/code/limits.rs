@@ -30,6 +30,9 @@ pub const SKIPPED_NAMES: usize = 3;
 
 /// A pattern's compiled size; ripgrep allows ten times as much, of a memory that is not shared. Bytes.
 pub const PATTERN_BYTES: usize = 10 << 20;
+/// Characters on end that are gone through beside a text before the regex engine is asked, which goes through a line once:
+/// from each place of the text in it, a line of megabytes would take minutes.
+pub const SHAPE_CHARS: u32 = 1_000;
 /// The lazy DFA's cache, of which a pattern has a few; ripgrep's is larger, but there the memory is not shared with an
 /// index. Bytes.
 pub const DFA_BYTES: usize = 2 << 20;
@@ -94,9 +97,11 @@ pub const SCOUT_FILE_BYTES: usize = 1 << 20;
 /// It is wanted when a search has searched so many bytes, of which each file that it read counts so many: some milliseconds,
 /// for it takes half a millisecond until the scout is at work. The trees of tests are small.
 pub const SCOUT_WANTED_BYTES: usize = if cfg!(test) { 512 << 10 } else { 8 << 20 };
+pub const SCOUT_READ_BYTES: usize = 64 << 10;
 /// So many times as much where a search ends when enough was found: what is under way then was in vain.
 pub const SCOUT_LATER: usize = 4;
-pub const SCOUT_READ_BYTES: usize = 64 << 10;
+/// A pattern whose automata take more is not compiled by the scout, too. Bytes.
+pub const SCOUT_PATTERN_BYTES: usize = 4 << 20;
 /// Files, and bytes of them, that it is given at once.
 pub const PARCEL_FILES: usize = 64;
 pub const PARCEL_BYTES: usize = 1 << 20;

@@ -2,7 +2,7 @@
 
 use super::files::memory::MemoryFiles;
 use super::files::{Files, Kind};
-use super::limits::{PIECE_BYTES, RANKED_FILES};
+use super::limits::PIECE_BYTES;
 use super::service::{Service, Settings, Step, merge};
 use super::walk::Share;
 use proptest::prelude::*;
@@ -39,6 +39,7 @@ macro_rules! in_memory {
 }
 
 mod ahead;
+mod ranked;
 mod scouted;
 mod told;
 
@@ -107,32 +108,6 @@ fn what_did_not_change_is_not_read_again() {
     files.write("src/9.rs", "fn number_7() {}\n");
     assert!(search(&mut tree, args).contains("src/9.rs"));
     assert_eq!(files.reads(), 101, "only what had changed");
-}
-
-/// For better lines than the first ones a search does not go through all of a large tree, whatever is known of it.
-#[test]
-fn enough_is_enough_in_a_large_tree() {
-    let files = Rc::new(MemoryFiles::new());
-    for i in 0..12_000 {
-        let text = if i % 200 == 0 { "rare\n" } else { "usual\n" };
-        files.write(format!("{:03}/{i:05}.txt", i / 100), text);
-    }
-    (0..3).for_each(|_| files.wait());
-    let mut tree = open(&files);
-    let args = r#"{"pattern": "rare", "limit": 20}"#;
-    let cold = search(&mut tree, args);
-    let all = 20 + RANKED_FILES / 200;
-    assert!(
-        cold.contains(&format!("of at least {all} matching lines")),
-        "{cold}"
-    );
-    while tree.idle() {}
-    assert_eq!(search(&mut tree, args), cold);
-    let all = search(&mut tree, r#"{"pattern": "rare", "limit": 59}"#);
-    assert!(
-        all.contains("Shown: 59 lines in 59 files, of 60 matching"),
-        "{all}"
-    );
 }
 
 /// Lines of a file that is too long to be kept are counted piece by piece, wherever a piece ends.
@@ -258,117 +233,6 @@ fn what_has_no_room_is_not_read_for_the_index_again() {
     let read = files.reads();
     while tree.idle() {}
     assert!(files.reads() > read);
-}
-
-#[test]
-fn the_best_of_many_is_shown_and_the_rest_is_told() {
-    let files = Rc::new(MemoryFiles::new());
-    for i in 0..300 {
-        files.write(format!("{i:03}.txt"), "word\nword\n");
-    }
-    files.put(b"bin.dat", Kind::File, b"word\0".to_vec());
-    files.put(b"pipe", Kind::Other, Vec::new());
-    let mut tree = open(&files);
-    let answer = search(&mut tree, r#"{"pattern": "word"}"#);
-    assert_eq!(answer.matches(": word").count(), 100);
-    assert!(
-        answer.ends_with(
-            "Shown: 100 lines in 50 files, of at least 402 matching lines in at least 201 files. Narrow the pattern, or pass path, globs or a limit."
-        ),
-        "{answer}"
-    );
-    let answer = search(
-        &mut tree,
-        r#"{"pattern": "word", "limit": 1000, "mode": "files"}"#,
-    );
-    assert!(
-        answer.ends_with("300 matching files; 301 files searched. Skipped: 1 binary."),
-        "{answer}"
-    );
-    let answer = search(
-        &mut tree,
-        r#"{"pattern": "word", "limit": 2, "mode": "count"}"#,
-    );
-    assert_eq!(
-        answer,
-        "000.txt: 2\n001.txt: 2\nShown: 2. 600 matching lines in 300 files; 301 files searched. Skipped: 1 binary."
-    );
-    let answer = search(&mut tree, r#"{"pattern": "nowhere"}"#);
-    assert_eq!(answer, "No match in 301 files. Skipped: 1 binary.");
-}
-
-#[test]
-fn the_most_useful_comes_first() {
-    let files = Rc::new(MemoryFiles::new());
-    files.write("a/README.md", "widget\n");
-    files.write("a/tests/widget.rs", "fn widget() {}\n");
-    files.write("b/main.rs", "widget();\n");
-    files.write("c/widget.rs", "// widget\npub fn widget() {}\n");
-    files.write("d/main.rs", "widget();\n".repeat(500));
-    let names = |args: &str| {
-        let answer = search(&mut open(&files), args);
-        let blocks = answer
-            .split("\n\n")
-            .map(|block| block.lines().next().unwrap_or_default());
-        let mut names: Vec<String> = blocks.map(str::to_owned).collect();
-        names.pop();
-        (names, answer)
-    };
-    let order = [
-        "c/widget.rs",
-        "a/tests/widget.rs",
-        "b/main.rs",
-        "d/main.rs",
-        "a/README.md",
-    ];
-    let (found, answer) = names(r#"{"pattern": "widget"}"#);
-    assert_eq!(found, order);
-    assert_eq!(
-        answer.matches("widget();").count(),
-        1 + 20,
-        "a file leaves room for others"
-    );
-    assert!(
-        answer.contains("\n20: widget();\n… more in this file\n"),
-        "{answer}"
-    );
-    let (found, answer) = names(r#"{"pattern": "widget", "limit": 1000}"#);
-    assert_eq!(found, order);
-    assert_eq!(
-        answer.matches("widget();").count(),
-        501,
-        "all that was asked for"
-    );
-    let answer = search(
-        &mut open(&files),
-        r#"{"pattern": "widget", "mode": "count"}"#,
-    );
-    assert!(
-        answer.starts_with("d/main.rs: 500\nc/widget.rs: 2\na/README.md: 1\n"),
-        "{answer}"
-    );
-}
-
-/// Definitions in sources come first: with as many as are shown the rest need not be looked at.
-#[test]
-fn a_search_ends_when_nothing_can_come_before_what_it_found() {
-    let files = Rc::new(MemoryFiles::new());
-    for i in 0..300 {
-        files.write(format!("a/{i:03}.txt"), "fn word() {}\n");
-        files.write(format!("b/{i:03}.rs"), "fn word() {}\n");
-    }
-    let mut tree = open(&files);
-    let answer = search(&mut tree, r#"{"pattern": "word", "limit": 80}"#);
-    assert!(answer.starts_with("b/000.rs\n") && answer.contains("b/019.rs\n1: fn word() {}\n"));
-    let answer = search(
-        &mut tree,
-        r#"{"pattern": "word", "limit": 80, "path": "b"}"#,
-    );
-    assert!(
-        answer.contains("b/079.rs")
-            && answer.ends_with("of at least 81 matching lines in at least 81 files. Narrow the pattern, or pass path, globs or a limit."),
-        "{answer}"
-    );
 }
 
 #[test]

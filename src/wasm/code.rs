@@ -323,21 +323,21 @@ impl Scout for Imported {
     }
 }
 
-/// The scout's side: see `src/code/text/scout.rs`.
+/// The scout's side of [`Code`]: see `src/code/text/scout.rs`.
 #[cfg(feature = "search")]
 #[wasm_bindgen]
-pub struct Aide {
+pub struct ScoutCode {
     files: Imported,
     scout: crate::code::text::scout::Scout,
 }
 
 #[cfg(feature = "search")]
 #[wasm_bindgen]
-impl Aide {
+impl ScoutCode {
     #[wasm_bindgen(constructor)]
-    pub fn new(files: Imported) -> Aide {
+    pub fn new(files: Imported) -> ScoutCode {
         console_error_panic_hook::set_once();
-        Aide {
+        ScoutCode {
             files,
             scout: crate::code::text::scout::Scout::default(),
         }

@@ -4,7 +4,8 @@ use super::super::cache::sections::Span;
 use super::super::cache::{Text, has_wide_bom, is_binary};
 use super::super::files::{FileError, Files, Stat, read_whole};
 use super::super::limits::{
-    COUNTED_ANYWAY, LINES_OF_A_FILE, Memory, PIECE_BYTES, RANKED_FILES, STEP_BYTES,
+    COUNTED_ANYWAY, LINES_OF_A_FILE, Memory, PIECE_BYTES, RANKED_FILES, SCOUT_PATTERN_BYTES,
+    STEP_BYTES,
 };
 use super::file::{Collector, Matches, Stream, Wanted};
 use super::pattern::Pattern;
@@ -63,7 +64,7 @@ impl Scan {
     /// Its pattern takes so much memory that it is not compiled twice.
     #[must_use]
     pub fn is_large(&self) -> bool {
-        self.pattern.bytes() > MAX_TWICE
+        self.pattern.bytes() > SCOUT_PATTERN_BYTES
     }
 
     /// Reads a file as it is now, and searches it. How many bytes that were.
@@ -307,9 +308,6 @@ impl Scan {
                     .is_some_and(|files| self.part.searched > files + RANKED_FILES.max(files / 2)))
     }
 }
-
-/// Bytes.
-const MAX_TWICE: usize = 4 << 20;
 
 fn context(query: &Query) -> usize {
     if query.mode == Mode::Lines {

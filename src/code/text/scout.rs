@@ -1,8 +1,8 @@
 //! The scout's side of a search: it searches the files of parcels, and keeps their contents.
 //!
-//! What it keeps it needs not compare with the files: a file's contents were read while the searching thread vouched for
-//! its stat, after which any change gives it another one; and they are used only when that thread vouches for the same
-//! stat again.
+//! What it keeps it needs not compare with the files: a file's contents are read after the searching thread made sure of its
+//! stat, and used only when that thread has made sure of the same stat again. Any change in between would have given it
+//! another one.
 
 use super::super::cache::Text;
 use super::super::cache::sections::Span;

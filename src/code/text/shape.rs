@@ -6,15 +6,12 @@
 //! ones begin with: then there is one way only for them to match. Whether they do is all that is asked, so a part at the
 //! end is as short as it may be. Characters that are not ASCII are left to the engine.
 
+use super::super::limits::SHAPE_CHARS;
 use super::literal::Place;
 use super::parts::{Builder, Fit, Part, flatten, is_of_word};
 use super::prefilter::shortest_text;
 use memchr::memmem::Finder;
 use regex_syntax::hir::{Hir, HirKind, Literal, Look};
-
-/// A run that is longer is left to the engine, which goes through a line once: from each of the text's places in it, a line
-/// of megabytes would take minutes.
-const FAR: u32 = 1_000;
 
 pub struct Shape {
     /// Finds the text that each match has.
@@ -113,7 +110,7 @@ impl Shape {
                             Fit::No => break,
                             Fit::Maybe => return None,
                         }
-                        if count == FAR {
+                        if count == SHAPE_CHARS {
                             return None;
                         }
                     }
@@ -180,21 +177,51 @@ mod tests {
             prop_assume!(shape.has_shape());
             let engine = compiled(&format!("{pattern}|\u{10FFFF}"), word);
             prop_assert!(!engine.has_shape());
-            let (mut wanted, mut end) = (Vec::new(), 0);
-            for line in text.split_inclusive('\n') {
-                end += line.len();
-                let line = line.strip_suffix('\n').unwrap_or(line);
-                if engine.is_match(line.as_bytes()).expect("no error") {
-                    wanted.push(end);
-                }
+            prop_assert_eq!(found(&shape, &text), wanted(&engine, &text), "{} word {}", pattern, word);
+        }
+    }
+
+    /// The ends of the lines that match, line by line.
+    fn wanted(engine: &Pattern, text: &str) -> Vec<usize> {
+        let (mut ends, mut end) = (Vec::new(), 0);
+        for line in text.split_inclusive('\n') {
+            end += line.len();
+            let line = line.strip_suffix('\n').unwrap_or(line);
+            if engine.is_match(line.as_bytes()).expect("no error") {
+                ends.push(end);
             }
-            let mut found = Vec::new();
-            let mut find = |line: std::ops::Range<usize>| {
-                found.push(line.end);
-                true
-            };
-            prop_assert!(shape.each_line(text.as_bytes(), &mut find));
-            prop_assert_eq!(found, wanted, "{} word {}", pattern, word);
+        }
+        ends
+    }
+
+    fn found(pattern: &Pattern, text: &str) -> Vec<usize> {
+        let mut ends = Vec::new();
+        let is_done = pattern.each_line(text.as_bytes(), |line| {
+            ends.push(line.end);
+            true
+        });
+        assert!(is_done);
+        ends
+    }
+
+    /// What earlier versions found otherwise.
+    #[test]
+    fn lines_that_were_missed() {
+        let cases = [
+            ("ab(n ", "ab\\(n( ?|b\\w*)\\b"),
+            ("fnafn ", "fn\\b"),
+            ("\u{E9}fn ", "^.fn"),
+            ("n\u{E9}", "[ab]n\u{E9}"),
+            ("afn ", "a\\w?fn"),
+        ];
+        for (text, pattern) in cases {
+            let engine = compiled(&format!("{pattern}|\u{10FFFF}"), false);
+            assert!(!engine.has_shape());
+            assert_eq!(
+                found(&compiled(pattern, false), text),
+                wanted(&engine, text),
+                "{pattern}"
+            );
         }
     }
 

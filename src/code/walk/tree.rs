@@ -118,8 +118,7 @@ pub struct Tree {
     pub columns: Columns,
     /// How often the indexes of all sections were folded.
     section_folds: u32,
-    /// The files from this folder on are the scout's, where there is one; and whether their contents are left to it.
-    scouts_first: FolderId,
+    /// The contents of the scout's files are left to it.
     is_split: bool,
     /// And it was not given them yet.
     is_to_fill: bool,
@@ -145,7 +144,6 @@ impl Tree {
             cache,
             columns: Columns::default(),
             section_folds: 0,
-            scouts_first: NONE,
             is_split: false,
             is_to_fill: false,
             walks: 0,

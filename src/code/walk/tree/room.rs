@@ -52,7 +52,6 @@ impl Tree {
         self.cache.expect(unread);
         if let Some(scout) = files.scout() {
             self.cache.leave_to_scout(known + unread, scout.memory());
-            self.scouts_first = self.folders.len() as FolderId / 2;
         }
     }
 
@@ -60,7 +59,7 @@ impl Tree {
     /// come last, for a search that ends when enough was found has no use for a scout.
     #[must_use]
     pub fn is_scouts(&self, folder: FolderId) -> bool {
-        folder >= self.scouts_first
+        folder as usize >= self.folders.len() / 2
     }
 
     /// Whether the scout is to be given its files now; to be asked once, when the index is there.
@@ -74,7 +73,7 @@ impl Tree {
             return false;
         }
         (self.is_split, self.is_to_fill) = (true, true);
-        let from = self.folders.len().min(self.scouts_first as usize);
+        let from = self.folders.len() / 2;
         let nodes = self.folders[from..]
             .iter_mut()
             .flat_map(|folder| &mut folder.nodes);
