@@ -1,4 +1,5 @@
 // The memory that a worker shares with its scout (scout.ts).
+import { AHEAD_BYTES } from "./ahead";
 import { STAT_NUMBERS } from "./stats";
 
 /**
@@ -14,10 +15,11 @@ export const CHUNK = 32;
 export const MAX_STATS = 2048;
 const MAX_ERRAND = 0x7fff;
 const WORDS_BYTES = WORDS * Int32Array.BYTES_PER_ELEMENT;
+/** Where what ahead.ts needs begins. */
+export const AHEAD_FROM = WORDS_BYTES + MAX_STATS * STAT_NUMBERS * Float64Array.BYTES_PER_ELEMENT;
 
-/** Memory for a board: 100 kB. */
-export const newBoard = () =>
-  new SharedArrayBuffer(WORDS_BYTES + MAX_STATS * STAT_NUMBERS * Float64Array.BYTES_PER_ELEMENT);
+/** Memory for a board: 170 kB. */
+export const newBoard = () => new SharedArrayBuffer(AHEAD_FROM + AHEAD_BYTES);
 
 export class Board {
   readonly stats: Float64Array;
@@ -26,7 +28,7 @@ export class Board {
 
   constructor(memory: SharedArrayBuffer) {
     this.words = new Int32Array(memory, 0, WORDS);
-    this.stats = new Float64Array(memory, WORDS_BYTES);
+    this.stats = new Float64Array(memory, WORDS_BYTES, MAX_STATS * STAT_NUMBERS);
   }
 
   get hasScout(): boolean {

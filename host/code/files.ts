@@ -88,7 +88,7 @@ export class NodeFiles implements Files {
       // what goes on is the file that it began with, whatever has its name meanwhile
       if (offset > 0 && this.long?.path === path) file = this.long.file;
       else this.closeLong();
-      file ??= openSync(this.at(path, latin1), OPEN);
+      file ??= this.open(path, latin1);
       const count = readSync(file, into, 0, into.length, offset);
       isLong = count === into.length && count > 0;
       return count;
@@ -98,6 +98,10 @@ export class NodeFiles implements Files {
       this.long = isLong && file !== undefined ? { path, file } : undefined;
       if (file !== undefined && !isLong) closeSync(file);
     }
+  }
+
+  open(path: string, latin1: boolean): number {
+    return openSync(this.at(path, latin1), OPEN);
   }
 
   rest(): void {

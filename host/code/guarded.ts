@@ -9,12 +9,13 @@ const UNWATCHED = -4;
 /** Likewise: what happened is not known. */
 const UNKNOWN = "!";
 /** Likewise. */
-const [NO_SCOUT, NONE_BACK] = [-1, -1];
+const [NO_SCOUT, NONE_BACK, NOT_OPEN] = [-1, -1, -1];
 
 export class GuardedFiles implements Files {
   /** The files that cost an instance, by path, as they were. */
   private readonly fatal = new Map<string, string>();
-  private lastRead: { path: string; latin1: boolean } | undefined;
+  /** By its path, or its number among those that were opened ahead. */
+  private lastRead: { path: string; latin1: boolean } | number | undefined;
 
   constructor(private readonly files: Files) {}
 
@@ -25,8 +26,10 @@ export class GuardedFiles implements Files {
 
   /** The instance was lost: the file that it read last is left out from now on. Whether there is one. */
   blame(): boolean {
-    if (!this.lastRead) return false;
-    const { path, latin1 } = this.lastRead;
+    const last = this.lastRead;
+    const path = typeof last === "number" ? this.files.scout?.pathAhead(last) : last?.path;
+    if (path === undefined) return false;
+    const latin1 = typeof last === "object" && last.latin1;
     this.fatal.set(path, this.stateOf(path, latin1));
     return true;
   }
@@ -92,8 +95,22 @@ export class GuardedFiles implements Files {
     return this.files.scout?.memory() ?? NO_SCOUT;
   }
 
-  callScout(): void {
-    this.files.scout?.call();
+  hasScout(): boolean {
+    return this.files.scout?.isThere() ?? false;
+  }
+
+  callScout(toSearch: boolean): void {
+    this.files.scout?.call(toSearch);
+  }
+
+  openAhead(first: number, paths: Uint8Array): void {
+    this.files.scout?.openAhead(first, paths);
+  }
+
+  readAhead(number: number, into: Uint8Array): number {
+    if (this.fatal.size > 0) return NOT_OPEN;
+    this.lastRead = number;
+    return this.files.scout?.readAhead(number, into) ?? NOT_OPEN;
   }
 
   send(number: number, parcel: Uint8Array): void {

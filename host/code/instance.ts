@@ -44,9 +44,14 @@ export interface FilesWatcher {
 
 /** The module's way to a second thread; see `Imported` in src/wasm/code.rs. */
 export interface FilesScout {
-  /** Bytes; 0 before it is there. */
+  isThere(): boolean;
+  /** Bytes; 0 before it can search. */
   memory(): number;
-  call(): void;
+  call(toSearch: boolean): void;
+  openAhead(first: number, paths: Uint8Array): void;
+  readAhead(number: number, into: Uint8Array): number;
+  /** Of a file that was to be opened. */
+  pathAhead(number: number): string | undefined;
   send(number: number, parcel: Uint8Array): void;
   hasBegun(sent: number): boolean;
   takeBack(sent: number): number;

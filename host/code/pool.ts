@@ -3,7 +3,8 @@
 import { availableParallelism } from "node:os";
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import { messageOf } from "../fault";
-import { newBoard } from "./board";
+import { closeAhead } from "./ahead";
+import { AHEAD_FROM, newBoard } from "./board";
 import { Cancelled } from "./cancelled";
 import type { Answer, Artefact, Instance, Request } from "./instance";
 import type { InstanceSettings } from "./local";
@@ -38,7 +39,12 @@ export type StartWorker = (settings: WorkerSettings | ScoutsSettings, port?: Mes
 const workerFile = new URL("./code-worker.js", import.meta.url);
 
 const startWorker: StartWorker = (settings, port) =>
-  new Worker(workerFile, { workerData: settings, transferList: port ? [port] : [] });
+  new Worker(workerFile, {
+    workerData: settings,
+    transferList: port ? [port] : [],
+    // with a scout what one of them opens the other may close
+    trackUnmanagedFds: port === undefined,
+  });
 
 /**
  * The artefacts as a worker of this process has compiled them: the next one has them at once, and Bun goes on with the code
@@ -134,6 +140,7 @@ class Threaded implements Server {
   private worker: Worker | undefined;
   private callScout: () => void = () => undefined;
   private scout: Worker | undefined;
+  private board: SharedArrayBuffer | undefined;
   private inPlace: InPlace | undefined;
   private isReady = false;
   private isClosed = false;
@@ -178,8 +185,8 @@ class Threaded implements Server {
     this.isClosed = true;
     for (const [id, pending] of this.pending) this.abort(id, pending);
     this.tellWorkers(1);
-    this.endScout();
     await this.worker?.terminate();
+    await this.endScout();
     closeLeft(this.settings.handle);
     this.inPlace?.close();
   }
@@ -237,6 +244,7 @@ class Threaded implements Server {
   private prepareScout(): ScoutSettings {
     const { port1, port2 } = new MessageChannel();
     const settings = { root: this.settings.root, memory: newBoard() };
+    this.board = settings.memory;
     this.callScout = () => {
       try {
         const module = compiled.get("search");
@@ -251,9 +259,11 @@ class Threaded implements Server {
     return { ...settings, port: port1 };
   }
 
-  private endScout(): void {
-    void this.scout?.terminate();
+  private async endScout(): Promise<void> {
+    const { scout, board } = this;
     this.scout = undefined;
+    await scout?.terminate();
+    if (board) closeAhead(board, AHEAD_FROM);
   }
 
   private onTold(told: Told): void {
@@ -279,7 +289,7 @@ class Threaded implements Server {
   private onGone(worker: Worker, reason: string): void {
     if (this.worker !== worker || this.isClosed) return;
     closeLeft(this.settings.handle);
-    this.endScout();
+    void this.endScout();
     this.worker = undefined;
     this.memoryBytes = 0;
     if (!this.isReady) {

@@ -5,7 +5,8 @@
 // The two share memory. Who takes up a part says so there, so that the worker never waits for what was not begun; a message
 // only tells the scout what there is to do, and the worker the answer.
 import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
-import { Board, CHUNK, MAX_STATS } from "./board";
+import { Ahead, Opener } from "./ahead";
+import { AHEAD_FROM, Board, CHUNK, MAX_STATS } from "./board";
 import { NodeFiles } from "./files";
 import type { FilesScout } from "./instance";
 import { startScoutCode } from "./local";
@@ -36,6 +37,9 @@ interface Parcel {
   bytes: Uint8Array;
 }
 
+/** What the scout is told: a number is that of a lot of files to be opened. */
+type Message = Errand | Parcel | number | { prepare: true };
+
 /** What was found in them: nothing where it could not be done. */
 interface Answered {
   search: number;
@@ -55,7 +59,9 @@ class Line implements FilesScout {
   /** It does not answer. */
   isLost = false;
   readonly board: Board;
+  readonly ahead: Ahead;
   private isCalled = false;
+  private isPrepared = false;
   private search = 0;
   private waitedMs = 0;
   private readonly port: MessagePort;
@@ -65,23 +71,37 @@ class Line implements FilesScout {
     private readonly callOnce: () => void,
   ) {
     this.board = new Board(memory);
+    this.ahead = new Ahead(memory, AHEAD_FROM);
     this.port = port;
   }
 
-  call(): void {
+  /** `toSearch`: it gets ready for that, too. */
+  call(toSearch: boolean): void {
     if (!this.isCalled) this.callOnce();
     this.isCalled = true;
+    if (toSearch && !this.isPrepared) this.post({ prepare: true });
+    this.isPrepared ||= toSearch;
   }
 
-  /** Whether it is there; it is called when it is first wanted. */
   isThere(): boolean {
-    if (this.isLost) return false;
-    this.call();
-    return this.board.hasScout;
+    return !this.isLost && this.board.hasScout;
   }
 
-  post(message: Errand | Parcel): void {
+  post(message: Message): void {
     this.port.postMessage(message);
+  }
+
+  openAhead(first: number, paths: Uint8Array): void {
+    const lot = this.ahead.note(first, paths);
+    if (lot !== undefined) this.post(lot);
+  }
+
+  readAhead(number: number, into: Uint8Array): number {
+    return this.ahead.read(number, into);
+  }
+
+  pathAhead(number: number): string | undefined {
+    return this.ahead.pathOf(number);
   }
 
   memory(): number {
@@ -133,10 +153,16 @@ export class ScoutedFiles extends NodeFiles {
     return this.line;
   }
 
+  override rest(): void {
+    super.rest();
+    this.line.ahead.end();
+  }
+
   override stat(text: string, latin1: boolean, into: Float64Array): void {
     const paths = pathsOf(text);
-    if (paths.length < MIN_STATS || paths.length > MAX_STATS || !this.line.isThere())
-      return this.statSome(paths, latin1, into, 0, paths.length);
+    const isFew = paths.length < MIN_STATS || paths.length > MAX_STATS;
+    if (!isFew) this.line.call(false);
+    if (isFew || !this.line.isThere()) return this.statSome(paths, latin1, into, 0, paths.length);
     const { board } = this.line;
     const number = board.begin();
     const errand: Errand = { number, paths: text, latin1 };
@@ -159,6 +185,7 @@ export class ScoutedFiles extends NodeFiles {
 export function scout({ root, port, memory, module }: ScoutSettings): void {
   const board = new Board(memory);
   const files = new NodeFiles(root, () => undefined);
+  const opener = new Opener(memory, AHEAD_FROM, (path) => files.open(path, false));
   const searching = new Searching(files, module);
 
   function stats({ number, paths: text, latin1 }: Errand): void {
@@ -183,12 +210,16 @@ export function scout({ root, port, memory, module }: ScoutSettings): void {
     }
   }
 
-  port.on("message", (message: Errand | Parcel) => {
-    if ("paths" in message) stats(message);
-    else take(message);
+  port.on("message", (message: Message) => {
+    if (typeof message === "number") opener.serve(message);
+    else if ("paths" in message) stats(message);
+    else if ("bytes" in message) take(message);
+    else prepare();
   });
-  searching.start();
-  board.memoryBytes = searching.memoryBytes;
+  function prepare(): void {
+    searching.start();
+    board.memoryBytes = searching.memoryBytes;
+  }
   board.setReady();
 }
 

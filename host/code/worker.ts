@@ -4,6 +4,7 @@ import { isObject, messageOf } from "../fault";
 import { Cancelled } from "./cancelled";
 import type { Answer, Instance, Request } from "./instance";
 import { LocalInstance, type InstanceSettings } from "./local";
+import { newBoard } from "./board";
 import { scout, ScoutedFiles, type ScoutSettings } from "./scout";
 import { noteIn } from "./watch/handles";
 
@@ -31,7 +32,7 @@ export type Told =
   | ({ id: number; memoryBytes: number } & Partial<Answer>);
 
 /** For hosts without threads: the same file is loaded in place then; and for tests. */
-export { LocalInstance, ScoutedFiles };
+export { LocalInstance, newBoard, ScoutedFiles };
 
 if (parentPort && isSettings(workerData))
   work(

@@ -112,7 +112,7 @@ impl Cache {
         let mut cache = Self {
             index: 0,
             contents: 0,
-            longest: memory.whole_file,
+            longest: memory.longest,
             memory,
             at_hand: 0,
             admitted: 0,
@@ -137,7 +137,7 @@ impl Cache {
         Self {
             index: 0,
             contents: 0,
-            longest: self.memory.whole_file,
+            longest: self.memory.longest,
             admitted: 0,
             admitted_bytes: 0,
             unread: 0,
@@ -222,12 +222,23 @@ impl Cache {
         self.admitted += 1;
         self.admitted_bytes += index;
         self.unread = self.unread.saturating_sub(1);
-        if self.used() + self.expected() < self.memory.known / ROOMY_PART * (ROOMY_PART - 1) {
+        if self.is_roomy() {
             let longer = self.longest / SHORTER_PERCENT * 100 + 100;
-            self.longest = longer.min(self.memory.whole_file);
+            self.longest = longer.min(self.memory.longest);
         }
         self.grow();
         Box::new(facts)
+    }
+
+    /// A part of what may be known is going to be left.
+    fn is_roomy(&self) -> bool {
+        self.used() + self.expected() < self.memory.known / ROOMY_PART * (ROOMY_PART - 1)
+    }
+
+    /// Contents of so many bytes are going to be kept.
+    #[must_use]
+    pub fn has_room_for_contents(&self, bytes: u64) -> bool {
+        bytes <= self.longest as u64 && self.is_roomy()
     }
 
     /// There is no room for these facts.

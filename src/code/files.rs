@@ -131,13 +131,27 @@ pub enum Received {
     Lost,
 }
 
-/// A second thread that searches files of the tree for this one: see [`super::text::parcels`].
+/// A second thread that opens files of the tree for this one, and searches some: see [`super::text::ahead`] and
+/// [`super::text::parcels`].
 pub trait Scout {
-    /// Bytes of its memory; 0 before it is there.
-    fn memory(&self) -> usize;
+    /// Whether it is there.
+    fn is_there(&self) -> bool;
 
     /// It is wanted.
     fn call(&self);
+
+    /// Files that are going to be read soon, in this order: it may open them before that. They have numbers, from this one
+    /// on; in each search these begin with 0.
+    fn open(&self, first: u32, asked: &[NamesIn<'_>]);
+
+    /// Fills `into` with the bytes of the file of this number; none where it has not opened it.
+    fn read(&self, number: u32, into: &mut [u8]) -> Option<usize>;
+
+    /// Bytes of its memory; 0 before it can search.
+    fn memory(&self) -> usize;
+
+    /// It is wanted for searches.
+    fn prepare(&self);
 
     /// Sends a parcel of a search: they have numbers from 0 on, and with that the parcels of earlier searches are void.
     fn send(&self, number: usize, parcel: &[u8]);
@@ -304,9 +318,7 @@ pub fn read_whole(
 ) -> Result<Option<usize>, FileError> {
     let mut have = 0;
     loop {
-        if buffer.len() < FIRST_READ {
-            *buffer = vec![0; FIRST_READ];
-        }
+        ensure_first(buffer);
         let room = buffer.len().min(limit + 1);
         have += files.read(path, have as u64, &mut buffer[have..room])?;
         if have < room {
@@ -318,6 +330,20 @@ pub fn read_whole(
         let mut larger = vec![0; room * 2];
         larger[..have].copy_from_slice(&buffer[..have]);
         *buffer = larger;
+    }
+}
+
+/// The same of a file that the scout has opened, by its number; none where it has not, or one read is not all of it.
+pub fn read_opened(files: &impl Files, number: u32, buffer: &mut Vec<u8>) -> Option<usize> {
+    ensure_first(buffer);
+    let into = &mut buffer[..FIRST_READ];
+    let length = files.scout()?.read(number, into)?;
+    (length < FIRST_READ).then_some(length)
+}
+
+fn ensure_first(buffer: &mut Vec<u8>) {
+    if buffer.len() < FIRST_READ {
+        *buffer = vec![0; FIRST_READ];
     }
 }
 

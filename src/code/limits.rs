@@ -46,6 +46,8 @@ pub struct Memory {
     pub piece: usize,
     /// Names, facts and indexes, and in what they leave free contents of files.
     pub known: usize,
+    /// Of files up to this, if they have room.
+    pub longest: usize,
     /// All of it, with what a scout has, and that.
     pub total: usize,
     pub scout: usize,
@@ -61,10 +63,12 @@ impl Memory {
         let reserved = FIXED_BYTES + 3 * whole_file + 3 * piece / 2;
         // an allocator can't use everything, for pieces of all sizes come and go; and what is known of 90,000 files has
         // lists of them beside it
+        let known = bytes.saturating_sub(reserved) / 8 * 7;
         Self {
             whole_file,
             piece,
-            known: bytes.saturating_sub(reserved) / 8 * 7,
+            known,
+            longest: (known / 8).max(whole_file),
             total: bytes,
             scout: 0,
         }
@@ -102,6 +106,14 @@ pub const SCOUT_READ_BYTES: usize = 64 << 10;
 pub const SCOUT_LATER: usize = 4;
 /// A pattern whose automata take more is not compiled by the scout, too. Bytes.
 pub const SCOUT_PATTERN_BYTES: usize = 4 << 20;
+/// It opens so many files at a time ahead of a search that reads them, which has two such lots under way; see
+/// `host/code/ahead.ts`.
+pub const AHEAD_FILES: usize = 64;
+/// Whether it does is looked at whenever a search has come to so many files more: one that ends soon needs no help.
+pub const AHEAD_AFTER: usize = 64;
+/// For so many it is called: its thread takes some ten milliseconds of a processor to start, in which the first code is being
+/// compiled, too.
+pub const AHEAD_CALL: usize = 2_048;
 /// Files, and bytes of them, that it is given at once.
 pub const PARCEL_FILES: usize = 64;
 pub const PARCEL_BYTES: usize = 1 << 20;

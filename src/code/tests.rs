@@ -137,7 +137,7 @@ fn lines_of_a_long_file_are_counted_in_pieces() {
         "{cold}"
     );
     let settings = Settings {
-        memory_bytes: 50 << 20,
+        memory_bytes: 32 << 20,
         ..settings()
     };
     let mut tree = Service::new(Rc::clone(&files), settings);
@@ -283,6 +283,37 @@ fn a_long_file_is_indexed_in_pieces() {
             "{pattern}"
         );
     }
+}
+
+/// Where there is room its contents are kept, too, and only what can have a match is gone through.
+#[test]
+fn a_long_file_is_kept() {
+    let files = Rc::new(MemoryFiles::new());
+    let mut text = "some words of a long file\n".repeat(360_000).into_bytes();
+    text[(8 << 20) - 3..(8 << 20) + 3].copy_from_slice(b"Hidden");
+    files.write("long.txt", text.clone());
+    (0..3).for_each(|_| files.wait());
+    let settings = Settings {
+        memory_bytes: 256 << 20,
+        ..settings()
+    };
+    let mut tree = Service::new(Rc::clone(&files), settings);
+    search(&mut tree, r#"{"pattern": "nothing"}"#);
+    while tree.idle() {}
+    let queries = ["words", "Hidden", "long file", "\\\\w{4} words"]
+        .map(|pattern| format!(r#"{{"pattern": "{pattern}", "mode": "count"}}"#));
+    let cold = |query: &String| search(&mut open(&files), query);
+    for query in &queries {
+        let cold = cold(query);
+        let before = files.reads();
+        assert_eq!(search(&mut tree, query), cold);
+        assert_eq!(files.reads(), before, "it is in memory");
+    }
+    text[100..106].copy_from_slice(b"Hidden");
+    files.write("long.txt", text);
+    let found = search(&mut tree, &queries[1]);
+    assert!(found.contains("2 matching lines "), "{found}");
+    assert_eq!(found, cold(&queries[1]));
 }
 
 #[test]

@@ -72,12 +72,23 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn changes(this: &Imported) -> String;
 
-    /// Bytes of the scout's memory; 0 before it is there, -1 where there is none. See [`Scout`].
+    /// Bytes of the scout's memory; 0 before it can search, -1 where there is none. See [`Scout`].
     #[wasm_bindgen(method, js_name = scoutMemory)]
     fn scout_memory(this: &Imported) -> f64;
 
+    #[wasm_bindgen(method, js_name = hasScout)]
+    fn has_scout(this: &Imported) -> bool;
+
     #[wasm_bindgen(method, js_name = callScout)]
-    fn call_scout(this: &Imported);
+    fn call_scout(this: &Imported, to_search: bool);
+
+    /// Has it open files that will be read. They have numbers from `first` on; `paths` are UTF-8, else as for `stat`.
+    #[wasm_bindgen(method, js_name = openAhead)]
+    fn open_ahead(this: &Imported, first: u32, paths: &[u8]);
+
+    /// As `read`, from the beginning, of the file of this number; -1 where it is not open.
+    #[wasm_bindgen(method, js_name = readAhead)]
+    fn read_ahead(this: &Imported, number: u32, into: &mut [u8]) -> f64;
 
     /// Sends it a parcel, a view of the module's memory. With number 0 another search begins.
     #[wasm_bindgen(method)]
@@ -105,7 +116,7 @@ fn path_text(path: &[u8]) -> (Cow<'_, str>, bool) {
     }
 }
 
-/// The paths of names in folders, as `stat` and `foresee` take them.
+/// The paths of names in folders, as `stat` and `openAhead` take them.
 fn paths_of(asked: &[NamesIn<'_>]) -> Vec<u8> {
     let mut paths = Vec::new();
     for (folder, names) in asked {
@@ -294,8 +305,28 @@ impl Scout for Imported {
         Imported::scout_memory(self) as usize
     }
 
+    fn is_there(&self) -> bool {
+        Imported::has_scout(self)
+    }
+
     fn call(&self) {
-        Imported::call_scout(self);
+        Imported::call_scout(self, false);
+    }
+
+    fn prepare(&self) {
+        Imported::call_scout(self, true);
+    }
+
+    fn open(&self, first: u32, asked: &[NamesIn<'_>]) {
+        let paths = paths_of(asked);
+        if std::str::from_utf8(&paths).is_ok() {
+            Imported::open_ahead(self, first, &paths);
+        }
+    }
+
+    fn read(&self, number: u32, into: &mut [u8]) -> Option<usize> {
+        let count = Imported::read_ahead(self, number, into);
+        (count >= 0.0).then_some((count as usize).min(into.len()))
     }
 
     fn send(&self, number: usize, parcel: &[u8]) {

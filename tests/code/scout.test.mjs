@@ -1,12 +1,12 @@
 // The thread that takes a part of a worker's stats and searches: the answers are those without it, whatever becomes of it.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { appendFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { MessageChannel, Worker } from "node:worker_threads";
-import { LocalInstance, ScoutedFiles } from "../../pkg/code-worker.js";
+import { LocalInstance, newBoard, ScoutedFiles } from "../../pkg/code-worker.js";
 import { opencodeBin } from "../../tools/opencode-bin.mjs";
 import { freshFolder, write } from "./trees.mjs";
 
@@ -49,8 +49,8 @@ function ask(instance, pattern) {
 /** An instance that may call the thread that `start` makes, and how many stats it took itself in the last search. */
 function scouted(start, root = short) {
   const { port1, port2 } = new MessageChannel();
-  const memory = new SharedArrayBuffer(64 + 2048 * 6 * 8);
-  const made = { stats: 0, calls: 0, answers: [] };
+  const memory = newBoard();
+  const made = { stats: 0, calls: 0, answers: [], opened: 0, unopened: 0 };
   const files = new ScoutedFiles(
     { root, port: port1, memory },
     () => undefined,
@@ -65,6 +65,12 @@ function scouted(start, root = short) {
     const answer = receive.call(scout, waitMs);
     if (answer !== undefined) made.answers.push(answer);
     return answer;
+  };
+  const { readAhead } = scout;
+  scout.readAhead = (number, into) => {
+    const count = readAhead.call(scout, number, into);
+    made[count < 0 ? "unopened" : "opened"] += 1;
+    return count;
   };
   const { statSome } = files;
   files.statSome = (paths, latin1, into, from, to) => {
@@ -82,10 +88,15 @@ function scouted(start, root = short) {
     for (let i = 0; Atomics.load(words, 0) === 0 && i < 1000; i++)
       await new Promise((resolve) => setTimeout(resolve, 5));
   };
-  return { made, search, ready, index: () => while_(() => instance.idle()) };
+  return { made, scout, search, ready, index: () => while_(() => instance.idle()) };
 }
 
-const REAL = (scouts, port) => new Worker(WORKER, { workerData: { scouts }, transferList: [port] });
+const REAL = (scouts, port) => new Worker(WORKER, { workerData: { scouts }, transferList: [port], trackUnmanagedFds: false });
+
+async function until(isSo) {
+  for (let i = 0; i < 500 && !isSo(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(isSo());
+}
 
 function while_(more) {
   while (more());
@@ -132,6 +143,37 @@ test("a scout that leaves off in the middle is done without", { timeout: 60_000 
   await ready();
   for (let round = 0; round < 3; round++) assert.match(search("needle \\d"), /3,000 matching lines/);
   assert.ok(made.stats >= FILES, "it takes them all itself now");
+});
+
+const openFiles = () => readdirSync("/proc/self/fd").length;
+
+test("what a scout opens ahead is what it is then, and all of it is closed", async (t) => {
+  const before = openFiles();
+  const { made, scout, search, ready } = scouted(REAL);
+  t.after(() => made.thread?.terminate());
+  assert.match(search("needle \\d"), /3,000 matching lines/);
+  assert.equal(made.calls, 1, "where there are many files it is called");
+  assert.equal(made.opened + made.unopened, 0);
+  await ready();
+  const idle = openFiles();
+  for (let round = 0; round < 8; round++) {
+    assert.match(search("needle \\d"), /3,000 matching lines/);
+    const [n, gone] = [31 + round * 307, 30 + round * 307];
+    appendFileSync(join(short, pathOf(n)), `needle 0${round}\n`);
+    rmSync(join(short, pathOf(gone)));
+    assert.match(search("needle \\d"), /3,000 matching lines in 2,999 files/);
+    writeFileSync(join(short, pathOf(n)), `needle ${n}\n`);
+    writeFileSync(join(short, pathOf(gone)), `needle ${gone}\n`);
+  }
+  assert.ok(made.opened > 100, `${made.opened} of ${made.opened + made.unopened}`);
+  await until(() => openFiles() === idle);
+  // it ends in the middle of its work
+  const ended = made.thread.terminate();
+  assert.match(search("needle \\d"), /3,000 matching lines/);
+  await ended;
+  assert.match(search("needle \\d"), /3,000 matching lines/);
+  void scout;
+  await until(() => openFiles() <= before);
 });
 
 const found = (count) => new RegExp(`${count.toLocaleString("en")} matching lines in `);

@@ -175,6 +175,8 @@ fn index_file(
             is_proof,
             offset: 0,
             cutter: Cutter::default(),
+            contents: (tree.cache.has_room_for_contents(stat.size))
+                .then(|| Vec::with_capacity(stat.size as usize)),
         };
         return (0, Some(long));
     }
@@ -206,6 +208,8 @@ struct LongFile {
     is_proof: bool,
     offset: u64,
     cutter: Cutter,
+    /// Those so far, if they are to be kept.
+    contents: Option<Vec<u8>>,
 }
 
 impl LongFile {
@@ -224,6 +228,7 @@ impl LongFile {
             _ if must_be_read(piece) => Some(Text::Unknown),
             _ => {
                 self.cutter.add(piece);
+                self.keep(piece);
                 None
             }
         };
@@ -238,13 +243,32 @@ impl LongFile {
                 Text::Indexed(grams, sections)
             }
         };
-        let facts = Facts {
+        let mut facts = Facts {
             stat: self.stat,
             is_proof: self.is_proof,
             text,
             contents: None,
         };
+        if facts.text.is_indexed() {
+            let whole = |bytes: &Vec<u8>| bytes.len() as u64 == facts.stat.size;
+            facts.contents = self.contents.filter(whole).map(Vec::into_boxed_slice);
+        }
         tree.learn(self.folder, self.place, facts);
         None
+    }
+
+    /// Of another length than its stat says it has changed meanwhile.
+    fn keep(&mut self, piece: &[u8]) {
+        let known = if self.offset == 0 {
+            0
+        } else {
+            Distinct::OVERLAP
+        };
+        let new = &piece[known.min(piece.len())..];
+        self.contents
+            .take_if(|bytes| bytes.len() + new.len() > bytes.capacity());
+        if let Some(contents) = &mut self.contents {
+            contents.extend_from_slice(new);
+        }
     }
 }

@@ -92,7 +92,7 @@ impl Handing {
             self.state = match files.scout() {
                 Some(scout) if scout.memory() > 0 => State::Helped,
                 Some(scout) => {
-                    scout.call();
+                    scout.prepare();
                     State::Alone
                 }
                 None => State::Alone,

@@ -18,6 +18,7 @@
 //! | [`rank`] | the order of an answer |
 //! | [`report`] | the answer |
 
+pub mod ahead;
 mod ascii;
 pub mod file;
 pub mod handing;

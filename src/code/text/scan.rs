@@ -2,7 +2,7 @@
 
 use super::super::cache::sections::Span;
 use super::super::cache::{Text, has_wide_bom, is_binary};
-use super::super::files::{FileError, Files, Stat, read_whole};
+use super::super::files::{FileError, Files, Stat, read_opened, read_whole};
 use super::super::limits::{
     COUNTED_ANYWAY, LINES_OF_A_FILE, Memory, PIECE_BYTES, RANKED_FILES, SCOUT_PATTERN_BYTES,
     STEP_BYTES,
@@ -67,8 +67,20 @@ impl Scan {
         self.pattern.bytes() > SCOUT_PATTERN_BYTES
     }
 
-    /// Reads a file as it is now, and searches it. How many bytes that were.
-    pub fn read(&mut self, files: &impl Files, buffer: &mut Vec<u8>, path: &[u8]) -> usize {
+    /// Reads a file as it is now, which the scout may have opened under this number, and searches it. How many bytes that
+    /// were.
+    pub fn read(
+        &mut self,
+        files: &impl Files,
+        buffer: &mut Vec<u8>,
+        path: &[u8],
+        number: Option<u32>,
+    ) -> usize {
+        let opened = number.and_then(|number| read_opened(files, number, buffer));
+        if let Some(length) = opened {
+            self.search(path, &buffer[..length], &Text::Unknown);
+            return length;
+        }
         let limit = if self.pattern.goes_by_line() {
             PIECE_BYTES - 1
         } else {
@@ -170,6 +182,23 @@ impl Scan {
         let matches = collector.matches;
         self.take(path, matches);
         true
+    }
+
+    /// Searches contents that are known: of a long text only those of some sections. How many bytes those were.
+    pub fn known(
+        &mut self,
+        path: &[u8],
+        contents: &[u8],
+        text: &Text,
+        sections: Option<Vec<Span>>,
+    ) -> usize {
+        match sections.filter(|spans| self.sections(path, contents, spans)) {
+            Some(spans) => spans.iter().map(|span| span.to - span.from).sum::<u64>() as usize,
+            None => {
+                self.search(path, contents, text);
+                contents.len()
+            }
+        }
     }
 
     /// Searches a file's contents.

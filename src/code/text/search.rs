@@ -1,7 +1,8 @@
 //! The search itself, in steps.
 
-use super::super::cache::Text;
 use super::super::cache::columns::{Candidates, Slot};
+use super::super::cache::sections::Span;
+use super::super::cache::{Facts, Text};
 use super::super::files::{Files, Kind};
 use super::super::limits::{SCOUT_FILE_BYTES, SCOUT_WAIT_MS, STEP_BYTES, STEP_FILES};
 use super::super::order::sort_by;
@@ -9,6 +10,7 @@ use super::super::service::{Job, Step, World};
 use super::super::walk::path::resolve;
 use super::super::walk::tree::{Node, Tree};
 use super::super::walk::{Found, Share, Unreadable, Walk};
+use super::ahead::Ahead;
 use super::handing::Handing;
 use super::parcels::Item;
 use super::query::{Mode, Query};
@@ -22,6 +24,7 @@ pub struct Search {
     is_walked: bool,
     /// What is known to rule files out.
     index: Index,
+    ahead: Ahead,
     handing: Handing,
     whole: bool,
 }
@@ -54,13 +57,29 @@ impl Search {
             walk,
             is_walked: false,
             index,
+            ahead: Ahead::default(),
             handing,
             whole,
         })
     }
 
-    /// Searches one file, or hands it to the scout. How many bytes were searched.
-    fn file<F: Files>(&mut self, world: &mut World<F>, at: Found) -> usize {
+    /// The walk came to a file: it is searched now, or after those before it. How many bytes were searched.
+    fn come_to<F: Files>(&mut self, world: &mut World<F>, at: Found) -> usize {
+        let World { tree, files, .. } = world;
+        let is_read = !self.index.is_of_use(tree, tree.node(at.folder, at.place));
+        if is_read && self.ahead.takes(files) {
+            self.ahead.add(tree, files, at);
+        } else if self.ahead.is_empty() {
+            return self.file(world, at, None);
+        } else {
+            self.ahead.end(Some(at));
+        }
+        0
+    }
+
+    /// Searches one file, or hands it to the scout, which may have opened it under this number. How many bytes were
+    /// searched.
+    fn file<F: Files>(&mut self, world: &mut World<F>, at: Found, number: Option<u32>) -> usize {
         let World { tree, files, .. } = world;
         tree.want(at.folder, at.place);
         let index = &self.index;
@@ -70,19 +89,24 @@ impl Search {
             self.walk.check(tree, files, at, wanted);
         }
         if !self.handing.is_wanted(files) {
-            return self.file_here(world, at);
+            return self.file_here(world, at, number);
         }
         let is_scouts = tree.is_scouts(at.folder) || !tree.node(at.folder, at.place).has_contents();
         match is_scouts.then(|| index.item(tree, at)).flatten() {
             Some(item) => self.hand(world, at, &item),
             None if index.counts => self.handing.put_off(at, is_scouts),
-            None => return self.file_here(world, at),
+            None => return self.file_here(world, at, number),
         }
         0
     }
 
     /// Searches one file; what is known of it holds, if it is of use. How many bytes that were.
-    fn file_here<F: Files>(&mut self, world: &mut World<F>, at: Found) -> usize {
+    fn file_here<F: Files>(
+        &mut self,
+        world: &mut World<F>,
+        at: Found,
+        number: Option<u32>,
+    ) -> usize {
         self.scan.part.searched += 1;
         let World {
             tree,
@@ -99,25 +123,24 @@ impl Search {
         let known = facts.filter(|_| index.is_of_use(tree, node));
         let bytes = match known {
             // what is read now is true whatever was known
-            None => scan.read(files, buffer, &path()),
+            None => scan.read(files, buffer, &path(), number),
             Some(facts) if facts.contents.is_none() && may_match && index.goes_by_piece(node) => {
-                let sections = facts.text.sections();
-                let spans = sections.map(|sections| sections.spans(&index.candidates.need));
                 let path = path();
+                let spans = index.spans(facts);
                 let done = scan.in_pieces(files, buffer, &path, &facts.stat, spans);
                 match done {
                     Some(0) => return 0,
                     Some(bytes) => bytes,
-                    None => scan.read(files, buffer, &path),
+                    None => scan.read(files, buffer, &path, None),
                 }
             }
             Some(facts) => {
                 if let Text::Binary = facts.text {
                     scan.part.skipped.binary += 1;
                 } else if let Some(contents) = facts.contents.as_ref().filter(|_| may_match) {
-                    scan.search(&path(), contents, &facts.text);
-                    self.handing.spend(contents.len());
-                    return contents.len();
+                    let bytes = scan.known(&path(), contents, &facts.text, index.spans(facts));
+                    self.handing.spend(bytes);
+                    return bytes;
                 }
                 return 0;
             }
@@ -145,7 +168,7 @@ impl Search {
     /// Searches files that were to be handed over.
     fn files_here<F: Files>(&mut self, world: &mut World<F>, parcel: Vec<Found>) -> usize {
         let files = parcel.into_iter();
-        files.map(|at| self.file_here(world, at)).sum()
+        files.map(|at| self.file_here(world, at, None)).sum()
     }
 
     /// Takes in what the scout answered.
@@ -196,6 +219,12 @@ impl Index {
         self.goes_by_line && node.is_indexed() && (self.counts || has_sections())
     }
 
+    /// Where in a long text its lines may be.
+    fn spans(&self, facts: &Facts) -> Option<Vec<Span>> {
+        let sections = facts.text.sections().filter(|_| self.goes_by_line)?;
+        Some(sections.spans(&self.candidates.need))
+    }
+
     /// The file for the scout, if it is one for it. What is known of it holds, if it is of use.
     fn item(&self, tree: &Tree, at: Found) -> Option<Item> {
         let node = tree.node(at.folder, at.place);
@@ -204,9 +233,7 @@ impl Index {
         if is_known && !self.may_match(tree, node.slot, Some(node)) {
             return None;
         }
-        let sections = facts.text.sections();
-        let sections = sections.filter(|_| is_known && self.goes_by_line);
-        let spans = sections.map(|sections| sections.spans(&self.candidates.need));
+        let spans = is_known.then(|| self.spans(facts)).flatten();
         let is_long = spans.is_none() && facts.stat.size > SCOUT_FILE_BYTES as u64;
         if is_long || spans.as_ref().is_some_and(Vec::is_empty) {
             return None;
@@ -246,7 +273,14 @@ impl<F: Files> Job<F> for Search {
     fn step(&mut self, world: &mut World<F>) -> Step {
         let mut bytes = 0;
         for _ in 0..STEP_FILES {
-            if self.is_walked || self.scan.is_full() || bytes >= STEP_BYTES {
+            if self.scan.is_full() || bytes >= STEP_BYTES {
+                break;
+            }
+            if let Some((found, number)) = self.ahead.next() {
+                bytes += self.file(world, found, number);
+                continue;
+            }
+            if self.is_walked {
                 break;
             }
             let (index, part) = (&self.index, &mut self.scan.part);
@@ -262,13 +296,16 @@ impl<F: Files> Job<F> for Search {
             let wanted = |tree: &Tree, node: &Node| index.is_of_use(tree, node);
             match self.walk.next(&mut world.tree, &world.files, wanted) {
                 Some(found) if world.tree.node(found.folder, found.place).kind == Kind::File => {
-                    bytes += self.file(world, found);
+                    bytes += self.come_to(world, found);
                 }
                 Some(_) => {}
-                None => self.is_walked = true,
+                None => {
+                    self.is_walked = true;
+                    self.ahead.end(None);
+                }
             }
         }
-        let is_over = self.is_walked || self.scan.is_full();
+        let is_over = self.is_walked && self.ahead.is_empty() || self.scan.is_full();
         let is_done = is_over && self.get_done(world);
         if let Some(message) = self.scan.pattern.failure() {
             return Step::Done(Err(message.clone()));
@@ -277,7 +314,7 @@ impl<F: Files> Job<F> for Search {
             return Step::More;
         }
         let mut part = self.scan.finish();
-        part.stopped = !self.is_walked;
+        part.stopped = !(self.is_walked && self.ahead.is_empty());
         if self.handing.has_handed() && !self.index.counts {
             part.sort();
         }
