@@ -91,7 +91,8 @@ function scouted(start, root = short) {
   return { made, scout, search, ready, index: () => while_(() => instance.idle()) };
 }
 
-const REAL = (scouts, port) => new Worker(WORKER, { workerData: { scouts }, transferList: [port], trackUnmanagedFds: false });
+const REAL = (scouts, port) =>
+  new Worker(WORKER, { workerData: { scouts }, transferList: [port], trackUnmanagedFds: false });
 
 async function until(isSo) {
   for (let i = 0; i < 500 && !isSo(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
