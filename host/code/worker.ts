@@ -31,6 +31,9 @@ export type Told =
   | { calls: true }
   | ({ id: number; memoryBytes: number } & Partial<Answer>);
 
+/** After its share of a search a worker leaves the index alone for so long, if it is not asked before. */
+const SHARE_MS = 50;
+
 /** For hosts without threads: the same file is loaded in place then; and for tests. */
 export { LocalInstance, newBoard, ScoutedFiles };
 
@@ -74,7 +77,9 @@ function work(port: MessagePort, instance: Instance, cancelled: Cancelled): void
     waiting -= 1;
     if (isIdling) return;
     isIdling = true;
-    setImmediate(idle);
+    // others may be at their shares still, and the parts are put together by one of them
+    if (order.of > 1 && !order.parts) setTimeout(idle, SHARE_MS);
+    else setImmediate(idle);
   }
 
   port.on("message", (order: Order) => {

@@ -170,13 +170,15 @@ impl Scan {
             let Some(text) = contents.get(span.from as usize..span.to as usize) else {
                 return false;
             };
-            if collector.matches.stopped {
-                break;
-            }
             collector.go_to(span.lines + 1);
-            self.pattern.turn_to(Some(text));
-            if !collector.take_text(text) {
-                return false;
+            for piece in pieces(text) {
+                if collector.matches.stopped {
+                    break;
+                }
+                self.pattern.turn_to(Some(piece));
+                if !collector.take_text(piece) {
+                    return false;
+                }
             }
         }
         let matches = collector.matches;
@@ -338,10 +340,55 @@ impl Scan {
     }
 }
 
+/// A text in pieces of whole lines that stay in the processor's caches.
+fn pieces(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let head = text.get(..PIECE_BYTES).unwrap_or(text);
+        let end = if head.len() == text.len() {
+            Some(text.len())
+        } else {
+            let behind = || Some(PIECE_BYTES + memchr::memchr(b'\n', &text[PIECE_BYTES..])?);
+            let last = memchr::memrchr(b'\n', head).or_else(behind);
+            last.map(|at| at + 1)
+        };
+        let (piece, rest) = text.split_at(end.unwrap_or(text.len()));
+        text = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
 fn context(query: &Query) -> usize {
     if query.mode == Mode::Lines {
         query.context
     } else {
         0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_whole_lines() {
+        let line = |length: usize| "x".repeat(length) + "\n";
+        let long = line(PIECE_BYTES * 2);
+        for text in [
+            String::new(),
+            line(5).repeat(10),
+            line(6).repeat(PIECE_BYTES / 2),
+            line(PIECE_BYTES - 1).repeat(2),
+            line(PIECE_BYTES).repeat(2),
+            line(9) + &long + &line(9) + &long,
+            line(9) + &long.trim_end().repeat(2),
+        ] {
+            let pieces: Vec<&[u8]> = pieces(text.as_bytes()).collect();
+            assert_eq!(pieces.concat(), text.as_bytes());
+            let (last, others) = pieces.split_last().unwrap_or((&&b""[..], &[]));
+            assert!(others.iter().all(|piece| piece.ends_with(b"\n")));
+            assert!(last.ends_with(b"\n") || !text.ends_with('\n'));
+            let is_short = |piece: &&&[u8]| piece.len() <= PIECE_BYTES;
+            assert!(pieces.iter().filter(is_short).count() + 2 >= pieces.len());
+        }
     }
 }
