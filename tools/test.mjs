@@ -39,7 +39,10 @@ const STAGES = {
   },
   host: hostTests,
   // the code tools as a library, with ripgrep and ast-grep as oracles
-  code: () => nodeTest(testFiles("tests/code")),
+  async code() {
+    const [done] = await Promise.all([nodeTest(testFiles("tests/code")), compileWasmTests()]);
+    return done;
+  },
   // with the journals that the native tests wrote
   "wasm-node": () =>
     run("wasm-pack", ["test", "--node", ...WASM_TEST, "--", "--test", "node", "--test", "replay"]),
@@ -53,6 +56,12 @@ const STAGES = {
   // a hundred by hand; alone, for it keeps every core busy
   soak: () => run(process.execPath, ["tests/e2e/soak.mjs", "--times", "3"]),
 };
+/** What the next two stages run: beside tests that keep one processor busy, a minute less of waiting. */
+const compileWasmTests = () =>
+  run("cargo", [
+    ...["build", "--quiet", "--release", "--target", "wasm32-unknown-unknown", "--tests"],
+    ...["--test", "node", "--test", "replay", "--test", "browser"],
+  ]);
 const COUNTED = ["native", "host", "code", "wasm-node", "wasm-chrome", "www", "e2e"];
 
 /** The playground's tests, in Chromium; they compare with what the same stories are natively. */

@@ -11,8 +11,8 @@ pub mod sections;
 
 use super::files::Stat;
 use super::limits::{
-    BINARY_BYTES, GROWTH_BYTES, Memory, ROOMY_PART, SHORTER_PERCENT, SPARE_PART, TYPICAL_FILES,
-    USUAL_BYTES,
+    BINARY_BYTES, FIRST_FILES, GROWTH_BYTES, Memory, ROOMY_PART, SHORTER_PERCENT, SPARE_PART,
+    TYPICAL_FILES, USUAL_BYTES,
 };
 use grams::Grams;
 use sections::{Cutter, Sections};
@@ -24,6 +24,8 @@ pub struct Facts {
     pub is_proof: bool,
     pub text: Text,
     pub contents: Option<Box<[u8]>>,
+    /// These do not go for others.
+    pub is_first: bool,
 }
 
 /// What kind of text a file has.
@@ -55,8 +57,12 @@ impl Facts {
         }
     }
 
-    fn content_bytes(&self) -> usize {
-        self.contents.as_ref().map_or(0, |bytes| bytes.len())
+    /// Those that may go for others, and those that don't.
+    fn content_bytes(&self) -> (usize, usize) {
+        match self.contents.as_ref().map_or(0, |bytes| bytes.len()) {
+            bytes if self.is_first => (0, bytes),
+            bytes => (bytes, 0),
+        }
     }
 }
 
@@ -92,6 +98,7 @@ pub enum Room {
 pub struct Cache {
     index: usize,
     contents: usize,
+    first: usize,
     /// Contents are kept of files up to this.
     longest: usize,
     pub memory: Memory,
@@ -112,6 +119,7 @@ impl Cache {
         let mut cache = Self {
             index: 0,
             contents: 0,
+            first: 0,
             longest: memory.longest,
             memory,
             at_hand: 0,
@@ -137,6 +145,7 @@ impl Cache {
         Self {
             index: 0,
             contents: 0,
+            first: 0,
             longest: self.memory.longest,
             admitted: 0,
             admitted_bytes: 0,
@@ -181,13 +190,20 @@ impl Cache {
     /// Whether there is room for these facts, as far as they are to be kept, with as many bytes of index more.
     #[must_use]
     pub fn room_for(&self, facts: &Facts, more: usize) -> Room {
-        let contents = facts.content_bytes();
-        let contents = if contents > self.longest { 0 } else { contents };
+        let contents = match facts.content_bytes().0 {
+            bytes if bytes > self.longest || self.is_first(bytes) => 0,
+            bytes => bytes,
+        };
         let more = facts.index_bytes() + more;
         match self.room_beside(self.index + more, self.contents + contents) {
             Room::Enough if self.index + more > self.spared() => Room::SmallerIndex,
             room => room,
         }
+    }
+
+    /// Whether so much has room among the contents of the first files.
+    fn is_first(&self, bytes: usize) -> bool {
+        bytes <= self.memory.first / FIRST_FILES && self.first + bytes <= self.memory.first
     }
 
     /// Whether there is room for all that is known.
@@ -214,10 +230,12 @@ impl Cache {
     /// Takes a file's facts in for which there is room, without its contents where they are too long, and what their index
     /// takes elsewhere.
     pub fn admit(&mut self, mut facts: Facts, more: usize) -> Box<Facts> {
-        let contents = &mut facts.contents;
-        contents.take_if(|bytes| bytes.len() > self.longest);
+        facts.is_first = self.is_first(facts.content_bytes().0);
+        let (bytes, first) = facts.content_bytes();
+        facts.contents.take_if(|_| bytes > self.longest);
         let index = facts.index_bytes() + more;
-        self.contents += facts.content_bytes();
+        self.contents += facts.content_bytes().0;
+        self.first += first;
         self.index += index;
         self.admitted += 1;
         self.admitted_bytes += index;
@@ -232,7 +250,8 @@ impl Cache {
 
     /// A part of what may be known is going to be left.
     fn is_roomy(&self) -> bool {
-        self.used() + self.expected() < self.memory.known / ROOMY_PART * (ROOMY_PART - 1)
+        self.index + self.contents + self.expected()
+            < self.memory.known / ROOMY_PART * (ROOMY_PART - 1)
     }
 
     /// Contents of so many bytes are going to be kept.
@@ -268,25 +287,29 @@ impl Cache {
 
     /// Drops the contents of a file that is too long for them to be kept.
     pub fn trim(&mut self, facts: &mut Facts) {
-        if facts.content_bytes() > self.longest {
+        if facts.content_bytes().0 > self.longest {
             self.drop_contents(facts);
         }
     }
 
     pub fn drop_contents(&mut self, facts: &mut Facts) {
-        self.contents = self.contents.saturating_sub(facts.content_bytes());
-        facts.contents = None;
+        if !facts.is_first {
+            self.contents = self.contents.saturating_sub(facts.content_bytes().0);
+            facts.contents = None;
+        }
     }
 
     pub fn drop_facts(&mut self, facts: &Facts) {
         self.is_saturated = false;
-        self.contents = self.contents.saturating_sub(facts.content_bytes());
+        let (bytes, first) = facts.content_bytes();
+        self.contents = self.contents.saturating_sub(bytes);
+        self.first = self.first.saturating_sub(first);
         self.index = self.index.saturating_sub(facts.index_bytes());
     }
 
     #[must_use]
     pub fn has_spare_room(&self) -> bool {
-        self.used() + self.expected() <= self.spared()
+        self.index + self.contents + self.expected() <= self.spared()
     }
 
     /// Even the names are too many to be kept.
@@ -298,7 +321,7 @@ impl Cache {
     /// Bytes in use.
     #[must_use]
     pub fn used(&self) -> usize {
-        self.index + self.contents
+        self.index + self.contents + self.first
     }
 }
 
@@ -354,6 +377,7 @@ mod tests {
             is_proof: true,
             text: Text::Unknown,
             contents: (contents > 0).then(|| vec![0; contents].into()),
+            is_first: false,
         }
     }
 
@@ -361,7 +385,11 @@ mod tests {
     #[test]
     fn contents_leave_room_for_the_index_of_what_comes() {
         const INDEX: usize = 4 << 10;
-        let mut cache = Cache::new(Memory::of(64 << 20));
+        let memory = Memory {
+            first: 0,
+            ..Memory::of(64 << 20)
+        };
+        let mut cache = Cache::new(memory);
         let files = cache.memory.known / INDEX;
         cache.expect(files);
         assert_eq!(cache.room_for(&facts(1_000), INDEX), Room::Enough);

@@ -48,6 +48,8 @@ pub struct Memory {
     pub known: usize,
     /// Of files up to this, if they have room.
     pub longest: usize,
+    /// Contents of the first files, whatever else needs room.
+    pub first: usize,
     /// All of it, with what a scout has, and that.
     pub total: usize,
     pub scout: usize,
@@ -64,11 +66,13 @@ impl Memory {
         // an allocator can't use everything, for pieces of all sizes come and go; and what is known of 90,000 files has
         // lists of them beside it
         let known = bytes.saturating_sub(reserved) / 8 * 7;
+        let first = known / FIRST_PART;
         Self {
             whole_file,
             piece,
-            known,
+            known: known - first,
             longest: (known / 8).max(whole_file),
+            first,
             total: bytes,
             scout: 0,
         }
@@ -140,6 +144,11 @@ pub const TYPICAL_FILES: usize = 512;
 pub const USUAL_BYTES: usize = MAX_COLUMN_BITS / 8 + 1024;
 /// For that, contents are kept of files up to this share of what was the longest, in percent; and again.
 pub const SHORTER_PERCENT: usize = 75;
+/// This part is for contents of the files to which the index comes first, as walks do: where enough is found soon, and not all
+/// contents have room, it is found in these.
+pub const FIRST_PART: usize = 32;
+/// So many at least.
+pub const FIRST_FILES: usize = 16;
 /// The module itself, its stack, a pattern's automata and the results of a search. Bytes.
 const FIXED_BYTES: usize = 14 << 20;
 /// The memory grows by so much at a time: a runtime takes a third of a millisecond for each growth, and the allocator would

@@ -211,6 +211,40 @@ fn more_files_have_room_in_smaller_indexes() {
     assert!(found.contains("in 1,700 files"), "{found}");
 }
 
+/// Where contents have no room, those of the first files have.
+#[test]
+fn what_is_found_first_is_in_memory() {
+    let files = Rc::new(MemoryFiles::new());
+    let text = "a line of text that is long enough\n".repeat(400);
+    for i in 0..1_500 {
+        files.write(format!("{i:04}.txt"), format!("{text}{i}"));
+    }
+    (0..3).for_each(|_| files.wait());
+    let settings = Settings {
+        memory_bytes: 32 << 20,
+        ..settings()
+    };
+    let mut tree = Service::new(Rc::clone(&files), settings);
+    search(&mut tree, r#"{"pattern": "nothing"}"#);
+    while tree.idle() {}
+    let reads = |tree: &mut _, args| {
+        let before = files.reads();
+        search(tree, args);
+        files.reads() - before
+    };
+    let (few, all) = (
+        r#"{"pattern": "text", "limit": 5}"#,
+        r#"{"pattern": "text", "mode": "count"}"#,
+    );
+    assert_eq!(reads(&mut tree, few), 0);
+    assert!(reads(&mut tree, all) > 1_000);
+    files.write("0000.txt", text.as_str());
+    (0..3).for_each(|_| files.wait());
+    assert_eq!(reads(&mut tree, few), 1, "it is another file");
+    while tree.idle() {}
+    assert_eq!(reads(&mut tree, few), 0);
+}
+
 /// Files that have no room in the index are read for it once, not after each search.
 #[test]
 fn what_has_no_room_is_not_read_for_the_index_again() {

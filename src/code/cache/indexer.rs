@@ -194,6 +194,7 @@ fn index_file(
         is_proof,
         text,
         contents,
+        is_first: false,
     };
     tree.learn(folder, place, facts);
     (length, None)
@@ -248,6 +249,7 @@ impl LongFile {
             is_proof: self.is_proof,
             text,
             contents: None,
+            is_first: false,
         };
         if facts.text.is_indexed() {
             let whole = |bytes: &Vec<u8>| bytes.len() as u64 == facts.stat.size;

@@ -384,11 +384,10 @@ mod tests {
         ] {
             let pieces: Vec<&[u8]> = pieces(text.as_bytes()).collect();
             assert_eq!(pieces.concat(), text.as_bytes());
-            let (last, others) = pieces.split_last().unwrap_or((&&b""[..], &[]));
-            assert!(others.iter().all(|piece| piece.ends_with(b"\n")));
-            assert!(last.ends_with(b"\n") || !text.ends_with('\n'));
-            let is_short = |piece: &&&[u8]| piece.len() <= PIECE_BYTES;
-            assert!(pieces.iter().filter(is_short).count() + 2 >= pieces.len());
+            let before_last = &pieces[..pieces.len().saturating_sub(1)];
+            assert!(before_last.iter().all(|piece| piece.ends_with(b"\n")));
+            let are_long = pieces.iter().filter(|piece| piece.len() > PIECE_BYTES);
+            assert!(are_long.count() <= 2);
         }
     }
 }
