@@ -55,7 +55,7 @@ impl Ahead {
     }
 
     /// The next file to be searched.
-    pub fn next(&mut self) -> Option<Turn> {
+    pub fn take(&mut self) -> Option<Turn> {
         self.ready.pop_front()
     }
 

@@ -194,13 +194,13 @@ impl Scan {
         text: &Text,
         sections: Option<Vec<Span>>,
     ) -> usize {
-        match sections.filter(|spans| self.sections(path, contents, spans)) {
-            Some(spans) => spans.iter().map(|span| span.to - span.from).sum::<u64>() as usize,
-            None => {
-                self.search(path, contents, text);
-                contents.len()
-            }
+        if let Some(spans) = sections
+            && self.sections(path, contents, &spans)
+        {
+            return spans.iter().map(|span| span.to - span.from).sum::<u64>() as usize;
         }
+        self.search(path, contents, text);
+        contents.len()
     }
 
     /// Searches a file's contents.

@@ -276,7 +276,7 @@ impl<F: Files> Job<F> for Search {
             if self.scan.is_full() || bytes >= STEP_BYTES {
                 break;
             }
-            if let Some((found, number)) = self.ahead.next() {
+            if let Some((found, number)) = self.ahead.take() {
                 bytes += self.file(world, found, number);
                 continue;
             }
