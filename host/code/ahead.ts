@@ -1,7 +1,8 @@
 // Files that a worker's scout opens before the worker reads them, and closes afterwards: open files are the process's, not a
 // thread's. Worker and scout share memory with a place for each file. Whoever takes what is in a place owns it, so that each
 // file is closed once.
-import { closeSync, readSync } from "node:fs";
+import { closeSync, readFileSync, readSync } from "node:fs";
+import { isOutOfFiles } from "./files";
 import { pathsOf } from "./stats";
 
 /** Files that are told at a time: AHEAD_FILES in src/code/limits.rs. */
@@ -20,6 +21,27 @@ const NOTHING = 0;
 const FIRST_MARK = 1 << 24;
 const isOpen = (place: number) => place > 0 && place < FIRST_MARK;
 const isLeft = (place: number) => place < 0;
+
+/** A process that may have fewer files open needs them all. */
+const ENOUGH_FILES = 1024;
+
+function shut(file: number): void {
+  try {
+    closeSync(file);
+  } catch {
+    // it was only read
+  }
+}
+
+/** Files that the process may have open. */
+function fileLimit(): number {
+  try {
+    const limit = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1];
+    return limit === undefined ? Infinity : Number(limit);
+  } catch {
+    return Infinity;
+  }
+}
 
 class Shared {
   readonly places: Int32Array;
@@ -47,8 +69,8 @@ class Shared {
   /** Whatever is open in a place is closed. */
   put(place: number, next: number): void {
     const found = Atomics.exchange(this.places, place, next);
-    if (isOpen(found)) closeSync(found - 1);
-    else if (isLeft(found)) closeSync(-found - 1);
+    if (isOpen(found)) shut(found - 1);
+    else if (isLeft(found)) shut(-found - 1);
   }
 
   closeAll(): void {
@@ -60,22 +82,30 @@ class Shared {
 export class Ahead {
   private readonly shared: Shared;
   private mark = FIRST_MARK;
-  private isUsed = false;
+  /** Of each lot the number of its first file. */
+  private firsts: (number | undefined)[] = [];
+  private mayOpen: boolean | undefined;
 
-  constructor(memory: SharedArrayBuffer, from: number) {
+  /** `noteRead`: the file that is being read, or -1. */
+  constructor(
+    memory: SharedArrayBuffer,
+    from: number,
+    private readonly noteRead: (file: number) => void,
+  ) {
     this.shared = new Shared(memory, from);
   }
 
   /** Notes files that are going to be read, from a number on. The lot, for the scout; none where it can't be told. */
   note(number: number, paths: Uint8Array): number | undefined {
+    this.mayOpen ??= fileLimit() >= ENOUGH_FILES;
+    if (!this.mayOpen || paths.length > TEXT_BYTES) return undefined;
     const { shared } = this;
     const lot = (number / LOT) % LOTS;
     const first = lot * LOT;
     // another one than that of a lot at which the scout may still be
     this.mark = this.mark === 2 * FIRST_MARK ? FIRST_MARK : this.mark + 1;
     for (let place = first; place < first + LOT; place++) shared.put(place, this.mark);
-    this.isUsed = true;
-    if (paths.length > TEXT_BYTES) return undefined;
+    this.firsts[lot] = number;
     shared.text(lot).set(paths);
     Atomics.store(shared.lengths, lot, paths.length);
     Atomics.store(shared.marks, lot, this.mark);
@@ -84,27 +114,39 @@ export class Ahead {
 
   /** Reads the file of a number from its beginning, and leaves it to the scout to close it; -1 where it is not open. */
   read(number: number, into: Uint8Array): number {
+    if (this.lotOf(number) === undefined) return -1;
     const { places } = this.shared;
     const place = number % PLACES;
     const found = Atomics.exchange(places, place, NOTHING);
     if (!isOpen(found)) return -1;
+    this.noteRead(found - 1);
     try {
       return readSync(found - 1, into, 0, into.length, 0);
     } catch {
       return -1;
     } finally {
+      this.noteRead(-1);
       Atomics.store(places, place, -found);
     }
   }
 
   pathOf(number: number): string | undefined {
-    return this.shared.paths(Math.floor(number / LOT) % LOTS)[number % LOT];
+    const lot = this.lotOf(number);
+    return lot === undefined ? undefined : this.shared.paths(lot)[number % LOT];
   }
 
-  /** Nothing that was noted is going to be read. */
-  end(): void {
-    if (this.isUsed) this.shared.closeAll();
-    this.isUsed = false;
+  /** None when another one took its place. */
+  private lotOf(number: number): number | undefined {
+    const lot = Math.floor(number / LOT) % LOTS;
+    return this.firsts[lot] === number - (number % LOT) ? lot : undefined;
+  }
+
+  /** Nothing that was noted is going to be read. Whether anything was noted. */
+  end(): boolean {
+    const wasUsed = this.firsts.length > 0;
+    if (wasUsed) this.shared.closeAll();
+    this.firsts = [];
+    return wasUsed;
   }
 }
 
@@ -129,15 +171,15 @@ export class Opener {
       if (Atomics.load(places, place) !== mark) continue;
       try {
         const file = this.open(path);
-        if (Atomics.compareExchange(places, place, mark, file + 1) !== mark) closeSync(file);
-      } catch {
+        if (Atomics.compareExchange(places, place, mark, file + 1) !== mark) shut(file);
+      } catch (error) {
         // the worker will see for itself
+        if (isOutOfFiles(error)) break;
       }
     }
     for (let place = 0; place < PLACES; place++) {
       const left = Atomics.load(places, place);
-      if (isLeft(left) && Atomics.compareExchange(places, place, left, NOTHING) === left)
-        closeSync(-left - 1);
+      if (isLeft(left) && Atomics.compareExchange(places, place, left, NOTHING) === left) shut(-left - 1);
     }
   }
 }

@@ -5,6 +5,7 @@ import { closeSync, constants, lstatSync, openSync, readdirSync, readSync, realp
 import type { Files } from "./instance";
 import { pathsOf, STAT_NUMBERS } from "./stats";
 import { linkedExclude, Surroundings } from "./surroundings";
+import { READ_PLACE } from "./watch/handles";
 import { Watcher, type NoteHandle } from "./watch/watcher";
 
 const ERRORS: Record<string, number> = {
@@ -15,7 +16,10 @@ const ERRORS: Record<string, number> = {
   ENOTDIR: -3,
   EISDIR: -3,
 };
+const IS_BUN = process.versions["bun"] !== undefined;
 const FAILED = -4;
+/** No more files can be opened, by this process or on this machine. */
+export const isOutOfFiles = (error: unknown) => ["EMFILE", "ENFILE"].includes(nameOf(error));
 const MISSING = -1;
 const UNLESS_MISSING = { throwIfNoEntry: false } as const;
 
@@ -31,7 +35,10 @@ export class NodeFiles implements Files {
   /** A file that is read piece by piece: it stays open until its end, until another is read, or the request is over. */
   private long: { path: string; file: number } | undefined;
 
-  constructor(folder: string, note: NoteHandle) {
+  constructor(
+    folder: string,
+    private readonly note: NoteHandle,
+  ) {
     this.folder = realpathSync(folder);
     this.watcher = new Watcher(this.folder, note);
     this.prefix = this.folder.endsWith("/") ? this.folder : `${this.folder}/`;
@@ -40,7 +47,9 @@ export class NodeFiles implements Files {
 
   list(path: string, latin1: boolean): string {
     try {
-      const entries = readdirSync(this.at(path, latin1), { withFileTypes: true, encoding: "latin1" });
+      const entries = this.retried(() =>
+        readdirSync(this.at(path, latin1), { withFileTypes: true, encoding: "latin1" }),
+      );
       let text = "";
       for (const entry of entries) {
         const kind = entry.isFile() ? "f" : entry.isDirectory() ? "d" : entry.isSymbolicLink() ? "l" : "o";
@@ -88,7 +97,7 @@ export class NodeFiles implements Files {
       // what goes on is the file that it began with, whatever has its name meanwhile
       if (offset > 0 && this.long?.path === path) file = this.long.file;
       else this.closeLong();
-      file ??= this.open(path, latin1);
+      if (file === undefined) this.noteRead((file = this.open(path, latin1)));
       const count = readSync(file, into, 0, into.length, offset);
       isLong = count === into.length && count > 0;
       return count;
@@ -96,12 +105,36 @@ export class NodeFiles implements Files {
       return codeOf(error);
     } finally {
       this.long = isLong && file !== undefined ? { path, file } : undefined;
-      if (file !== undefined && !isLong) closeSync(file);
+      if (file !== undefined && !isLong) this.shut(file);
     }
   }
 
+  private shut(file: number): void {
+    this.noteRead(-1);
+    closeSync(file);
+  }
+
+  /** Node closes a thread's files with it. */
+  protected noteRead(file: number): void {
+    if (IS_BUN) this.note(READ_PLACE, file);
+  }
+
   open(path: string, latin1: boolean): number {
-    return openSync(this.at(path, latin1), OPEN);
+    return this.retried(() => openSync(this.at(path, latin1), OPEN));
+  }
+
+  private retried<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (isOutOfFiles(error) && this.release()) return work();
+      throw error;
+    }
+  }
+
+  /** Closes files that are open for later. Whether there were any. */
+  protected release(): boolean {
+    return false;
   }
 
   rest(): void {
@@ -109,7 +142,7 @@ export class NodeFiles implements Files {
   }
 
   private closeLong(): void {
-    if (this.long) closeSync(this.long.file);
+    if (this.long) this.shut(this.long.file);
     this.long = undefined;
   }
 
@@ -153,7 +186,8 @@ export class NodeFiles implements Files {
   }
 }
 
+const nameOf = (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : "");
+
 function codeOf(error: unknown): number {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return ERRORS[code] ?? FAILED;
+  return ERRORS[nameOf(error)] ?? FAILED;
 }

@@ -96,15 +96,16 @@ export class GuardedFiles implements Files {
   }
 
   hasScout(): boolean {
-    return this.files.scout?.isThere() ?? false;
+    // a file that can't be read is known by its path
+    return this.fatal.size === 0 && (this.files.scout?.isThere() ?? false);
   }
 
   callScout(toSearch: boolean): void {
     this.files.scout?.call(toSearch);
   }
 
-  openAhead(first: number, paths: Uint8Array): void {
-    this.files.scout?.openAhead(first, paths);
+  openAhead(first: number, paths: Uint8Array): boolean {
+    return this.files.scout?.openAhead(first, paths) ?? false;
   }
 
   readAhead(number: number, into: Uint8Array): number {

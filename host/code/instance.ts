@@ -48,7 +48,7 @@ export interface FilesScout {
   /** Bytes; 0 before it can search. */
   memory(): number;
   call(toSearch: boolean): void;
-  openAhead(first: number, paths: Uint8Array): void;
+  openAhead(first: number, paths: Uint8Array): boolean;
   readAhead(number: number, into: Uint8Array): number;
   /** Of a file that was to be opened. */
   pathAhead(number: number): string | undefined;
@@ -212,11 +212,13 @@ export class Instance {
 
   /** Works on the index for some milliseconds. Whether there is more to do. */
   idle(): boolean {
+    let hasMore = false;
     try {
-      return this.loaded.code.idle();
+      hasMore = this.loaded.code.idle();
     } catch {
       this.loaded = this.make();
-      return false;
     }
+    if (!hasMore) this.files.rest();
+    return hasMore;
   }
 }

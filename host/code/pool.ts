@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import { messageOf } from "../fault";
 import { closeAhead } from "./ahead";
-import { AHEAD_FROM, newBoard } from "./board";
+import { AHEAD_FROM, Board, newBoard } from "./board";
 import { Cancelled } from "./cancelled";
 import type { Answer, Artefact, Instance, Request } from "./instance";
 import type { InstanceSettings } from "./local";
@@ -252,6 +252,7 @@ class Threaded implements Server {
         this.scout.unref();
         // the worker goes on without
         this.scout.on("error", () => undefined);
+        this.scout.on("exit", () => new Board(settings.memory).setReady(false));
       } catch {
         // likewise
       }
@@ -263,7 +264,9 @@ class Threaded implements Server {
     const { scout, board } = this;
     this.scout = undefined;
     await scout?.terminate();
-    if (board) closeAhead(board, AHEAD_FROM);
+    if (!board) return;
+    new Board(board).closeLeft();
+    closeAhead(board, AHEAD_FROM);
   }
 
   private onTold(told: Told): void {

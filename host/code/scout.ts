@@ -69,9 +69,10 @@ class Line implements FilesScout {
   constructor(
     { port, memory }: ScoutSettings,
     private readonly callOnce: () => void,
+    noteRead: (file: number) => void,
   ) {
     this.board = new Board(memory);
-    this.ahead = new Ahead(memory, AHEAD_FROM);
+    this.ahead = new Ahead(memory, AHEAD_FROM, noteRead);
     this.port = port;
   }
 
@@ -91,9 +92,10 @@ class Line implements FilesScout {
     this.port.postMessage(message);
   }
 
-  openAhead(first: number, paths: Uint8Array): void {
+  openAhead(first: number, paths: Uint8Array): boolean {
     const lot = this.ahead.note(first, paths);
     if (lot !== undefined) this.post(lot);
+    return lot !== undefined;
   }
 
   readAhead(number: number, into: Uint8Array): number {
@@ -146,7 +148,7 @@ export class ScoutedFiles extends NodeFiles {
   /** `call`: the scout is wanted. */
   constructor(settings: ScoutSettings, note: NoteHandle, call: () => void) {
     super(settings.root, note);
-    this.line = new Line(settings, call);
+    this.line = new Line(settings, call, (file) => this.noteRead(file));
   }
 
   get scout(): FilesScout {
@@ -156,6 +158,10 @@ export class ScoutedFiles extends NodeFiles {
   override rest(): void {
     super.rest();
     this.line.ahead.end();
+  }
+
+  protected override release(): boolean {
+    return this.line.ahead.end();
   }
 
   override stat(text: string, latin1: boolean, into: Float64Array): void {
@@ -184,7 +190,7 @@ export class ScoutedFiles extends NodeFiles {
 /** The scout's thread. */
 export function scout({ root, port, memory, module }: ScoutSettings): void {
   const board = new Board(memory);
-  const files = new NodeFiles(root, () => undefined);
+  const files = new NodeFiles(root, (_, file) => board.noteRead(file));
   const opener = new Opener(memory, AHEAD_FROM, (path) => files.open(path, false));
   const searching = new Searching(files, module);
 
@@ -220,7 +226,7 @@ export function scout({ root, port, memory, module }: ScoutSettings): void {
     searching.start();
     board.memoryBytes = searching.memoryBytes;
   }
-  board.setReady();
+  board.setReady(true);
 }
 
 /** The scout's instance, which is replaced when it traps. */

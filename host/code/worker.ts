@@ -61,13 +61,13 @@ function filesOf({ calls, handle }: WorkerSettings, port: MessagePort): ScoutedF
 function work(port: MessagePort, instance: Instance, cancelled: Cancelled): void {
   const tell = (told: Told) => port.postMessage(told);
   let waiting = 0;
-  let isIdling = false;
   let last: Promise<void> | undefined;
+  let soon: NodeJS.Immediate | undefined;
+  let later: NodeJS.Timeout | undefined;
 
   /** Works on the index while nobody waits; between two slices messages come in. */
   function idle(): void {
-    isIdling = waiting === 0 && instance.idle();
-    if (isIdling) setImmediate(idle);
+    if (waiting === 0 && instance.idle()) soon = setImmediate(idle);
   }
 
   function answer(order: Order): void {
@@ -75,11 +75,11 @@ function work(port: MessagePort, instance: Instance, cancelled: Cancelled): void
     const answer = serve(instance, order, () => cancelled.has(id));
     tell({ id, ...answer, memoryBytes: instance.memoryBytes });
     waiting -= 1;
-    if (isIdling) return;
-    isIdling = true;
+    clearImmediate(soon);
+    clearTimeout(later);
     // others may be at their shares still, and the parts are put together by one of them
-    if (order.of > 1 && !order.parts) setTimeout(idle, SHARE_MS);
-    else setImmediate(idle);
+    if (order.of > 1 && !order.parts) later = setTimeout(idle, SHARE_MS);
+    else soon = setImmediate(idle);
   }
 
   port.on("message", (order: Order) => {

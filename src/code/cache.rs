@@ -293,17 +293,19 @@ impl Cache {
     }
 
     pub fn drop_contents(&mut self, facts: &mut Facts) {
-        if !facts.is_first {
-            self.contents = self.contents.saturating_sub(facts.content_bytes().0);
-            facts.contents = None;
-        }
+        self.remove_contents(facts);
+        facts.contents = None;
+    }
+
+    fn remove_contents(&mut self, facts: &Facts) {
+        let (bytes, first) = facts.content_bytes();
+        self.contents = self.contents.saturating_sub(bytes);
+        self.first = self.first.saturating_sub(first);
     }
 
     pub fn drop_facts(&mut self, facts: &Facts) {
         self.is_saturated = false;
-        let (bytes, first) = facts.content_bytes();
-        self.contents = self.contents.saturating_sub(bytes);
-        self.first = self.first.saturating_sub(first);
+        self.remove_contents(facts);
         self.index = self.index.saturating_sub(facts.index_bytes());
     }
 

@@ -140,9 +140,9 @@ pub trait Scout {
     /// It is wanted.
     fn call(&self);
 
-    /// Files that are going to be read soon, in this order: it may open them before that. They have numbers, from this one
-    /// on; in each search these begin with 0.
-    fn open(&self, first: u32, asked: &[NamesIn<'_>]);
+    /// Files that are going to be read soon, in this order: whether it opens them before that. They have numbers then, from
+    /// this one on; in each search these begin with 0.
+    fn open(&self, first: u32, asked: &[NamesIn<'_>]) -> bool;
 
     /// Fills `into` with the bytes of the file of this number; none where it has not opened it.
     fn read(&self, number: u32, into: &mut [u8]) -> Option<usize>;

@@ -39,6 +39,7 @@ macro_rules! in_memory {
 }
 
 mod ahead;
+mod opened;
 mod ranked;
 mod scouted;
 mod told;

@@ -82,9 +82,10 @@ extern "C" {
     #[wasm_bindgen(method, js_name = callScout)]
     fn call_scout(this: &Imported, to_search: bool);
 
-    /// Has it open files that will be read. They have numbers from `first` on; `paths` are UTF-8, else as for `stat`.
+    /// Has it open files that will be read. They have numbers from `first` on; `paths` are UTF-8, else as for `stat`. False
+    /// where it can't be told.
     #[wasm_bindgen(method, js_name = openAhead)]
-    fn open_ahead(this: &Imported, first: u32, paths: &[u8]);
+    fn open_ahead(this: &Imported, first: u32, paths: &[u8]) -> bool;
 
     /// As `read`, from the beginning, of the file of this number; -1 where it is not open.
     #[wasm_bindgen(method, js_name = readAhead)]
@@ -317,11 +318,9 @@ impl Scout for Imported {
         Imported::call_scout(self, true);
     }
 
-    fn open(&self, first: u32, asked: &[NamesIn<'_>]) {
+    fn open(&self, first: u32, asked: &[NamesIn<'_>]) -> bool {
         let paths = paths_of(asked);
-        if std::str::from_utf8(&paths).is_ok() {
-            Imported::open_ahead(self, first, &paths);
-        }
+        std::str::from_utf8(&paths).is_ok() && Imported::open_ahead(self, first, &paths)
     }
 
     fn read(&self, number: u32, into: &mut [u8]) -> Option<usize> {

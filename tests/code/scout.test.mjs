@@ -37,8 +37,8 @@ write(
 for (let n = 0; n < LONG_FILES; n++) utimesSync(join(long, longPathOf(n)), aged, aged);
 const settled = new Promise((resolve) => setTimeout(resolve, 2_500));
 
-function ask(instance, pattern) {
-  const args = JSON.stringify({ pattern, mode: "count", limit: 1 });
+function ask(instance, pattern, shown = { mode: "count", limit: 1 }) {
+  const args = JSON.stringify({ pattern, ...shown });
   const steps = instance.serve({ method: "code_search", args, index: 0, of: 1 });
   for (;;) {
     const step = steps.next();
@@ -79,16 +79,16 @@ function scouted(start, root = short) {
   };
   const settings = { artefact: "search", root, options: { search: { watch: false } }, cores: 1 };
   const instance = new LocalInstance(settings, files);
-  const search = (pattern) => {
+  const search = (pattern, shown) => {
     made.stats = 0;
-    return ask(instance, pattern);
+    return ask(instance, pattern, shown);
   };
   const ready = async () => {
     const words = new Int32Array(memory, 0, 16);
     for (let i = 0; Atomics.load(words, 0) === 0 && i < 1000; i++)
       await new Promise((resolve) => setTimeout(resolve, 5));
   };
-  return { made, scout, search, ready, index: () => while_(() => instance.idle()) };
+  return { made, search, ready, index: () => while_(() => instance.idle()) };
 }
 
 const REAL = (scouts, port) =>
@@ -150,15 +150,17 @@ const openFiles = () => readdirSync("/proc/self/fd").length;
 
 test("what a scout opens ahead is what it is then, and all of it is closed", async (t) => {
   const before = openFiles();
-  const { made, scout, search, ready } = scouted(REAL);
+  const { made, search, ready } = scouted(REAL);
   t.after(() => made.thread?.terminate());
   assert.match(search("needle \\d"), /3,000 matching lines/);
   assert.equal(made.calls, 1, "where there are many files it is called");
   assert.equal(made.opened + made.unopened, 0);
   await ready();
   const idle = openFiles();
+  const alone = new LocalInstance({ artefact: "search", root: short, options: {}, cores: 1 });
   for (let round = 0; round < 8; round++) {
-    assert.match(search("needle \\d"), /3,000 matching lines/);
+    const all = { limit: 5000 };
+    assert.equal(search("needle \\d", all), ask(alone, "needle \\d", all));
     const [n, gone] = [31 + round * 307, 30 + round * 307];
     appendFileSync(join(short, pathOf(n)), `needle 0${round}\n`);
     rmSync(join(short, pathOf(gone)));
@@ -173,8 +175,15 @@ test("what a scout opens ahead is what it is then, and all of it is closed", asy
   assert.match(search("needle \\d"), /3,000 matching lines/);
   await ended;
   assert.match(search("needle \\d"), /3,000 matching lines/);
-  void scout;
   await until(() => openFiles() <= before);
+});
+
+test("a process that has few files left loses nothing by it", () => {
+  const program = fileURLToPath(new URL("./scout-files.program.mjs", import.meta.url));
+  const command = `ulimit -n 1024 && exec "${process.execPath}" "${program}" "${short}"`;
+  const text = execFileSync("sh", ["-c", command], { encoding: "utf8", timeout: 120_000 });
+  const [, times] = /^the answers are the same; there was no file left (\d+) times\n$/.exec(text) ?? [];
+  assert.ok(Number(times) > 0, text);
 });
 
 const found = (count) => new RegExp(`${count.toLocaleString("en")} matching lines in `);

@@ -6,9 +6,9 @@ import type { NoteHandle } from "./watcher";
 /** The open files, plus one; 0 for none. */
 export type Handle = SharedArrayBuffer;
 
-/** The watches, and the list of mounts. */
-export const [WATCHES_PLACE, MOUNTS_PLACE] = [0, 1];
-const PLACES = 2;
+/** The watches, the list of mounts, and the file that is being read. */
+export const [WATCHES_PLACE, MOUNTS_PLACE, READ_PLACE] = [0, 1, 2];
+const PLACES = 3;
 
 export const newHandle = (): Handle => new SharedArrayBuffer(PLACES * Int32Array.BYTES_PER_ELEMENT);
 

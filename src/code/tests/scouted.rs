@@ -104,13 +104,14 @@ impl Scout for Scouted {
         self.calls.set(self.calls.get() + 1);
     }
 
-    fn open(&self, first: u32, asked: &[NamesIn<'_>]) {
+    fn open(&self, first: u32, asked: &[NamesIn<'_>]) -> bool {
         let mut opened = self.opened.borrow_mut();
         opened.truncate(first as usize);
         assert_eq!(first as usize, opened.len(), "in order");
         for (folder, names) in asked {
             opened.extend(names.iter().map(|name| join(folder, name)));
         }
+        true
     }
 
     fn read(&self, number: u32, into: &mut [u8]) -> Option<usize> {

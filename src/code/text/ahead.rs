@@ -74,12 +74,16 @@ impl Ahead {
                 _ => asked.push((&folder.path, vec![name])),
             }
         }
-        if let Some(scout) = files.scout() {
-            scout.open(self.told, &asked);
-        }
+        let is_told = files
+            .scout()
+            .is_some_and(|scout| scout.open(self.told, &asked));
         self.ready.extend(self.opening.drain(..));
+        let first = self.told;
+        let number = |(at, n)| (at, is_told.then_some(first + n));
         self.opening
-            .extend(self.next.drain(..).zip((self.told..).map(Some)));
-        self.told += AHEAD_FILES as u32;
+            .extend(self.next.drain(..).zip(0..).map(number));
+        if is_told {
+            self.told += AHEAD_FILES as u32;
+        }
     }
 }

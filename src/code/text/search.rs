@@ -22,6 +22,8 @@ pub struct Search {
     walk: Walk,
     /// The walk came to its end.
     is_walked: bool,
+    /// Enough was found before the search did.
+    is_stopped: bool,
     /// What is known to rule files out.
     index: Index,
     ahead: Ahead,
@@ -56,6 +58,7 @@ impl Search {
             scan,
             walk,
             is_walked: false,
+            is_stopped: false,
             index,
             ahead: Ahead::default(),
             handing,
@@ -66,8 +69,9 @@ impl Search {
     /// The walk came to a file: it is searched now, or after those before it. How many bytes were searched.
     fn come_to<F: Files>(&mut self, world: &mut World<F>, at: Found) -> usize {
         let World { tree, files, .. } = world;
-        let is_read = !self.index.is_of_use(tree, tree.node(at.folder, at.place));
-        if is_read && self.ahead.takes(files) {
+        // what is known may be handed over
+        let is_new = tree.node(at.folder, at.place).facts.is_none();
+        if is_new && self.ahead.takes(files) {
             self.ahead.add(tree, files, at);
         } else if self.ahead.is_empty() {
             return self.file(world, at, None);
@@ -278,21 +282,26 @@ impl<F: Files> Job<F> for Search {
             }
             if let Some((found, number)) = self.ahead.take() {
                 bytes += self.file(world, found, number);
+                self.is_stopped = self.scan.is_full();
                 continue;
             }
             if self.is_walked {
                 break;
             }
-            let (index, part) = (&self.index, &mut self.scan.part);
-            self.walk.pass(&world.tree, |slot, node| {
-                let is_passed = !index.may_match(&world.tree, slot, node);
-                part.searched += u64::from(is_passed);
-                part.skipped.binary += u64::from(is_passed && slot == Slot::BINARY);
-                is_passed
-            });
-            if self.scan.is_full() {
-                break;
+            // where files wait, it is not yet the turn of those after them
+            if self.ahead.is_empty() {
+                let (index, part) = (&self.index, &mut self.scan.part);
+                self.walk.pass(&world.tree, |slot, node| {
+                    let is_passed = !index.may_match(&world.tree, slot, node);
+                    part.searched += u64::from(is_passed);
+                    part.skipped.binary += u64::from(is_passed && slot == Slot::BINARY);
+                    is_passed
+                });
+                if self.scan.is_full() {
+                    break;
+                }
             }
+            let index = &self.index;
             let wanted = |tree: &Tree, node: &Node| index.is_of_use(tree, node);
             match self.walk.next(&mut world.tree, &world.files, wanted) {
                 Some(found) if world.tree.node(found.folder, found.place).kind == Kind::File => {
@@ -314,7 +323,7 @@ impl<F: Files> Job<F> for Search {
             return Step::More;
         }
         let mut part = self.scan.finish();
-        part.stopped = !(self.is_walked && self.ahead.is_empty());
+        part.stopped = self.is_stopped || !self.is_walked;
         if self.handing.has_handed() && !self.index.counts {
             part.sort();
         }
