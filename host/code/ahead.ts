@@ -1,9 +1,10 @@
 // Files that a worker's scout opens before the worker reads them, and closes afterwards: open files are the process's, not a
 // thread's. Worker and scout share memory with a place for each file. Whoever takes what is in a place owns it, so that each
 // file is closed once.
-import { closeSync, readFileSync, readSync } from "node:fs";
-import { isOutOfFiles } from "./files";
+import { readFileSync, readSync } from "node:fs";
+import { isOutOfFiles, shut } from "./files";
 import { pathsOf } from "./stats";
+import { READ_PLACE } from "./watch/handles";
 
 /** Files that are told at a time: AHEAD_FILES in src/code/limits.rs. */
 const LOT = 64;
@@ -24,14 +25,6 @@ const isLeft = (place: number) => place < 0;
 
 /** A process that may have fewer files open needs them all. */
 const ENOUGH_FILES = 1024;
-
-function shut(file: number): void {
-  try {
-    closeSync(file);
-  } catch {
-    // it was only read
-  }
-}
 
 /** Files that the process may have open. */
 function fileLimit(): number {
@@ -86,11 +79,11 @@ export class Ahead {
   private firsts: (number | undefined)[] = [];
   private mayOpen: boolean | undefined;
 
-  /** `noteRead`: the file that is being read, or -1. */
+  /** `noted`: where the file is noted that is being read. */
   constructor(
     memory: SharedArrayBuffer,
     from: number,
-    private readonly noteRead: (file: number) => void,
+    private readonly noted: Int32Array,
   ) {
     this.shared = new Shared(memory, from);
   }
@@ -118,14 +111,15 @@ export class Ahead {
     const { places } = this.shared;
     const place = number % PLACES;
     const found = Atomics.exchange(places, place, NOTHING);
+    if (isLeft(found)) shut(-found - 1);
     if (!isOpen(found)) return -1;
-    this.noteRead(found - 1);
+    this.noted[READ_PLACE] = found;
     try {
       return readSync(found - 1, into, 0, into.length, 0);
     } catch {
       return -1;
     } finally {
-      this.noteRead(-1);
+      this.noted[READ_PLACE] = 0;
       Atomics.store(places, place, -found);
     }
   }

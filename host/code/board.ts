@@ -1,13 +1,12 @@
 // The memory that a worker shares with its scout (scout.ts).
-import { closeSync } from "node:fs";
 import { AHEAD_BYTES } from "./ahead";
 import { STAT_NUMBERS } from "./stats";
 
 /**
  * Whether the scout is there, what is taken up (the errand's number and the next chunk), and chunks that the scout did; of
- * parcels what is taken up, and how many answers were sent; pages of the scout's memory; the file that it reads, plus one.
+ * parcels what is taken up, and how many answers were sent; pages of the scout's memory.
  */
-const [READY, CLAIM, DONE, PARCEL, ANSWERS, PAGES, FILE] = [0, 1, 2, 3, 4, 5, 6];
+const [READY, CLAIM, DONE, PARCEL, ANSWERS, PAGES] = [0, 1, 2, 3, 4, 5];
 const PAGE_BYTES = 65_536;
 const WORDS = 16;
 /** Stats that are taken up at once: some 100 microseconds. */
@@ -39,17 +38,6 @@ export class Board {
   /** The scout is there, or no longer. */
   setReady(isReady: boolean): void {
     Atomics.store(this.words, READY, isReady ? 1 : 0);
-  }
-
-  /** The file that the scout reads now, or -1. */
-  noteRead(file: number): void {
-    Atomics.store(this.words, FILE, file + 1);
-  }
-
-  /** The scout is gone: closes what it was reading. */
-  closeLeft(): void {
-    const file = Atomics.exchange(this.words, FILE, 0) - 1;
-    if (file >= 0) closeSync(file);
   }
 
   /** Bytes of the scout's memory. */

@@ -5,13 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { NodeFiles } from "./files";
+import { newHandle } from "./watch/handles";
 
 test("what is read piece by piece is one file, whatever takes its name meanwhile, and none stays open", (t) => {
   const root = mkdtempSync(join(tmpdir(), "files-"));
   t.after(() => rmSync(root, { recursive: true }));
   writeFileSync(join(root, "a"), "one two.");
   writeFileSync(join(root, "b"), "ONE TWO.");
-  const files = new NodeFiles(root, () => undefined);
+  const files = new NodeFiles(root, newHandle());
   const open = () => readdirSync("/dev/fd").length;
   const before = open();
   const into = new Uint8Array(4);

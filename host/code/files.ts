@@ -5,8 +5,8 @@ import { closeSync, constants, lstatSync, openSync, readdirSync, readSync, realp
 import type { Files } from "./instance";
 import { pathsOf, STAT_NUMBERS } from "./stats";
 import { linkedExclude, Surroundings } from "./surroundings";
-import { READ_PLACE } from "./watch/handles";
-import { Watcher, type NoteHandle } from "./watch/watcher";
+import { newHandle, noteIn, placesIn, READ_PLACE, type Handle } from "./watch/handles";
+import { Watcher } from "./watch/watcher";
 
 const ERRORS: Record<string, number> = {
   ENOENT: -1,
@@ -26,8 +26,23 @@ const UNLESS_MISSING = { throwIfNoEntry: false } as const;
 /** Not through a link, and not waiting for a FIFO's writer. */
 const OPEN = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
+const openFile = (path: string | Buffer) => openSync(path, OPEN);
+const entriesOf = (path: string | Buffer) => readdirSync(path, { withFileTypes: true, encoding: "latin1" });
+
+/** Closes a file that was only read. */
+export function shut(file: number): void {
+  try {
+    closeSync(file);
+  } catch {
+    // nothing can be lost
+  }
+}
+
+const NONE = -1;
+
 export class NodeFiles implements Files {
   readonly watcher: Watcher;
+  protected readonly noted: Int32Array;
   private readonly folder: string;
   private readonly prefix: string;
   private readonly around: Surroundings;
@@ -35,21 +50,19 @@ export class NodeFiles implements Files {
   /** A file that is read piece by piece: it stays open until its end, until another is read, or the request is over. */
   private long: { path: string; file: number } | undefined;
 
-  constructor(
-    folder: string,
-    private readonly note: NoteHandle,
-  ) {
+  /** `handle`: where the files are noted that are open. */
+  constructor(folder: string, handle: Handle) {
+    // Node closes a thread's files with it
+    this.noted = placesIn(IS_BUN ? handle : newHandle());
     this.folder = realpathSync(folder);
-    this.watcher = new Watcher(this.folder, note);
+    this.watcher = new Watcher(this.folder, noteIn(handle));
     this.prefix = this.folder.endsWith("/") ? this.folder : `${this.folder}/`;
     this.around = new Surroundings(this.folder);
   }
 
   list(path: string, latin1: boolean): string {
     try {
-      const entries = this.retried(() =>
-        readdirSync(this.at(path, latin1), { withFileTypes: true, encoding: "latin1" }),
-      );
+      const entries = this.retried(entriesOf, this.at(path, latin1));
       let text = "";
       for (const entry of entries) {
         const kind = entry.isFile() ? "f" : entry.isDirectory() ? "d" : entry.isSymbolicLink() ? "l" : "o";
@@ -91,50 +104,24 @@ export class NodeFiles implements Files {
   }
 
   read(path: string, latin1: boolean, offset: number, into: Uint8Array): number {
-    let file: number | undefined;
-    let isLong = false;
+    let file = NONE;
+    let count: number;
     try {
       // what goes on is the file that it began with, whatever has its name meanwhile
       if (offset > 0 && this.long?.path === path) file = this.long.file;
-      else this.closeLong();
-      if (file === undefined) this.noteRead((file = this.open(path, latin1)));
-      const count = readSync(file, into, 0, into.length, offset);
-      isLong = count === into.length && count > 0;
-      return count;
+      else {
+        this.closeLong();
+        file = this.open(path, latin1);
+        this.noted[READ_PLACE] = file + 1;
+      }
+      count = readSync(file, into, 0, into.length, offset);
     } catch (error) {
+      this.close(file);
       return codeOf(error);
-    } finally {
-      this.long = isLong && file !== undefined ? { path, file } : undefined;
-      if (file !== undefined && !isLong) this.shut(file);
     }
-  }
-
-  private shut(file: number): void {
-    this.noteRead(-1);
-    closeSync(file);
-  }
-
-  /** Node closes a thread's files with it. */
-  protected noteRead(file: number): void {
-    if (IS_BUN) this.note(READ_PLACE, file);
-  }
-
-  open(path: string, latin1: boolean): number {
-    return this.retried(() => openSync(this.at(path, latin1), OPEN));
-  }
-
-  private retried<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      if (isOutOfFiles(error) && this.release()) return work();
-      throw error;
-    }
-  }
-
-  /** Closes files that are open for later. Whether there were any. */
-  protected release(): boolean {
-    return false;
+    if (count < into.length || count === 0) this.close(file);
+    else this.long ??= { path, file };
+    return count;
   }
 
   rest(): void {
@@ -142,8 +129,32 @@ export class NodeFiles implements Files {
   }
 
   private closeLong(): void {
-    if (this.long) this.shut(this.long.file);
+    if (this.long) this.close(this.long.file);
+  }
+
+  private close(file: number): void {
     this.long = undefined;
+    if (file === NONE) return;
+    this.noted[READ_PLACE] = 0;
+    shut(file);
+  }
+
+  open(path: string, latin1: boolean): number {
+    return this.retried(openFile, this.at(path, latin1));
+  }
+
+  private retried<T>(work: (path: string | Buffer) => T, path: string | Buffer): T {
+    try {
+      return work(path);
+    } catch (error) {
+      if (isOutOfFiles(error) && this.release()) return work(path);
+      throw error;
+    }
+  }
+
+  /** Closes files that are open for later. Whether there were any. */
+  protected release(): boolean {
+    return false;
   }
 
   real(path: string, latin1: boolean): string | undefined {

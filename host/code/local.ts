@@ -12,7 +12,7 @@ import {
   type Files,
   type Settings,
 } from "./instance";
-import { noteIn, type Handle } from "./watch/handles";
+import type { Handle } from "./watch/handles";
 
 /** What an instance is made for. */
 export interface InstanceSettings extends Settings {
@@ -27,10 +27,7 @@ export interface InstanceSettings extends Settings {
 const modules = new Map<Artefact, WebAssembly.Module>();
 
 export class LocalInstance extends Instance {
-  constructor(
-    settings: InstanceSettings,
-    files: Files = new NodeFiles(settings.root, noteIn(settings.handle)),
-  ) {
+  constructor(settings: InstanceSettings, files: Files = new NodeFiles(settings.root, settings.handle)) {
     const module = settings.module ?? moduleOf(settings.artefact);
     super(settings, files, module, fillerOf(settings.artefact, module));
   }

@@ -9,7 +9,7 @@ import { Cancelled } from "./cancelled";
 import type { Answer, Artefact, Instance, Request } from "./instance";
 import type { InstanceSettings } from "./local";
 import { Aborted, inSlices } from "./slices";
-import { closeLeft, newHandle } from "./watch/handles";
+import { closeLeft, newHandle, type Handle } from "./watch/handles";
 import type { ScoutSettings } from "./scout";
 import type * as WorkerFile from "./worker";
 import type { Order, ScoutsSettings, Told, WorkerSettings } from "./worker";
@@ -140,7 +140,8 @@ class Threaded implements Server {
   private worker: Worker | undefined;
   private callScout: () => void = () => undefined;
   private scout: Worker | undefined;
-  private board: SharedArrayBuffer | undefined;
+  /** What it shares with others. */
+  private scouts: { memory: SharedArrayBuffer; handle: Handle } | undefined;
   private inPlace: InPlace | undefined;
   private isReady = false;
   private isClosed = false;
@@ -243,8 +244,8 @@ class Threaded implements Server {
   /** What a worker has of its scout, which is there when the worker calls it. */
   private prepareScout(): ScoutSettings {
     const { port1, port2 } = new MessageChannel();
-    const settings = { root: this.settings.root, memory: newBoard() };
-    this.board = settings.memory;
+    const settings = { root: this.settings.root, memory: newBoard(), handle: newHandle() };
+    this.scouts = settings;
     this.callScout = () => {
       try {
         const module = compiled.get("search");
@@ -261,12 +262,12 @@ class Threaded implements Server {
   }
 
   private async endScout(): Promise<void> {
-    const { scout, board } = this;
+    const { scout, scouts } = this;
     this.scout = undefined;
     await scout?.terminate();
-    if (!board) return;
-    new Board(board).closeLeft();
-    closeAhead(board, AHEAD_FROM);
+    if (!scouts) return;
+    closeLeft(scouts.handle);
+    closeAhead(scouts.memory, AHEAD_FROM);
   }
 
   private onTold(told: Told): void {

@@ -11,7 +11,7 @@ import { NodeFiles } from "./files";
 import type { FilesScout } from "./instance";
 import { startScoutCode } from "./local";
 import { pathsOf, STAT_NUMBERS } from "./stats";
-import type { NoteHandle } from "./watch/watcher";
+import type { Handle } from "./watch/handles";
 
 /** What the two have in common. */
 export interface ScoutSettings {
@@ -19,6 +19,8 @@ export interface ScoutSettings {
   root: string;
   port: MessagePort;
   memory: SharedArrayBuffer;
+  /** Of the scout: where its open files are noted. */
+  handle: Handle;
   /** The search module, as the worker has compiled it. */
   module?: WebAssembly.Module;
 }
@@ -67,12 +69,12 @@ class Line implements FilesScout {
   private readonly port: MessagePort;
 
   constructor(
-    { port, memory }: ScoutSettings,
+    { port, memory }: Omit<ScoutSettings, "handle">,
     private readonly callOnce: () => void,
-    noteRead: (file: number) => void,
+    noted: Int32Array,
   ) {
     this.board = new Board(memory);
-    this.ahead = new Ahead(memory, AHEAD_FROM, noteRead);
+    this.ahead = new Ahead(memory, AHEAD_FROM, noted);
     this.port = port;
   }
 
@@ -146,9 +148,9 @@ export class ScoutedFiles extends NodeFiles {
   private readonly line: Line;
 
   /** `call`: the scout is wanted. */
-  constructor(settings: ScoutSettings, note: NoteHandle, call: () => void) {
-    super(settings.root, note);
-    this.line = new Line(settings, call, (file) => this.noteRead(file));
+  constructor(settings: Omit<ScoutSettings, "handle">, handle: Handle, call: () => void) {
+    super(settings.root, handle);
+    this.line = new Line(settings, call, this.noted);
   }
 
   get scout(): FilesScout {
@@ -188,9 +190,9 @@ export class ScoutedFiles extends NodeFiles {
 }
 
 /** The scout's thread. */
-export function scout({ root, port, memory, module }: ScoutSettings): void {
+export function scout({ root, port, memory, handle, module }: ScoutSettings): void {
   const board = new Board(memory);
-  const files = new NodeFiles(root, (_, file) => board.noteRead(file));
+  const files = new NodeFiles(root, handle);
   const opener = new Opener(memory, AHEAD_FROM, (path) => files.open(path, false));
   const searching = new Searching(files, module);
 

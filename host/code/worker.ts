@@ -6,7 +6,7 @@ import type { Answer, Instance, Request } from "./instance";
 import { LocalInstance, type InstanceSettings } from "./local";
 import { newBoard } from "./board";
 import { scout, ScoutedFiles, type ScoutSettings } from "./scout";
-import { noteIn } from "./watch/handles";
+import { newHandle } from "./watch/handles";
 
 /** What a worker is made with. */
 export interface WorkerSettings extends InstanceSettings {
@@ -35,7 +35,7 @@ export type Told =
 const SHARE_MS = 50;
 
 /** For hosts without threads: the same file is loaded in place then; and for tests. */
-export { LocalInstance, newBoard, ScoutedFiles };
+export { LocalInstance, newBoard, newHandle, ScoutedFiles };
 
 if (parentPort && isSettings(workerData))
   work(
@@ -55,7 +55,7 @@ function isScouts(data: unknown): data is ScoutsSettings {
 
 function filesOf({ calls, handle }: WorkerSettings, port: MessagePort): ScoutedFiles | undefined {
   const told: Told = { calls: true };
-  return calls && new ScoutedFiles(calls, noteIn(handle), () => port.postMessage(told));
+  return calls && new ScoutedFiles(calls, handle, () => port.postMessage(told));
 }
 
 function work(port: MessagePort, instance: Instance, cancelled: Cancelled): void {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { MessageChannel, Worker } from "node:worker_threads";
-import { LocalInstance, newBoard, ScoutedFiles } from "../../pkg/code-worker.js";
+import { LocalInstance, newBoard, newHandle, ScoutedFiles } from "../../pkg/code-worker.js";
 import { opencodeBin } from "../../tools/opencode-bin.mjs";
 import { freshFolder, write } from "./trees.mjs";
 
@@ -51,14 +51,10 @@ function scouted(start, root = short) {
   const { port1, port2 } = new MessageChannel();
   const memory = newBoard();
   const made = { stats: 0, calls: 0, answers: [], opened: 0, unopened: 0 };
-  const files = new ScoutedFiles(
-    { root, port: port1, memory },
-    () => undefined,
-    () => {
-      made.calls += 1;
-      made.thread = start({ root, port: port2, memory }, port2);
-    },
-  );
+  const files = new ScoutedFiles({ root, port: port1, memory }, newHandle(), () => {
+    made.calls += 1;
+    made.thread = start({ root, port: port2, memory, handle: newHandle() }, port2);
+  });
   const { scout } = files;
   const { receive } = scout;
   scout.receive = (waitMs) => {
@@ -157,7 +153,13 @@ test("what a scout opens ahead is what it is then, and all of it is closed", asy
   assert.equal(made.opened + made.unopened, 0);
   await ready();
   const idle = openFiles();
-  const alone = new LocalInstance({ artefact: "search", root: short, options: {}, cores: 1 });
+  const alone = new LocalInstance({
+    artefact: "search",
+    root: short,
+    options: {},
+    cores: 1,
+    handle: newHandle(),
+  });
   for (let round = 0; round < 8; round++) {
     const all = { limit: 5000 };
     assert.equal(search("needle \\d", all), ask(alone, "needle \\d", all));

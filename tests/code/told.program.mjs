@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { LocalInstance } from "../../pkg/code-worker.js";
+import { LocalInstance, newHandle } from "../../pkg/code-worker.js";
 import { openTree } from "../../pkg/code.js";
 import { age, makeTree, mutate, QUERIES } from "./mutations.mjs";
 import { freshFolder, seeded } from "./trees.mjs";
@@ -22,7 +22,7 @@ const IN_OPENCODE = process.versions.bun !== undefined;
 
 /** The answer of an instance that knows nothing yet. */
 function cold(method, args) {
-  const settings = { artefact: "search", root, options: null, cores: 1, handle: new SharedArrayBuffer(4) };
+  const settings = { artefact: "search", root, options: null, cores: 1, handle: newHandle() };
   const steps = new LocalInstance(settings).serve({ method, args: JSON.stringify(args), index: 0, of: 1 });
   for (;;) {
     const step = steps.next();

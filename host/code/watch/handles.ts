@@ -12,14 +12,16 @@ const PLACES = 3;
 
 export const newHandle = (): Handle => new SharedArrayBuffer(PLACES * Int32Array.BYTES_PER_ELEMENT);
 
+export const placesIn = (handle: Handle) => new Int32Array(handle);
+
 export function noteIn(handle: Handle): NoteHandle {
-  const places = new Int32Array(handle);
+  const places = placesIn(handle);
   return (place, file) => Atomics.store(places, place, file + 1);
 }
 
 /** The thread is gone: closes what it left open. */
 export function closeLeft(handle: Handle): void {
-  const places = new Int32Array(handle);
+  const places = placesIn(handle);
   for (let place = 0; place < PLACES; place++) {
     const file = Atomics.exchange(places, place, 0) - 1;
     if (file >= 0) closeSync(file);
