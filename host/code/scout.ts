@@ -1,6 +1,7 @@
-// A second thread for one worker: it takes a part of the stats that the worker asks for at once, and of the files that a
-// search has still to search when it has done so for a while. It does not walk the tree, and knows of it only what the
-// worker says: two workers at their first search take longer in Bun than one (see `cores` in pool.ts).
+// A second thread for one worker: it takes a part of the stats that the worker asks for at once, opens files that are going to
+// be read (ahead.ts), and searches a part of those that a search has still to search when it has done so for a while. It does
+// not walk the tree, and knows of it only what the worker says: two workers at their first search take longer in Bun than one
+// (see `cores` in pool.ts).
 //
 // The two share memory. Who takes up a part says so there, so that the worker never waits for what was not begun; a message
 // only tells the scout what there is to do, and the worker the answer.

@@ -14,6 +14,7 @@
 //! | [`file`] | one file's matches |
 //! | [`scan`] | files one after another, by whichever thread |
 //! | [`search`] | the job: walk, read, match |
+//! | [`ahead`] | files that another thread opens before they are read |
 //! | [`handing`] | what of it another thread does: the [`scout`], to which files go in [`parcels`] |
 //! | [`rank`] | the order of an answer |
 //! | [`report`] | the answer |
