@@ -22,7 +22,7 @@ pub struct Search {
     walk: Walk,
     /// The walk came to its end.
     is_walked: bool,
-    /// Enough was found before the search did.
+    /// After the walk's end, enough was found by a file that had waited; there may be more in those after it.
     is_stopped: bool,
     /// What is known to rule files out.
     index: Index,
